@@ -1,0 +1,3 @@
+//! rpod: containers for unprivileged users.
+
+fn main() {}
