@@ -1,0 +1,7 @@
+//! Images: from a registry or an archive into the store, and out of rpod itself.
+//!
+//! Lives here: registries, credentials, transfer, layers as tar, archives, the
+//! built-in image.
+//! Must not: know containers or words of the command line.
+//! Called by: `ops`, `role`.
+//! Always true: nothing gets a name in the store before its digest was checked.

@@ -1,0 +1,60 @@
+//! What a verb means: one file a verb, each a short script over the rooms below.
+//!
+//! Lives here: requests, their steps in order, and what is undone when one fails.
+//! Must not: print, parse flags or make a system call.
+//! Called by: `cli`.
+//! Always true: `ops/run.rs` is the tour of the house.
+
+pub mod attach;
+pub mod cp;
+pub mod create;
+pub mod exec;
+pub mod images;
+pub mod info;
+pub mod inspect;
+pub mod kill;
+pub mod load;
+pub mod logs;
+pub mod ps;
+pub mod pull;
+pub mod rename;
+pub mod restart;
+pub mod rm;
+pub mod rmi;
+pub mod run;
+pub mod start;
+pub mod state;
+pub mod stop;
+pub mod tag;
+pub mod volume;
+pub mod wait;
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::host::Host;
+use crate::progress::Progress;
+use crate::store::Store;
+
+/// What every verb works with.
+#[derive(Clone)]
+pub struct Session {
+    /// This machine and user.
+    pub host: Host,
+    /// The user's store.
+    pub store: Store,
+    /// Who hears of long work and of warnings.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Session {
+    /// Opens the user's store.
+    pub fn open(host: Host, progress: Arc<dyn Progress>) -> Result<Self> {
+        let store = Store::open(&host.data)?;
+        Ok(Self {
+            host,
+            store,
+            progress,
+        })
+    }
+}

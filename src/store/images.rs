@@ -1,0 +1,327 @@
+//! Images: the index of the OCI layout, which names manifests.
+//!
+//! ```text
+//! images/index.json   { "manifests": [ { mediaType, digest, size,
+//!     annotations: { "org.opencontainers.image.ref.name": "docker.io/library/busybox:latest" } } ] }
+//! images/lock         held by whoever changes the index
+//! ```
+//!
+//! Lives here: reading and changing the index; reading an image's manifest and
+//! configuration.
+//! Must not: fetch, or change a blob.
+//! Called by: `image`, `ops`.
+//! Always true: an image in the index has its manifest, its configuration and
+//! its layers' blobs in the store. Readers take no lock.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt;
+
+use oci_spec::image::{ImageConfiguration, ImageManifest};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::spec::digest::Digest;
+use crate::spec::reference::Reference;
+use crate::store::Store;
+
+/// Bytes of a manifest or configuration at most: 4 MiB, as registries have it.
+pub const DOCUMENT_LIMIT: u64 = 4 << 20;
+
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// One line of the index: a manifest, and a name for it if it has one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// What the manifest is.
+    pub media_type: String,
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// The manifest's size in bytes.
+    pub size: u64,
+    /// The name and what else is kept of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Entry {
+    /// Returns the entry of a manifest, named or not.
+    pub fn new(media_type: &str, digest: Digest, size: u64, name: Option<&Reference>) -> Self {
+        let annotations = name
+            .map(|name| (REF_NAME.to_owned(), name.to_string()))
+            .into_iter()
+            .collect();
+        Self {
+            media_type: media_type.to_owned(),
+            digest,
+            size,
+            annotations,
+        }
+    }
+
+    /// Returns its name, if it has one.
+    pub fn name(&self) -> Option<Reference> {
+        self.annotations.get(REF_NAME)?.parse().ok()
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    #[serde(default = "index_type")]
+    media_type: String,
+    #[serde(default)]
+    manifests: Vec<Entry>,
+}
+
+fn index_type() -> String {
+    "application/vnd.oci.image.index.v1+json".to_owned()
+}
+
+/// A layer of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Its blob.
+    pub blob: Digest,
+    /// What the blob is: a plain, gzip or zstd tar.
+    pub media_type: String,
+    /// The blob's size in bytes.
+    pub size: u64,
+    /// Digest of the tar itself.
+    pub diff_id: Digest,
+}
+
+/// An image with all that is said of it.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Its manifest's digest.
+    pub manifest: Digest,
+    /// Its id: the digest of its configuration.
+    pub id: Digest,
+    /// Its configuration.
+    pub config: ImageConfiguration,
+    /// Its layers from the lowest.
+    pub layers: Vec<Layer>,
+}
+
+impl Store {
+    /// Returns all entries of the index.
+    pub fn image_entries(&self) -> Result<Vec<Entry>> {
+        Ok(self.read_index()?.manifests)
+    }
+
+    /// Returns the entry of a name.
+    pub fn find_image(&self, name: &Reference) -> Result<Option<Entry>> {
+        let wanted = name.to_string();
+        let untagged = name.digest.as_ref();
+        let found = self.image_entries()?.into_iter().find(|entry| {
+            entry.annotations.get(REF_NAME) == Some(&wanted)
+                || (untagged == Some(&entry.digest)
+                    && entry.name().is_none_or(|n| {
+                        n.registry == name.registry && n.repository == name.repository
+                    }))
+        });
+        Ok(found)
+    }
+
+    /// Returns the entry that a person means by a name, an id or the beginning of an id.
+    ///
+    /// # Errors
+    /// When the beginning of an id fits several images.
+    pub fn resolve_image(&self, text: &str) -> Result<Option<Entry>> {
+        if let Ok(name) = text.parse::<Reference>()
+            && let Some(entry) = self.find_image(&name)?
+        {
+            return Ok(Some(entry));
+        }
+        let hex = text.strip_prefix("sha256:").unwrap_or(text);
+        if hex.len() < 2 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Ok(None);
+        }
+        let mut found: Option<(Digest, Entry)> = None;
+        for entry in self.image_entries()? {
+            let Ok(image) = self.load_image(&entry) else {
+                continue;
+            };
+            if !image.id.hex().starts_with(hex) && !image.manifest.hex().starts_with(hex) {
+                continue;
+            }
+            match &found {
+                Some((id, _)) if *id != image.id => {
+                    return Err(Error::of(
+                        Kind::Usage,
+                        format!("\"{text}\" is the beginning of more than one image's id"),
+                    )
+                    .hint("give more digits of it; `rpod images --no-trunc` shows them"));
+                }
+                Some(_) => {}
+                None => found = Some((image.id, entry)),
+            }
+        }
+        Ok(found.map(|(_, entry)| entry))
+    }
+
+    /// Reads an image's manifest and configuration.
+    pub fn load_image(&self, entry: &Entry) -> Result<Image> {
+        let what = || format!("cannot read image {}", entry.digest);
+        let manifest = self.read_blob(&entry.digest, DOCUMENT_LIMIT).what(what)?;
+        let manifest: ImageManifest = parse_document(&manifest).what(what)?;
+        let id: Digest = manifest.config().digest().as_ref().parse().what(what)?;
+        let config = self.read_blob(&id, DOCUMENT_LIMIT).what(what)?;
+        let config: ImageConfiguration = parse_document(&config).what(what)?;
+        let diff_ids = config.rootfs().diff_ids();
+        if diff_ids.len() != manifest.layers().len() {
+            return Err(Error::new(format!(
+                "its manifest has {} layers and its configuration {}",
+                manifest.layers().len(),
+                diff_ids.len()
+            ))
+            .what(what()));
+        }
+        let layers = manifest
+            .layers()
+            .iter()
+            .zip(diff_ids)
+            .map(|(layer, diff_id)| {
+                Ok(Layer {
+                    blob: layer.digest().as_ref().parse()?,
+                    media_type: layer.media_type().to_string(),
+                    size: layer.size(),
+                    diff_id: diff_id.parse()?,
+                })
+            })
+            .collect::<Result<_>>()
+            .what(what)?;
+        Ok(Image {
+            manifest: entry.digest.clone(),
+            id,
+            config,
+            layers,
+        })
+    }
+
+    /// Puts an entry into the index; a name moves from the entry that had it, which stays without one.
+    pub fn add_image(&self, entry: Entry) -> Result<()> {
+        self.change_index(|entries| {
+            if let Some(name) = entry.annotations.get(REF_NAME) {
+                for old in entries.iter_mut() {
+                    if old.annotations.get(REF_NAME) == Some(name) {
+                        old.annotations.remove(REF_NAME);
+                    }
+                }
+                // An image without a name is listed once, and only while nothing else names it.
+                let named: Vec<Digest> = entries
+                    .iter()
+                    .chain([&entry])
+                    .filter(|e| e.annotations.contains_key(REF_NAME))
+                    .map(|e| e.digest.clone())
+                    .collect();
+                entries
+                    .retain(|e| e.annotations.contains_key(REF_NAME) || !named.contains(&e.digest));
+            } else if entries.iter().any(|e| e.digest == entry.digest) {
+                return;
+            }
+            entries.push(entry);
+            entries.dedup();
+        })
+    }
+
+    /// Takes entries out of the index.
+    pub fn remove_images(&self, gone: &dyn Fn(&Entry) -> bool) -> Result<()> {
+        self.change_index(|entries| entries.retain(|entry| !gone(entry)))
+    }
+
+    fn read_index(&self) -> Result<Index> {
+        let path = self.root().join("images/index.json");
+        let what = || format!("cannot read \"{}\"", path.display());
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).what(what),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Index {
+                schema_version: 2,
+                media_type: index_type(),
+                manifests: Vec::new(),
+            }),
+            Err(error) => Err(error).what(what),
+        }
+    }
+
+    fn change_index(&self, change: impl FnOnce(&mut Vec<Entry>)) -> Result<()> {
+        let directory = self.root().join("images");
+        let lock_path = directory.join("lock");
+        let what = || format!("cannot lock \"{}\"", lock_path.display());
+        let lock = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .what(what)?;
+        lock.lock().what(what)?;
+        let layout = directory.join("oci-layout");
+        if !layout.exists() {
+            self.write(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#, true)?;
+        }
+        let mut index = self.read_index()?;
+        let before = index.manifests.clone();
+        change(&mut index.manifests);
+        if index.manifests == before {
+            return Ok(());
+        }
+        let bytes = serde_json::to_vec(&index)?;
+        self.write(&directory.join("index.json"), &bytes, true)
+    }
+}
+
+/// Reads a manifest or configuration. Some builders write `null` where the
+/// specification has a list or nothing; that is read as nothing.
+pub fn parse_document<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if let Ok(document) = serde_json::from_slice(bytes) {
+        return Ok(document);
+    }
+    let mut value: Value = serde_json::from_slice(bytes)?;
+    drop_nulls(&mut value);
+    Ok(serde_json::from_value(value)?)
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+    use crate::spec::digest::Digest;
+    use crate::store::Store;
+
+    #[test]
+    fn a_name_moves_and_leaves_the_image_it_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path()).expect("a store");
+        let name = "busybox".parse().expect("a name");
+        let entry =
+            |text: &[u8], named: bool| Entry::new("m", Digest::of(text), 1, named.then_some(&name));
+        store.add_image(entry(b"old", true)).expect("added");
+        store.add_image(entry(b"new", true)).expect("added");
+        store.add_image(entry(b"new", false)).expect("added");
+        let entries = store.image_entries().expect("read");
+        assert_eq!(entries, [entry(b"old", false), entry(b"new", true)]);
+        assert_eq!(
+            store.find_image(&name).expect("read"),
+            Some(entry(b"new", true))
+        );
+        store
+            .remove_images(&|e| e.name().is_some())
+            .expect("removed");
+        assert_eq!(store.image_entries().expect("read").len(), 1);
+    }
+}

@@ -1,0 +1,8 @@
+//! Every raw system call and all `unsafe`, as functions that return `io::Result`.
+//!
+//! Lives here: one file a facility of the kernel (the man page's name).
+//! Must not: decide anything, know a room above, or hold state.
+//! Called by: every room.
+//! Always true: descriptors are owned types; no function aborts or panics.
+
+pub mod process;
