@@ -5,4 +5,8 @@
 //! Called by: every room.
 //! Always true: descriptors are owned types; no function aborts or panics.
 
+pub mod epoll;
+pub mod net;
+pub mod netlink;
 pub mod process;
+pub mod socket;
