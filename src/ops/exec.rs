@@ -147,6 +147,7 @@ fn program(session: &Session, record: &Record, request: &Request) -> Result<Prog
         seccomp: !record.seccomp_unconfined && !request.privileged,
         map: Identity::of(&session.host)?.map,
         tty: request.tty,
+        person: session.host.user_name(),
     })
 }
 
@@ -192,7 +193,6 @@ impl Joiner {
         let program = self.program;
         let interactive = self.interactive;
         let pid = process::fork(|| {
-            drop(ours);
             let own = theirs.as_fd().try_clone_to_owned().map(Channel::from);
             let input = if interactive { input } else { null.into() };
             match inside(program, &theirs, [input, output, errors]) {
@@ -205,6 +205,7 @@ impl Joiner {
                 }
             }
         })?;
+        drop(theirs);
         let terminal = match hear(&ours) {
             Ok(terminal) => terminal,
             Err(error) => {

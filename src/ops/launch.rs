@@ -31,7 +31,7 @@ use crate::process::frames::Hello;
 use crate::process::identity::Identity;
 use crate::process::userns;
 use crate::rootfs::Tree;
-use crate::runtime::plan;
+use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::sequence::{self, Bundle};
 use crate::runtime::volume::Fill;
 use crate::spec::container::{NetworkMode, Record, State, Status};
@@ -338,16 +338,25 @@ fn bundle(
         layers.push(empty);
     }
     write_files(session, record, network, &path)?;
-    let files = plan::Files {
-        root: path.join("root"),
-        hosts: path.join("hosts"),
-        hostname: path.join("hostname"),
-        resolv_conf: path.join("resolv.conf"),
-        volume: &|name| store.volume_data(name),
-    };
-    let spec = plan::spec(record, &identity.map, &files)?;
+    let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
+        .iter()
+        .map(|name| (path.join(name).display().to_string(), format!("/etc/{name}")))
+        .collect();
+    let root = path.join("root");
+    let spec = plan::spec(
+        record,
+        &Surroundings {
+            map: &identity.map,
+            rootfs: &root.display().to_string(),
+            volume: &|name| store.volume_data(name),
+            user: None,
+            files: &files,
+            network: None,
+            cgroup: None,
+        },
+    )?;
     sequence::save(&spec, &path.join("config.json"))?;
-    fs::create_dir_all(path.join("root"))?;
+    fs::create_dir_all(&root)?;
     Ok(Bundle {
         spec,
         tree: Tree {
@@ -356,7 +365,7 @@ fn bundle(
             work: path.join("work"),
             volatile: record.remove,
         },
-        root: path.join("root"),
+        root,
         fills: fills(record, store),
     })
 }

@@ -30,6 +30,7 @@ use crate::role::init::{self, InitJob, Links, Ready, Said};
 use crate::role::ports;
 use crate::runtime::program::Program;
 use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Status};
+use crate::spec::idmap::IdMap;
 use crate::spec::time::Time;
 use crate::store::atomic;
 use crate::sys::process::{self, Exit};
@@ -172,7 +173,12 @@ impl Monitor {
                 published: self.job.published.is_some(),
             },
         };
-        let program = program(&record, &self.job.bundle.spec, &self.job.identity.map);
+        let program = program(
+            &record,
+            &self.job.bundle.spec,
+            &self.job.identity.map,
+            &self.job.host.user_name(),
+        );
         let bundle = self.job.bundle.clone();
         let (pid, _pidfd) = process::fork_into(namespaces(&record), || {
             drop(ours);
@@ -405,7 +411,7 @@ fn namespaces(record: &Record) -> namespace::Flags {
     if !record.namespaces.host_ipc {
         flags |= namespace::IPC;
     }
-    if !record.namespaces.host_uts && record.network != NetworkMode::Host {
+    if !record.namespaces.host_uts {
         flags |= namespace::UTS;
     }
     if matches!(record.network, NetworkMode::Bridge | NetworkMode::None) {
@@ -416,7 +422,7 @@ fn namespaces(record: &Record) -> namespace::Flags {
 
 /// What `config.json` says of the process, and the user as the record has it:
 /// names are looked up inside, by the program's own process.
-fn program(record: &Record, spec: &Spec, map: &crate::spec::idmap::IdMap) -> Program {
+fn program(record: &Record, spec: &Spec, map: &IdMap, person: &str) -> Program {
     let process = spec.process().clone().unwrap_or_default();
     Program {
         words: process.args().clone().unwrap_or_default(),
@@ -430,5 +436,6 @@ fn program(record: &Record, spec: &Spec, map: &crate::spec::idmap::IdMap) -> Pro
         seccomp: !record.seccomp_unconfined,
         map: map.clone(),
         tty: record.tty,
+        person: person.to_owned(),
     }
 }

@@ -10,11 +10,16 @@
 //! Called by: `role::init`, `ops`.
 //! Always true: every step fails with its own words.
 
+pub mod capabilities;
 pub mod exec;
 pub mod inside;
 pub mod mounts;
+pub mod plan;
 pub mod program;
 pub mod reaper;
+pub mod rlimit;
+pub mod seccomp;
 pub mod sequence;
 pub mod terminal;
+pub mod user;
 pub mod volume;

@@ -15,15 +15,18 @@
 //! Always true: what follows step 5 opens nothing as root.
 
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, statat};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::runtime::user::Asked;
 use crate::runtime::{capabilities, rlimit, seccomp, user};
 use crate::spec::container::Ulimit;
 use crate::spec::idmap::IdMap;
+use crate::sys::seccomp::Flags;
 use crate::sys::{process, signal};
 
 /// A program and what it may do.
@@ -51,6 +54,8 @@ pub struct Program {
     pub map: IdMap,
     /// It has a terminal.
     pub tty: bool,
+    /// Name of the person on this machine, for the words of an error.
+    pub person: String,
 }
 
 impl Program {
@@ -63,14 +68,22 @@ impl Program {
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        let user = user::resolve(&root, &self.user, &self.groups, &self.map)?;
+        let user = user::resolve(
+            root.as_fd(),
+            Asked {
+                user: &self.user,
+                groups: &self.groups,
+                map: &self.map,
+                person: &self.person,
+            },
+        )?;
         self.default_env("HOME", &user.home);
         if self.tty {
             self.default_env("TERM", "xterm");
         }
         self.make_workdir()?;
-        capabilities::bound(&self.capabilities)?;
-        capabilities::keep_over_user_change()?;
+        capabilities::limit(&self.capabilities)?;
+        capabilities::keep()?;
         // With a single id the kernel forbids setgroups(2), and there is nothing to set.
         let groups = (!self.map.is_single()).then_some(user.groups.as_slice());
         process::become_user(user.uid, user.gid, groups)
@@ -98,16 +111,16 @@ impl Program {
             // filter that answers changes of ids has to come after the last of ours.
             process::no_new_privileges()?;
         } else if self.seccomp {
-            capabilities::raise_for_filter()?;
-            seccomp::load(&self.capabilities)?;
+            capabilities::raise()?;
+            seccomp::load_profile(&self.capabilities)?;
         }
-        capabilities::apply(&self.capabilities, uid)?;
+        capabilities::settle(&self.capabilities, uid)?;
         if self.no_new_privileges || single {
             if single {
-                seccomp::load_ownership()?;
+                seccomp::load(&seccomp::ownership_filter(), Flags::NONE)?;
             }
             if self.seccomp {
-                seccomp::load(&self.capabilities)?;
+                seccomp::load_profile(&self.capabilities)?;
             }
         }
         Ok(())

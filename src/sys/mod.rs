@@ -11,5 +11,6 @@ pub mod namespace;
 pub mod net;
 pub mod netlink;
 pub mod process;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
