@@ -6,3 +6,4 @@
 //! Always true: descriptors are owned types; no function aborts or panics.
 
 pub mod process;
+pub mod sigwait;
