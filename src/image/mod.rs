@@ -6,4 +6,6 @@
 //! Called by: `ops`, `role`.
 //! Always true: nothing gets a name in the store before its digest was checked.
 
+pub mod archive;
+pub mod builtin;
 pub mod layer;

@@ -19,9 +19,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
-use crate::sys::sigwait::Waiting;
+use crate::sys::signal::Signals;
 
 const PORT: u16 = 8080;
 const CLIENTS: usize = 256;
@@ -47,7 +49,8 @@ pub fn main() -> ExitCode {
 fn serve() -> io::Result<i32> {
     say("Kubia server starting...");
     say(&format!("Local hostname is {}", hostname()));
-    let signals = Waiting::for_the_end()?;
+    // Before the first thread, so that none has them open.
+    let signals = Signals::block(&[SIGINT, SIGTERM])?;
     let v4 = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
     start(v4)?;
     // A machine without version 6 is served all the same.
@@ -55,8 +58,19 @@ fn serve() -> io::Result<i32> {
         start(v6)?;
     }
     say(&format!("Listening on port {PORT}"));
-    signals.wait()
+    loop {
+        match poll(&mut [PollFd::new(&signals, PollFlags::IN)], None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        if let Some(signal) = signals.next()? {
+            return Ok(signal);
+        }
+    }
 }
+
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
 
 /// Listens on version 6 alone: version 4 has a socket of its own, whatever `bindv6only` says.
 fn listen_v6() -> io::Result<TcpListener> {
@@ -124,8 +138,14 @@ fn talk(client: &TcpStream) -> io::Result<()> {
                 return (&*client).write_all(answer.as_bytes());
             }
         };
-        say(&format!("Received request for {} from {address}", request.url));
-        let body = format!("Hey there, this is {}. Your IP is {address}. \n", hostname());
+        say(&format!(
+            "Received request for {} from {address}",
+            request.url
+        ));
+        let body = format!(
+            "Hey there, this is {}. Your IP is {address}. \n",
+            hostname()
+        );
         (&*client).write_all(answer(&request, &body).as_bytes())?;
         if !request.keep {
             return Ok(());
@@ -298,7 +318,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nConnection: Close\r\n\r\n", false),
             ("GET / HTTP/1.0\r\n\r\n", false),
             ("GET / HTTP/1.0\nconnection: keep-alive\n\n", true),
-            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", false),
+            (
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                false,
+            ),
         ] {
             assert_eq!(request(text).keep, keep, "{text}");
         }
@@ -330,7 +353,10 @@ mod tests {
     #[test]
     fn a_head_request_is_told_the_length_alone() {
         let head = request("HEAD / HTTP/1.1\r\n\r\n");
-        assert!(answer(&head, "body\n").ends_with("Content-Length: 5\r\nConnection: keep-alive\r\n\r\n"));
+        assert!(
+            answer(&head, "body\n")
+                .ends_with("Content-Length: 5\r\nConnection: keep-alive\r\n\r\n")
+        );
         let get = request("GET / HTTP/1.1\r\n\r\n");
         assert!(answer(&get, "body\n").ends_with("\r\n\r\nbody\n"));
     }

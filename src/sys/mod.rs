@@ -8,4 +8,3 @@
 pub mod namespace;
 pub mod process;
 pub mod signal;
-pub mod sigwait;

@@ -72,9 +72,7 @@ pub fn plain<'a>(input: impl Read + Send + 'a) -> Result<Box<dyn Read + Send + '
         Err(Error::new(format!(
             "it is compressed with {name}, which rpod does not undo"
         ))
-        .hint(format!(
-            "undo it yourself: `{name} -dc FILE | rpod load`"
-        )))
+        .hint(format!("undo it yourself: `{name} -dc FILE | rpod load`")))
     };
     match compression {
         Compression::Plain => Ok(Box::new(whole)),

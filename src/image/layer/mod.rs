@@ -22,6 +22,8 @@ pub mod entries;
 pub mod inflate;
 mod tree;
 
+pub use tree::plain_name;
+
 #[cfg(test)]
 mod tests;
 

@@ -249,11 +249,7 @@ impl<'a> Writer<'a> {
             rustix::fs::openat(
                 &place.parent,
                 place.name.as_slice(),
-                OFlags::WRONLY
-                    | OFlags::CREATE
-                    | OFlags::EXCL
-                    | OFlags::NOFOLLOW
-                    | OFlags::CLOEXEC,
+                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC,
                 Mode::from_raw_mode(mode),
             )
         };
@@ -261,11 +257,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes something, after removing what has its name.
-    fn instead<T>(
-        &mut self,
-        place: &Place,
-        make: impl Fn() -> Result<T, Errno>,
-    ) -> Result<T> {
+    fn instead<T>(&mut self, place: &Place, make: impl Fn() -> Result<T, Errno>) -> Result<T> {
         match make() {
             Err(Errno::EXIST) => {
                 self.remove(place)?;
@@ -321,8 +313,8 @@ impl<'a> Writer<'a> {
     }
 
     fn hard_link(&mut self, entry: &Entry, place: &Place) -> Result<()> {
-        let target = plain_name(&entry.link)
-            .what(|| format!("hard link to {}", shown(&entry.link)))?;
+        let target =
+            plain_name(&entry.link).what(|| format!("hard link to {}", shown(&entry.link)))?;
         let what = || format!("cannot link to {}", shown(&entry.link));
         if target.is_empty() {
             return Err(Error::new("it is a directory").what(what()));
@@ -435,9 +427,7 @@ impl<'a> Writer<'a> {
             }
         }
         let fd = self.create(&place, 0o644)?;
-        let cannot = || {
-            "cannot hide a file of a lower layer: this file system has neither whiteouts nor extended attributes"
-        };
+        let cannot = || "cannot hide a file of a lower layer: this file system has neither whiteouts nor extended attributes";
         rustix::fs::fsetxattr(&fd, WHITEOUT, b"y", XattrFlags::empty()).what(cannot)?;
         if !has_opaque(&place.parent, b"y") {
             self.set_opaque(&place.parent, b"x")?;
@@ -467,12 +457,10 @@ impl<'a> Writer<'a> {
         match self.owner(entry) {
             // What we make is ours, and we are 0 inside.
             Some((0, 0)) => {}
-            Some((uid, gid)) => rustix::fs::fchown(
-                fd,
-                Some(Uid::from_raw(uid)),
-                Some(Gid::from_raw(gid)),
-            )
-            .what(|| format!("cannot give it to {uid}:{gid}"))?,
+            Some((uid, gid)) => {
+                rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+                    .what(|| format!("cannot give it to {uid}:{gid}"))?
+            }
             None => {
                 let owner = format!("{}:{}", entry.uid, entry.gid);
                 self.set_attribute(fd, "user.rpod.owner", owner.as_bytes())?;
@@ -750,18 +738,15 @@ fn write_all(fd: &OwnedFd, data: &mut impl BufRead) -> Result<()> {
     }
 }
 
-fn write_pieces(
-    fd: &OwnedFd,
-    data: &mut impl BufRead,
-    pieces: &Pieces,
-    size: u64,
-) -> Result<()> {
+fn write_pieces(fd: &OwnedFd, data: &mut impl BufRead, pieces: &Pieces, size: u64) -> Result<()> {
     for (offset, length) in pieces {
         let mut at = *offset;
         let end = offset + length;
         while at < end {
             let bytes = data.fill_buf()?;
-            let wanted = bytes.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let wanted = bytes
+                .len()
+                .min(usize::try_from(end - at).unwrap_or(usize::MAX));
             if wanted == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
@@ -789,7 +774,10 @@ fn mark(path: &[u8]) -> Result<Option<Mark<'_>>> {
     if name == b".wh..wh..opq" && !has_mark(parent) {
         return Ok(Some(Mark::Opaque(parent)));
     }
-    if path.split(|b| *b == b'/').any(|c| c.starts_with(b".wh..wh.")) {
+    if path
+        .split(|b| *b == b'/')
+        .any(|c| c.starts_with(b".wh..wh."))
+    {
         return Ok(Some(Mark::Ignored));
     }
     if has_mark(parent) {
@@ -807,7 +795,7 @@ fn has_mark(path: &[u8]) -> bool {
 }
 
 /// Makes a name plain: relative to the root, without `.` and `..`.
-fn plain_name(name: &[u8]) -> Result<Vec<u8>> {
+pub fn plain_name(name: &[u8]) -> Result<Vec<u8>> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in name.split(|b| *b == b'/') {
         match part {

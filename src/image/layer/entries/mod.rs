@@ -271,7 +271,8 @@ impl<R: BufRead> Entries<R> {
                 return Err(ended().into());
             }
             let count = (from.len() as u64).min(left);
-            self.input.consume(usize::try_from(count).unwrap_or_default());
+            self.input
+                .consume(usize::try_from(count).unwrap_or_default());
             self.position += count;
             left -= count;
         }

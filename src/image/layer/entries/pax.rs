@@ -54,9 +54,7 @@ impl Extended {
                     self.xattrs.insert(name.to_vec(), value.to_vec());
                 } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
                     // Written beside the other form; what that says counts.
-                    self.xattrs
-                        .entry(unquote(name))
-                        .or_insert(base64(value)?);
+                    self.xattrs.entry(unquote(name)).or_insert(base64(value)?);
                 } else if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
                     self.sparse.take(key, value)?;
                 }
@@ -66,10 +64,7 @@ impl Extended {
     }
 }
 
-fn each_record(
-    mut records: &[u8],
-    mut each: impl FnMut(&[u8], &[u8]) -> Result<()>,
-) -> Result<()> {
+fn each_record(mut records: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
     let bad = || Error::new("an extended header is not made of records");
     while !records.is_empty() {
         // Some writers fill the rest of the block within the size they give.

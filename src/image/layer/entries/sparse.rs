@@ -205,7 +205,10 @@ impl Lines {
                 None => self.count = Some(number),
                 Some(_) => self.numbers.push(number),
             }
-            if self.count.is_some_and(|c| self.numbers.len() as u64 == 2 * c) {
+            if self
+                .count
+                .is_some_and(|c| self.numbers.len() as u64 == 2 * c)
+            {
                 let mut map = Map::new(self.size, stored);
                 for pair in self.numbers.chunks_exact(2) {
                     map.push(pair[0], pair[1])?;
