@@ -8,11 +8,13 @@
 //! Always true: a role sets its name in `ps` first.
 
 pub mod init;
+pub mod kubia;
 pub mod monitor;
 pub mod net;
 pub mod ports;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::ops::launch::Roles;
@@ -26,6 +28,7 @@ pub fn roles() -> Roles {
 }
 
 /// Runs the role that a program name asks for, if it asks for one.
-pub fn by_name(_name: &OsStr, _words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    None
+pub fn by_name(name: &OsStr) -> Option<ExitCode> {
+    // The built-in image's program is this binary under that name.
+    (Path::new(name).file_name() == Some(OsStr::new("kubia"))).then(kubia::main)
 }
