@@ -5,4 +5,6 @@
 //! Called by: every room.
 //! Always true: descriptors are owned types; no function aborts or panics.
 
+pub mod namespace;
 pub mod process;
+pub mod signal;
