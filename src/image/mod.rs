@@ -8,4 +8,7 @@
 
 pub mod archive;
 pub mod builtin;
+pub mod credentials;
 pub mod layer;
+pub mod registry;
+pub mod resolver;
