@@ -28,6 +28,7 @@ use crate::ops::{Session, attach, relay, run, state};
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
+use crate::process::leave::leave;
 use crate::runtime::program::Program;
 use crate::runtime::{capabilities, exec, mounts, terminal};
 use crate::spec::container::{ProcessId, Record, Status};
@@ -175,13 +176,8 @@ impl Joiner {
     }
 
     fn work(self) -> Result<()> {
-        process::close_all_but(&[self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()])?;
-        process::new_session()?;
-        process::set_title("rpod-exec");
-        let null = fs::File::options().read(true).write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdin(&null)?;
-        rustix::stdio::dup2_stdout(&null)?;
-        rustix::stdio::dup2_stderr(&null)?;
+        leave("rpod-exec", &[self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()])?;
+        let null = fs::File::open("/dev/null")?;
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         // While the host's files are still in reach.
         let log = Log::nowhere()?;

@@ -10,14 +10,15 @@
 //! Always true: after step 2 the container is gone, however long step 3 takes
 //! and whatever becomes of it: the next one sweeps again.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, kill, state, stop};
 use crate::process::identity::Identity;
+use crate::process::leave::leave;
 use crate::process::userns;
 use crate::spec::container::Status;
-use crate::sys::process;
 
 /// How `rm` removes.
 #[derive(Clone, Copy, Debug, Default)]

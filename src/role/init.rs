@@ -53,13 +53,8 @@ pub enum Links {
     Join(OwnedFd),
     /// Its own loopback device.
     Loopback,
-    /// Its place on the shared network; `published` tells that ports lead to it.
-    Bridge {
-        /// Where.
-        address: Address,
-        /// Ports lead to it.
-        published: bool,
-    },
+    /// Its place on the shared network.
+    Bridge(Address),
 }
 
 /// What init needs.
@@ -133,13 +128,7 @@ fn set_up(links: &Links) -> Result<()> {
             namespace::join(namespace.as_fd(), namespace::NET).what(|| "cannot join the other container's network")
         }
         Links::Loopback => link::loopback_only(),
-        Links::Bridge { address, published } => {
-            link::configure(address)?;
-            if *published {
-                link::transparent(address)?;
-            }
-            Ok(())
-        }
+        Links::Bridge(address) => link::configure(address),
     }
 }
 

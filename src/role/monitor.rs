@@ -23,7 +23,9 @@ use oci_spec::runtime::Spec;
 use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
 use crate::monitor::supervise::{Event, Streams, Supervisor};
+use crate::dataplane::publish::PortsJob;
 use crate::ops::launch::{MonitorJob, Network, Started, Way};
+use crate::process::leave::leave;
 use crate::process::channel::Channel;
 use crate::process::userns::Entry;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
@@ -70,15 +72,7 @@ impl Monitor {
     fn begin(mut job: MonitorJob) -> Result<Self> {
         let way = std::mem::replace(&mut job.way, Way::Fresh(Channel::pair()?.0));
         let keep = keep(&job, &way);
-        process::close_all_but(&keep)?;
-        process::new_session()?;
-        process::set_title("rpod-monitor");
-        let null = fs::File::options().read(true).write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdin(&null)?;
-        rustix::stdio::dup2_stdout(&null)?;
-        rustix::stdio::dup2_stderr(&null)?;
-        std::env::set_current_dir("/")?;
-        process::hide()?;
+        leave("rpod-monitor", &keep)?;
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         let (parent, entry) = match way {
             Way::Fresh(channel) => (None, Some(Entry::unshare(channel)?)),
@@ -161,17 +155,14 @@ impl Monitor {
     fn start(&mut self) -> Result<()> {
         let record = self.record().clone();
         let (input, stdin) = self.pipe_if(record.interactive && !record.tty, true)?;
-        let (stdout, output) = self.pipe_if(!record.tty, false)?;
-        let (stderr, errors) = self.pipe_if(!record.tty, false)?;
+        let (output, stdout) = self.pipe_if(!record.tty, false)?;
+        let (errors, stderr) = self.pipe_if(!record.tty, false)?;
         let (ours, theirs) = Channel::pair()?;
         let links = match &self.job.network {
             Network::Host => Links::Theirs,
             Network::None => Links::Loopback,
             Network::Shared(namespace) => Links::Join(namespace.try_clone()?),
-            Network::Bridge(attached) => Links::Bridge {
-                address: attached.address.clone(),
-                published: self.job.published.is_some(),
-            },
+            Network::Bridge(place) => Links::Bridge(place.attached.address.clone()),
         };
         let program = program(
             &record,
@@ -199,9 +190,9 @@ impl Monitor {
             drop(process::wait(pid, true));
         })?;
         self.supervisor.watch(Streams {
-            stdin: stdin.filter(|_| record.interactive && !record.tty),
-            stdout: stdout.filter(|_| !record.tty),
-            stderr: stderr.filter(|_| !record.tty),
+            stdin,
+            stdout,
+            stderr,
             terminal,
         })?;
         self.runs(pid);
@@ -221,14 +212,12 @@ impl Monitor {
         } else {
             None
         };
-        if let (Network::Bridge(attached), Some(namespace)) = (&mut self.job.network, &namespace) {
-            attached.client.link(namespace.as_fd())?;
+        if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
+            place.client.link(namespace.as_fd())?;
         }
         channel.send(&Ready::Linked)?;
-        if let (Some(bound), Some(namespace), Network::Bridge(attached)) =
-            (&self.job.published, &namespace, &self.job.network)
-        {
-            self.ports = Some(ports::launch(bound, namespace.as_fd(), &attached.address)?);
+        if let Some(namespace) = &namespace {
+            self.open_ports(namespace)?;
         }
         let mut terminal = None;
         loop {
@@ -242,15 +231,37 @@ impl Monitor {
         }
     }
 
+    /// Forks the ports process; it ends when `self.ports` is closed.
+    fn open_ports(&mut self, namespace: &fs::File) -> Result<()> {
+        let (Some(bound), Network::Bridge(place)) = (&self.job.published, &self.job.network) else {
+            return Ok(());
+        };
+        let (control, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let job = PortsJob {
+            bound: bound.try_clone()?,
+            network: namespace.try_clone()?.into(),
+            address: place.attached.address.clone(),
+            control,
+        };
+        let mut keep: Vec<RawFd> = job.bound.listeners.iter().map(|l| l.fd.as_raw_fd()).collect();
+        keep.extend([job.network.as_raw_fd(), job.control.as_raw_fd()]);
+        process::fork(|| {
+            // The monitor's connections are not ours to keep open.
+            if process::close_all_but(&keep).is_err() {
+                return 1;
+            }
+            process::set_title("rpod-ports");
+            ports::main(job)
+        })
+        .what(|| "cannot start the process that serves its ports")?;
+        self.ports = Some(ours);
+        Ok(())
+    }
+
     fn pipe_if(&self, wanted: bool, input: bool) -> Result<(OwnedFd, Option<OwnedFd>)> {
         if !wanted {
             let null = fs::File::options().read(true).write(true).open("/dev/null")?;
-            return Ok(if input {
-                (null.into(), None)
-            } else {
-                let other = null.try_clone()?;
-                (null.into(), Some(other.into()))
-            });
+            return Ok((null.into(), None));
         }
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         Ok(if input { (read, Some(write)) } else { (write, Some(read)) })
@@ -264,11 +275,11 @@ impl Monitor {
         self.state.finished = None;
         self.state.exit_code = None;
         self.state.error = None;
-        if let Network::Bridge(attached) = &self.job.network {
-            self.state.address = Some(attached.address.clone());
+        if let Network::Bridge(place) = &self.job.network {
+            self.state.address = Some(place.attached.address.clone());
         }
         if let Some(bound) = &self.job.published {
-            self.state.ports = bound.mappings().to_vec();
+            self.state.ports = bound.mappings.clone();
         }
         if self.state.restarts == 0 {
             drop(self.listen());
@@ -290,7 +301,7 @@ impl Monitor {
 
     fn watch(&mut self) -> Exit {
         let mut network = match &self.job.network {
-            Network::Bridge(attached) => attached.client.as_fd().try_clone_to_owned().ok(),
+            Network::Bridge(place) => place.client.as_fd().try_clone_to_owned().ok(),
             _ => None,
         };
         loop {
@@ -392,13 +403,17 @@ fn keep(job: &MonitorJob, way: &Way) -> Vec<RawFd> {
     }
     keep.extend(job.client.iter().map(|(fd, _)| fd.as_fd()));
     match &job.network {
-        Network::Bridge(attached) => keep.extend(attached.descriptors()),
+        Network::Bridge(place) => keep.extend([
+            place.client.as_fd(),
+            place.attached.user.as_fd(),
+            place.attached.network.as_fd(),
+        ]),
         Network::Shared(namespace) => keep.push(namespace.as_fd()),
         Network::Host | Network::None => {}
     }
     let mut raw: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
     if let Some(bound) = &job.published {
-        raw.extend(bound.descriptors().iter().map(AsRawFd::as_raw_fd));
+        raw.extend(bound.listeners.iter().map(|l| l.fd.as_raw_fd()));
     }
     raw
 }
