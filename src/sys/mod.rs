@@ -9,4 +9,6 @@ pub mod epoll;
 pub mod net;
 pub mod netlink;
 pub mod process;
+#[cfg(test)]
+pub mod sandbox;
 pub mod socket;
