@@ -8,6 +8,6 @@
 use std::process::ExitCode;
 
 /// Runs the command line and returns the exit status.
-pub fn main() -> ExitCode {
+pub fn main(_roles: crate::ops::launch::Roles) -> ExitCode {
     ExitCode::SUCCESS
 }

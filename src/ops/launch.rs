@@ -228,7 +228,7 @@ fn start_net(session: &Session, identity: &Identity) -> Result<()> {
     let (ready, waiting) = control::ready()?;
     let (runtime, role) = (session.host.runtime.clone(), session.roles.net);
     let child = userns::launch(identity, |channel| {
-        let keep = [ready.raw_fd(), channel.as_fd().as_raw_fd()];
+        let keep = [ready.as_raw_fd(), channel.as_fd().as_raw_fd()];
         let inside = leave("rpod-net", &keep)
             .and_then(|()| userns::Entry::unshare(channel))
             .and_then(userns::Entry::mapped);

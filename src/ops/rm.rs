@@ -87,18 +87,8 @@ pub fn sweep(session: &Session) {
     let store = session.store.clone();
     let left = userns::launch(&identity, |channel| {
         let inside = || -> Result<()> {
-            let null = std::fs::File::options()
-                .read(true)
-                .write(true)
-                .open("/dev/null")?;
-            let entry = userns::Entry::unshare(channel)?;
-            process::close_all_but(&[entry.raw_fd(), std::os::fd::AsRawFd::as_raw_fd(&null)])?;
-            process::new_session()?;
-            process::set_title("rpod-sweep");
-            rustix::stdio::dup2_stdin(&null)?;
-            rustix::stdio::dup2_stdout(&null)?;
-            rustix::stdio::dup2_stderr(&null)?;
-            drop(entry.mapped()?);
+            leave("rpod-sweep", &[channel.as_fd().as_raw_fd()])?;
+            drop(userns::Entry::unshare(channel)?.mapped()?);
             store.sweep();
             Ok(())
         };

@@ -172,7 +172,6 @@ impl Monitor {
         );
         let bundle = self.job.bundle.clone();
         let (pid, _pidfd) = process::fork_into(namespaces(&record), || {
-            drop(ours);
             process::set_title("rpod-init");
             init::main(InitJob {
                 bundle: &bundle,
