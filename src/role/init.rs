@@ -1,6 +1,7 @@
 //! The first process of a container, up to its program.
 //!
 //! ```text
+//! init ──Said::Network + descriptor──▶ monitor   its network namespace
 //! monitor ──Ready::Mapped──▶ init    the ids are there
 //! monitor ──Ready::Linked──▶ init    the link is there
 //! init ──Said::Terminal + descriptor──▶ monitor
@@ -12,6 +13,7 @@
 //! Called by: `role::monitor`, in a fork that has all of its namespaces.
 //! Always true: the channel closes by execve(2), so its end without a word is success.
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,9 @@ pub enum Ready {
 /// What init tells.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Said {
+    /// Its network namespace is beside this: nobody else may look into a process
+    /// that hides.
+    Network,
     /// The terminal's outer end is beside this.
     Terminal,
     /// It could not be done.
@@ -90,8 +95,11 @@ pub fn main(job: InitJob<'_>) -> u8 {
 fn work(job: InitJob<'_>) -> Result<u8> {
     process::hide()?;
     process::new_session().what(|| "cannot begin a session")?;
-    hear(&job.channel)?;
     let channel = &job.channel;
+    let namespace = File::open("/proc/self/ns/net").what(|| "cannot open its network namespace")?;
+    channel.send_with(&Said::Network, &[namespace.as_fd()])?;
+    drop(namespace);
+    hear(channel)?;
     let mut network = || {
         hear(channel)?;
         set_up(&job.links)

@@ -184,7 +184,7 @@ impl Monitor {
         })
         .what(|| "cannot make its namespaces")?;
         self.init = pid;
-        let terminal = self.bring_up(pid, &ours).inspect_err(|_| {
+        let terminal = self.bring_up(&ours).inspect_err(|_| {
             drop(process::kill(pid, 9));
             drop(process::wait(pid, true));
         })?;
@@ -199,46 +199,46 @@ impl Monitor {
     }
 
     /// The monitor's half of the talk with init.
-    fn bring_up(&mut self, pid: i32, channel: &Channel) -> Result<Option<OwnedFd>> {
+    fn bring_up(&mut self, channel: &Channel) -> Result<Option<OwnedFd>> {
         if let Some(entry) = self.entry.take() {
             self.parent = Some(entry.mapped()?);
         }
         channel.send(&Ready::Mapped)?;
-        let own_network = matches!(self.job.network, Network::Bridge(_) | Network::None);
-        let namespace = if own_network {
-            let path = format!("/proc/{pid}/ns/net");
-            Some(fs::File::open(&path).what(|| format!("cannot open \"{path}\""))?)
-        } else {
-            None
+        let namespace = match channel.receive_with::<Said>()? {
+            Some((Said::Network, descriptors)) => descriptors.into_iter().next(),
+            Some((Said::Failed(error), _)) => return Err(error),
+            _ => None,
         };
         if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
             place.client.link(namespace.as_fd())?;
         }
         channel.send(&Ready::Linked)?;
-        if let Some(namespace) = &namespace {
-            self.open_ports(namespace)?;
-        }
         let mut terminal = None;
         loop {
             match channel.receive_with::<Said>()? {
                 Some((Said::Terminal, descriptors)) => terminal = descriptors.into_iter().next(),
                 Some((Said::Failed(error), _)) => return Err(error),
+                Some((Said::Network, _)) => {}
                 // The program runs; or init ended without a word, which the
                 // supervisor sees as the end of the program.
-                None => return Ok(terminal),
+                None => break,
             }
         }
+        if let Some(namespace) = &namespace {
+            self.open_ports(namespace)?;
+        }
+        Ok(terminal)
     }
 
-    /// Forks the ports process; it ends when `self.ports` is closed.
-    fn open_ports(&mut self, namespace: &fs::File) -> Result<()> {
+    /// Forks the ports process, once the container has its address; it ends when `self.ports` is closed.
+    fn open_ports(&mut self, namespace: &OwnedFd) -> Result<()> {
         let (Some(bound), Network::Bridge(place)) = (&self.job.published, &self.job.network) else {
             return Ok(());
         };
         let (control, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let job = PortsJob {
             bound: bound.try_clone()?,
-            network: namespace.try_clone()?.into(),
+            network: namespace.try_clone()?,
             address: place.attached.address.clone(),
             control,
         };
