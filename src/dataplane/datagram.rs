@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
+use crate::dataplane::link::MARK;
 use crate::dataplane::publish::Listener;
 use crate::dataplane::relay::{Key, Token};
 use crate::dataplane::source::Target;
@@ -250,6 +251,8 @@ fn connect_from(from: Option<SocketAddrV4>, to: SocketAddrV4) -> io::Result<Owne
     )?;
     if let Some(from) = from {
         socket::set_transparent(&fd)?;
+        // For the kernel's own answers: that no program listens.
+        socket::set_mark(&fd, MARK)?;
         // One client may come to several of the container's ports with one port of
         // its own; each socket is connected, so each hears its own port's answers.
         sockopt::set_socket_reuseaddr(&fd, true)?;

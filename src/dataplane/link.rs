@@ -159,6 +159,10 @@ pub fn transparent(address: &Address, udp_ports: &[u16]) -> Result<()> {
     add_rule(&mut netlink, marked).what(doing)?;
     // Named for TCP over IPv4, it covers both versions.
     write_setting("net/ipv4/tcp_fwmark_accept", "1").what(doing)?;
+    // What the kernel answers where no program listens has the mark as well;
+    // without it a refusal goes astray and the client waits for minutes.
+    let version = if address.ip.is_ipv4() { "ipv4" } else { "ipv6" };
+    write_setting(&format!("net/{version}/fwmark_reflect"), "1").what(doing)?;
     if udp_ports.is_empty() {
         return Ok(());
     }

@@ -398,8 +398,6 @@ impl Published {
             mtu: 1500,
         };
         let neighbour = plugged(&lan, Ipv4Addr::new(198, 51, 100, 77));
-        let bound = publish::bind(&parse_publish(publish).expect("parsed")).expect("bound");
-        let ports = bound.mappings.iter().filter_map(|m| m.host_port).collect();
         // A bridge of another namespace: what `net` has.
         let shared = Place::new();
         let container = Place::new();
@@ -421,6 +419,9 @@ impl Published {
         container
             .spawn(|| link::configure(&address).expect("configured"))
             .join();
+        // After the processes that stay: a fork's copy would keep the ports bound.
+        let bound = publish::bind(&parse_publish(publish).expect("parsed")).expect("bound");
+        let ports = bound.mappings.iter().filter_map(|m| m.host_port).collect();
         let (read, control) = std::io::pipe().expect("a pipe");
         let job = PortsJob {
             bound,
@@ -669,8 +670,10 @@ fn the_ports_go_when_the_container_goes() {
     machine(|| {
         let published = Published::new("8080");
         let at = format!("127.0.0.1:{}", published.ports[0]);
-        let _server = serve_streams(&published.container, "0.0.0.0:8080", tell_address);
+        let server = serve_streams(&published.container, "0.0.0.0:8080", tell_address);
         what_it_says(connect(&at).expect("reached"));
+        // It was forked with a copy of the pipe.
+        drop(server);
         drop(published.control);
         published.process.join();
         let error = connect(&at).expect_err("gone");
@@ -727,5 +730,31 @@ fn datagrams_reach_the_server_with_their_senders_address() {
                 assert_eq!(answers, [me.clone(), me.clone(), me]);
             })
             .join();
+    });
+}
+
+/// Not a test: holds a published port open for measuring with other programs.
+/// `RPOD_MEASURE="iperf3 -c 127.0.0.1 -p @PORT@ -t 3" cargo test measure -- --ignored --nocapture`
+#[test]
+#[ignore = "measures; run by hand"]
+fn measure() {
+    let commands = std::env::var("RPOD_MEASURE").unwrap_or_default();
+    machine(|| {
+        let published = Published::new("5201");
+        let _server = published.container.spawn(|| {
+            std::process::Command::new("iperf3")
+                .args(["-s", "-p", "5201"])
+                .stdout(std::process::Stdio::null())
+                .status()
+                .expect("iperf3");
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        for command in commands.split(';') {
+            let command = command.replace("@PORT@", &published.ports[0].to_string());
+            std::process::Command::new("sh")
+                .args(["-c", &command])
+                .status()
+                .expect("sh");
+        }
     });
 }
