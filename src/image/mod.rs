@@ -9,3 +9,4 @@
 pub mod credentials;
 pub mod registry;
 pub mod resolver;
+pub mod transfer;
