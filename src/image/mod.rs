@@ -6,7 +6,10 @@
 //! Called by: `ops`, `role`.
 //! Always true: nothing gets a name in the store before its digest was checked.
 
+pub mod archive;
+pub mod builtin;
 pub mod credentials;
+pub mod layer;
 pub mod registry;
 pub mod resolver;
 pub mod transfer;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::image::credentials::Places;
 use crate::image::registry::Access;
 use crate::image::registry::http::Limits;
@@ -106,7 +106,7 @@ pub fn ensure(
     platform: Option<Platform>,
 ) -> Result<Image> {
     let reference = text.parse::<Reference>();
-    let found = session.store.resolve_image(text)?;
+    let found = find(session, text)?;
     // An id names no registry, so there is nobody to ask.
     let is_id = match (&found, &reference) {
         (Some(_), Ok(reference)) => session.store.find_image(reference)?.is_none(),
@@ -135,11 +135,6 @@ pub fn ensure(
         }
     }
     let reference = reference?;
-    if policy != PullPolicy::Always
-        && let Some(image) = built_in(session, &reference, platform.as_ref())?
-    {
-        return Ok(image);
-    }
     if policy == PullPolicy::Never {
         return Err(absent(session, &reference));
     }
@@ -157,6 +152,19 @@ pub fn ensure(
     };
     let pulled = pull(session, &request)?;
     session.store.load_image(&pulled.entry)
+}
+
+/// Returns the image of this machine that `text` means: by a name, an id or the beginning
+/// of one. The image that rpod itself carries is made when it is asked for.
+pub fn find(session: &Session, text: &str) -> Result<Option<Entry>> {
+    if text
+        .parse()
+        .is_ok_and(|reference| builtin::names().contains(&reference))
+    {
+        let identity = Identity::of(&session.host)?;
+        return builtin::ensure(&session.store, &identity.map).map(Some);
+    }
+    session.store.resolve_image(text)
 }
 
 fn fits(image: &Image, wanted: Option<&Platform>) -> bool {
@@ -209,24 +217,6 @@ fn unpacked(session: &Session, image: Image) -> Result<Image, Lack> {
     })
     .map_err(Lack::Other)?;
     Ok(image)
-}
-
-/// Returns the image of a name that rpod itself carries.
-fn built_in(
-    session: &Session,
-    reference: &Reference,
-    platform: Option<&Platform>,
-) -> Result<Option<Image>> {
-    let identity = Identity::of(&session.host)?;
-    let entry = run_inside(&identity, || {
-        builtin::find(&session.store, reference, &identity.map)
-    })
-    .what(|| format!("cannot make the image \"{}\"", reference.familiar()))?;
-    let Some(entry) = entry else {
-        return Ok(None);
-    };
-    let image = session.store.load_image(&entry)?;
-    Ok(fits(&image, platform).then_some(image))
 }
 
 fn absent(session: &Session, reference: &Reference) -> Error {

@@ -6,7 +6,7 @@
 //! Always true: the image named is in the index already.
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::Session;
+use crate::ops::{Session, pull};
 use crate::spec::reference::Reference;
 use crate::store::images::{Entry, put};
 
@@ -21,7 +21,7 @@ pub fn tag(session: &Session, source: &str, target: &str) -> Result<()> {
         )
         .what(what()));
     }
-    let found = session.store.resolve_image(source).what(what)?;
+    let found = pull::find(session, source).what(what)?;
     let Some(found) = found else {
         return Err(no_such_image(source).what(what()));
     };

@@ -6,6 +6,8 @@
 //! Called by: `main`, and `process::launch` through the pointer it was given.
 //! Always true: a role sets its name in `ps` first.
 
+pub mod kubia;
+
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::spec::digest::{Digest, Hasher};
@@ -66,6 +66,18 @@ impl Store {
             hasher: Some(Hasher::default()),
             size: 0,
         })
+    }
+
+    /// Gives a file of `tmp/` its name as a blob. Whoever wrote it has checked its digest.
+    pub fn adopt_blob(&self, file: &Path, digest: &Digest) -> Result<()> {
+        if self.has_blob(digest) {
+            return Ok(());
+        }
+        let place = self.blob_path(digest);
+        atomic::sync_path(file)
+            .and_then(|()| fs::rename(file, &place))
+            .and_then(|()| atomic::sync_parent(&place))
+            .what(|| format!("cannot write blob {digest}"))
     }
 
     /// Waits until nobody else is fetching or unpacking `digest`, and keeps others waiting while the file lives.

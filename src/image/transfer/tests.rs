@@ -211,7 +211,8 @@ impl Content {
         if heard.path == "/v2/" {
             return answer(200, &[], b"{}");
         }
-        let last = heard.path.rsplit('/').next().unwrap_or_default();
+        let path = heard.path.split('?').next().unwrap_or_default();
+        let last = path.rsplit('/').next().unwrap_or_default();
         if heard.path.contains("/manifests/") {
             return answer(200, &[("Content-Type", MANIFEST_TYPE)], &self.manifest);
         }
@@ -595,11 +596,10 @@ fn a_password_does_not_follow_a_redirect_to_another_server() {
         }
         content.reply(heard)
     });
-    // The signature is a query, and the last word of the path is the digest again.
     let guest = Guest::new().with_password();
-    let done = guest.pull(&here);
+    guest.pull(&here).expect("pulled");
     let asked = there.heard(layer.as_str());
-    assert_eq!(asked.len(), 1, "{done:?}");
+    assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].header("authorization"), "");
     assert!(asked[0].path.ends_with("?sig=s"), "{asked:?}");
 }
