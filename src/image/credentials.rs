@@ -375,7 +375,12 @@ mod tests {
     #[test]
     fn the_narrowest_entry_of_the_first_file_wins() {
         let dir = tempfile::tempdir().expect("a directory");
-        let entry = |user: &str| format!(r#"{{"auth":"{}"}}"#, encode(format!("{user}:pw").as_bytes()));
+        let entry = |user: &str| {
+            format!(
+                r#"{{"auth":"{}"}}"#,
+                encode(format!("{user}:pw").as_bytes())
+            )
+        };
         let podman = format!(
             r#"{{"auths":{{"r.example/team/x":{},"r.example":{},"docker.io":{}}}}}"#,
             entry("narrow"),
@@ -398,7 +403,11 @@ mod tests {
             ("r.example", "team/z", password("wide")),
             ("docker.io", "library/busybox", password("hub")),
             ("old.example", "a", password("old")),
-            ("id.example", "a", Some(Credential::Identity(Secret::new("pw")))),
+            (
+                "id.example",
+                "a",
+                Some(Credential::Identity(Secret::new("pw"))),
+            ),
             ("none.example", "a", None),
         ] {
             assert_eq!(

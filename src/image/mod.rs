@@ -12,3 +12,4 @@ pub mod credentials;
 pub mod layer;
 pub mod registry;
 pub mod resolver;
+pub mod transfer;

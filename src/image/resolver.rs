@@ -232,8 +232,7 @@ fn is_cut(reply: &[u8]) -> bool {
 }
 
 fn read(reply: &[u8], id: u16, name: &str, kind: TYPE) -> Result<Vec<IpAddr>> {
-    let packet =
-        Packet::parse(reply).map_err(|_| Error::new("its answer cannot be understood"))?;
+    let packet = Packet::parse(reply).map_err(|_| Error::new("its answer cannot be understood"))?;
     let asked = packet.questions.iter().all(|question| {
         question.qtype == QTYPE::TYPE(kind)
             && question
@@ -299,7 +298,11 @@ impl Settings {
             tcp: false,
         };
         for line in text.lines() {
-            let mut words = line.split(['#', ';']).next().unwrap_or("").split_whitespace();
+            let mut words = line
+                .split(['#', ';'])
+                .next()
+                .unwrap_or("")
+                .split_whitespace();
             match words.next() {
                 Some("nameserver") => settings.servers.extend(words.next().and_then(server)),
                 // The last of these lines counts.
@@ -425,7 +428,9 @@ mod tests {
         let name = question.qname.to_string();
         let mut reply = Packet::new_reply(query.id());
         let rdata = match question.qtype {
-            QTYPE::TYPE(TYPE::A) => RData::A(A { address: 0x0a00_0007 }),
+            QTYPE::TYPE(TYPE::A) => RData::A(A {
+                address: 0x0a00_0007,
+            }),
             _ => RData::AAAA(AAAA { address: 7 }),
         };
         let class = CLASS::IN;
@@ -456,7 +461,8 @@ mod tests {
                     forged[0] ^= 1;
                     udp.send_to(&forged, peer).expect("sent");
                 }
-                udp.send_to(&reply(&query[..length], true), peer).expect("sent");
+                udp.send_to(&reply(&query[..length], true), peer)
+                    .expect("sent");
             }
         });
         std::thread::spawn(move || {
@@ -491,11 +497,16 @@ mod tests {
         let error = wait_for(resolver.addresses("missing.example")).expect_err("no such name");
         assert_eq!(
             error.to_string(),
-            format!("cannot find the address of \"missing.example\": there is no such name (asked {place})")
+            format!(
+                "cannot find the address of \"missing.example\": there is no such name (asked {place})"
+            )
         );
         let error = wait_for(resolver.addresses("broken.example")).expect_err("no answer");
         let text = error.to_string();
-        assert!(text.contains(&place) && text.contains("ServerFailure"), "{text}");
+        assert!(
+            text.contains(&place) && text.contains("ServerFailure"),
+            "{text}"
+        );
     }
 
     #[test]

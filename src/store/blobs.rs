@@ -102,6 +102,15 @@ impl Store {
     pub fn partial_path(&self, digest: &Digest) -> PathBuf {
         self.root().join("partial").join(digest.hex())
     }
+
+    /// Gives what is at [`Store::partial_path`] its name; the caller has checked its digest.
+    pub fn publish_partial(&self, digest: &Digest) -> Result<()> {
+        let (path, place) = (self.partial_path(digest), self.blob_path(digest));
+        atomic::sync_path(&path)
+            .and_then(|()| fs::rename(&path, &place))
+            .and_then(|()| atomic::sync_parent(&place))
+            .what(|| format!("cannot write blob {digest}"))
+    }
 }
 
 /// Takes the bytes of a blob.

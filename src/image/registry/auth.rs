@@ -136,10 +136,7 @@ pub async fn answer(
             let wish = Wish {
                 service: service.as_deref(),
                 // A registry may ask for more than we need, never for less.
-                scope: wanted
-                    .as_deref()
-                    .filter(|s| !s.is_empty())
-                    .unwrap_or(scope),
+                scope: wanted.as_deref().filter(|s| !s.is_empty()).unwrap_or(scope),
             };
             let url = Url::parse(realm)
                 .and_then(|url| {

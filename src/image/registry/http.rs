@@ -17,7 +17,9 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    AUTHORIZATION, HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -35,6 +37,9 @@ use crate::image::resolver::Resolver;
 
 /// Bytes of headers at most.
 pub const HEAD: usize = 64 << 10;
+
+/// Bytes of a body read at once.
+const BUFFER: usize = 256 << 10;
 
 /// Redirects followed for one request.
 const REDIRECTS: usize = 5;
@@ -280,9 +285,10 @@ impl Client {
                 return Ok(answer);
             };
             let from = &call.url.origin;
-            let next = call.url.join(location).map_err(|error| {
-                error.what(format!("{from} sends us on to what is no address"))
-            })?;
+            let next = call
+                .url
+                .join(location)
+                .map_err(|error| error.what(format!("{from} sends us on to what is no address")))?;
             if from.tls && !next.origin.tls {
                 let text = format!(
                     "{from} sends us on to {}, which is not over TLS",
@@ -370,7 +376,8 @@ impl Client {
             .await
             .map_err(|error| Fault::new(FaultKind::Unreachable, error))?;
         let (sender, driver) = http1::Builder::new()
-            .max_buf_size(HEAD)
+            .max_header_size(HEAD)
+            .max_buf_size(BUFFER)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| in_words(&error, origin))?;
@@ -527,7 +534,11 @@ async fn tunnel(
     let head = String::from_utf8_lossy(&head);
     let status = head.split_whitespace().nth(1).unwrap_or_default();
     if !status.starts_with('2') {
-        let status: String = status.chars().filter(char::is_ascii_digit).take(3).collect();
+        let status: String = status
+            .chars()
+            .filter(char::is_ascii_digit)
+            .take(3)
+            .collect();
         return Err(Error::new(format!("the proxy refused (status {status})")));
     }
     Ok(stream)
@@ -566,14 +577,26 @@ fn seconds(wait: Duration) -> String {
 
 fn in_words(error: &hyper::Error, origin: &Origin) -> Fault {
     let (kind, text) = if error.is_parse() && error.to_string().contains("too large") {
-        (FaultKind::Final, format!("{origin} sends headers without end"))
+        (
+            FaultKind::Final,
+            format!("{origin} sends headers without end"),
+        )
     } else if error.is_parse() {
-        (FaultKind::Final, format!("{origin} answers, but not as HTTP does"))
+        (
+            FaultKind::Final,
+            format!("{origin} answers, but not as HTTP does"),
+        )
     } else if let Some(cause) = io_cause(error) {
         let cause = Error::from(std::io::Error::new(cause.kind(), cause.to_string()));
-        (FaultKind::Cut, format!("the connection to {origin} broke: {cause}"))
+        (
+            FaultKind::Cut,
+            format!("the connection to {origin} broke: {cause}"),
+        )
     } else {
-        (FaultKind::Cut, format!("{origin} closed the connection too early"))
+        (
+            FaultKind::Cut,
+            format!("{origin} closed the connection too early"),
+        )
     };
     Fault::new(kind, Error::new(text))
 }

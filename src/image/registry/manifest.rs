@@ -328,12 +328,21 @@ mod tests {
             (r#"{"schemaVersion":1,"fsLayers":[]}"#, "schema 1"),
             (both.as_str(), "as a list"),
             (disguised.as_str(), "not what it says"),
-            (chart.as_str(), "artifact of type \"application/vnd.cncf.helm"),
+            (
+                chart.as_str(),
+                "artifact of type \"application/vnd.cncf.helm",
+            ),
             (strange.as_str(), "application/x-rar"),
             ("{}", "no image"),
             ("<html>", "no manifest"),
-            (r#"{"config":{"digest":"sha256:../x","size":1,"mediaType":"application/octet-stream"},"layers":[]}"#, "digest"),
-            (r#"{"config":{"digest":"x","size":-1},"layers":[]}"#, "no manifest"),
+            (
+                r#"{"config":{"digest":"sha256:../x","size":1,"mediaType":"application/octet-stream"},"layers":[]}"#,
+                "digest",
+            ),
+            (
+                r#"{"config":{"digest":"x","size":-1},"layers":[]}"#,
+                "no manifest",
+            ),
         ] {
             let error = parse(text.as_bytes(), None).expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
@@ -374,7 +383,10 @@ mod tests {
         let s390x = "linux/s390x".parse().expect("a platform");
         let error = choose(&list, &s390x).expect_err("none").to_string();
         assert!(error.contains("linux/s390x"), "{error}");
-        assert!(error.contains("linux/amd64/v3, linux/amd64, linux/arm64/v8"), "{error}");
+        assert!(
+            error.contains("linux/amd64/v3, linux/amd64, linux/arm64/v8"),
+            "{error}"
+        );
         assert!(!error.contains("unknown"), "{error}");
         assert!(choose(&[], &s390x).is_err());
     }

@@ -235,6 +235,9 @@ mod tests {
 
     #[test]
     fn a_query_is_escaped_bytewise() {
-        assert_eq!(escape("repository:a/b:pull é"), "repository%3Aa%2Fb%3Apull%20%C3%A9");
+        assert_eq!(
+            escape("repository:a/b:pull é"),
+            "repository%3Aa%2Fb%3Apull%20%C3%A9"
+        );
     }
 }
