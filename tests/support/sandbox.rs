@@ -550,7 +550,9 @@ impl Running {
 
     /// Waits until its standard output has this text, up to 30 s.
     pub fn wait_for_stdout(&mut self, text: &str) -> &mut Self {
-        let found = wait_until(Duration::from_secs(30), || self.stdout.text().contains(text));
+        let found = wait_until(Duration::from_secs(30), || {
+            self.stdout.text().contains(text)
+        });
         assert!(
             found,
             "{}\nnever wrote {text:?}; stdout:\n{}\nstderr:\n{}",
@@ -740,7 +742,10 @@ impl Output {
     /// Asserts that it ended with this code.
     #[track_caller]
     pub fn fails(&self, code: i32) -> &Self {
-        assert!(self.code == Some(code), "expected exit code {code}:\n{self}");
+        assert!(
+            self.code == Some(code),
+            "expected exit code {code}:\n{self}"
+        );
         self
     }
 
