@@ -433,7 +433,8 @@ impl Command<'_> {
         self.environment.insert("TERM".into(), "xterm".into());
         self.environment.remove("COLUMNS");
         // setsid makes the terminal its controlling one and becomes the command.
-        self = self.inside(&["setsid", "--ctty"]);
+        let signals = "--default-signal=INT,QUIT,HUP,TERM";
+        self = self.inside(&["env", signals, "setsid", "--ctty"]);
         let mut command = self.prepared();
         // A group leader would make setsid fork; the command is then not our child.
         command.process_group(rustix::process::getpgrp().as_raw_nonzero().get());
@@ -1021,4 +1022,101 @@ fn remove_tree(path: &Path) {
     let _done = attempt(&["env"])
         || attempt(&["unshare", "--user", "--map-root-user", "--map-auto"])
         || attempt(&["unshare", "--user", "--map-root-user"]);
+}
+
+/// The harness on trial: it must find what it promises to find.
+mod trial {
+    use super::*;
+
+    #[test]
+    fn a_sandbox_finds_and_ends_processes_left_behind() {
+        let sandbox = Sandbox::new();
+        let leave = "setsid sleep 1000 < /dev/null > /dev/null 2>&1 &";
+        sandbox.other("sh", &["-c", leave]).run().success();
+        if probe::user_namespaces() {
+            // As a container's program: nothing of ours but the mounts.
+            let script =
+                "(mount -t tmpfs x $HOME && exec env -i setsid sleep 1001) > /dev/null 2>&1 &";
+            let hide = ["-Urm", "sh", "-c", script];
+            sandbox.other("unshare", &hide).stdin("").run().success();
+        }
+        let expected = if probe::user_namespaces() { 2 } else { 1 };
+        eventually("all are found", || sandbox.processes().len() == expected);
+        sandbox.may_leave_processes();
+        let pids: Vec<i32> = sandbox.processes().iter().map(|left| left.pid).collect();
+        let path = sandbox.path().to_owned();
+        drop(sandbox);
+        eventually("all are ended", || {
+            pids.iter().all(|pid| Process::read(*pid).is_none())
+        });
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_sandbox_fails_the_test_that_leaves_something() {
+        let leaving = std::panic::catch_unwind(|| {
+            let sandbox = Sandbox::new();
+            let staged = sandbox.store().join("tmp/half");
+            std::fs::create_dir_all(&staged).unwrap();
+            // Printed, as for every failing test: the harness's own output.
+            sandbox.other("true", &[]).run().success();
+        });
+        let message = leaving.unwrap_err();
+        let message = message.downcast_ref::<String>().unwrap();
+        assert!(message.contains("tmp/half"), "{message}");
+    }
+
+    #[test]
+    fn a_command_that_takes_too_long_is_ended() {
+        let sandbox = Sandbox::new();
+        let start = Instant::now();
+        let late = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _never = sandbox.other("sleep", &["1000"]).timeout(1).run();
+        }));
+        assert!(late.is_err() && start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_command_whose_output_is_held_fails() {
+        let sandbox = Sandbox::new();
+        sandbox.may_leave_processes();
+        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _never = sandbox.other("sh", &["-c", "setsid sleep 1000 &"]).run();
+        }));
+        let message = held.unwrap_err();
+        let message = message.downcast_ref::<String>().unwrap();
+        assert!(message.contains("holds its output"), "{message}");
+    }
+
+    #[test]
+    fn a_terminal_is_one() {
+        let sandbox = Sandbox::new();
+        let script = "tty; stty size; read word; echo got-$word; exit 4";
+        let mut shell = sandbox.other("sh", &["-c", script]).spawn_on_terminal();
+        shell.wait_for_stdout("/dev/pts/").wait_for_stdout("24 80");
+        shell.write("hello\n");
+        shell.wait_for_stdout("got-hello");
+        shell.wait().fails(4);
+        let mut stubborn = sandbox.other("cat", &[]).spawn_on_terminal();
+        assert!(stubborn.alive());
+        stubborn.write("\x03");
+        assert_eq!(stubborn.wait().signal, Some(2));
+    }
+
+    #[test]
+    fn commands_see_only_what_a_user_of_their_own_has() {
+        let sandbox = Sandbox::new();
+        let shown = sandbox.other("env", &[]).env("OWN", "1").run();
+        shown.success().stdout_has("OWN=1").stdout_lacks("CARGO");
+        let home = format!("HOME={}/home\n", sandbox.path().display());
+        shown.stdout_has(&home);
+        let length = sandbox.runtime().to_str().unwrap().len();
+        assert!(length < 48, "sockets need short paths: {length} bytes");
+        sandbox
+            .other("cat", &[])
+            .stdin("in")
+            .run()
+            .success()
+            .stdout_is("in");
+    }
 }
