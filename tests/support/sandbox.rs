@@ -1097,10 +1097,11 @@ mod trial {
         shell.write("hello\n");
         shell.wait_for_stdout("got-hello");
         shell.wait().fails(4);
-        let mut stubborn = sandbox.other("cat", &[]).spawn_on_terminal();
-        assert!(stubborn.alive());
-        stubborn.write("\x03");
-        assert_eq!(stubborn.wait().signal, Some(2));
+        let wait = ["-c", "echo up; exec sleep 1000"];
+        let mut waiting = sandbox.other("sh", &wait).spawn_on_terminal();
+        waiting.wait_for_stdout("up");
+        waiting.write("\x03");
+        assert_eq!(waiting.wait().signal, Some(2));
     }
 
     #[test]
