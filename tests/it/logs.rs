@@ -24,7 +24,9 @@ fn logs_tail_shows_the_last_lines() {
     rpod.run(&["logs", "--tail", "2", "ll"])
         .success()
         .stdout_is("99\n100\n");
-    rpod.run(&["logs", "-n", "0", "ll"]).success().stdout_is("");
+    rpod.run(&["logs", "--tail", "0", "ll"])
+        .success()
+        .stdout_is("");
     let all = rpod
         .run(&["logs", "--tail", "all", "ll"])
         .success()
