@@ -66,7 +66,6 @@ pub fn main() -> ExitCode {
 }
 
 fn stay() -> Result<u8> {
-    process::set_title(NAME);
     let mut fds = std::env::args()
         .skip(1)
         .filter_map(|word| word.parse().ok());
@@ -77,6 +76,8 @@ fn stay() -> Result<u8> {
         Ok(process::inherited(fd)?)
     };
     let (mut job, channel) = (File::from(next()?), Channel::from(next()?));
+    // Not before: the words are where the title goes.
+    process::set_title(NAME);
     let mut text = Vec::new();
     job.read_to_end(&mut text)?;
     drop(job);
