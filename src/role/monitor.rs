@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::Spec;
 
+use crate::dataplane::control::{self, NetJob};
 use crate::dataplane::publish::PortsJob;
 use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
@@ -29,7 +30,7 @@ use crate::process::channel::Channel;
 use crate::process::leave::leave;
 use crate::process::userns::Entry;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
-use crate::role::ports;
+use crate::role::{net, ports};
 use crate::runtime::program::Program;
 use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Status};
 use crate::spec::idmap::IdMap;
@@ -64,6 +65,8 @@ struct Monitor {
 /// How long a restart waits: as docker's, from 100 ms, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How often in a row a network that is lost is sought again.
+const NET_TRIES: u32 = 5;
 /// A program that ran so long is given a fresh row of restarts.
 const GOOD_RUN: Duration = Duration::from_secs(10);
 
@@ -120,6 +123,7 @@ impl Monitor {
         if let Some(parent) = parent {
             drop(parent.send(&Started::Runs));
         }
+        self.sweep();
         let mut wait = FIRST_WAIT;
         loop {
             let begun = Instant::now();
@@ -314,15 +318,22 @@ impl Monitor {
     }
 
     fn watch(&mut self) -> Exit {
-        let mut network = match &self.job.network {
-            Network::Bridge(place) => place.client.as_fd().try_clone_to_owned().ok(),
-            _ => None,
-        };
+        let mut lost = 0;
         loop {
-            let borrowed = network.as_ref().map(AsFd::as_fd);
-            match self.supervisor.run(self.init, &self.signals, borrowed) {
+            let network = match &self.job.network {
+                Network::Bridge(place) if lost < NET_TRIES => Some(place.client.as_fd()),
+                _ => None,
+            };
+            match self.supervisor.run(self.init, &self.signals, network) {
                 Ok(Event::Exited(exit)) => return exit,
-                Ok(Event::NetworkLost) => network = None,
+                // Somebody killed the net process. The network itself is held by
+                // us, so a new process can take it over where it stands.
+                Ok(Event::NetworkLost) => {
+                    lost += 1;
+                    if self.rejoin_network().is_ok() {
+                        lost = 0;
+                    }
+                }
                 // Without poll(2) nothing can be moved; the program's end can still be seen.
                 Err(_) => {
                     return process::wait(self.init, true)
@@ -332,6 +343,33 @@ impl Monitor {
                 }
             }
         }
+    }
+
+    /// Starts a net process on the network that we hold, unless another monitor
+    /// did already, and takes our place again. We are in its user namespace.
+    fn rejoin_network(&mut self) -> Result<()> {
+        let Network::Bridge(place) = &mut self.job.network else {
+            return Ok(());
+        };
+        let runtime = &self.job.host.runtime;
+        let mut client = control::connect_or(runtime, || {
+            let (ready, waiting) = control::ready()?;
+            let adopt = place.attached.network.try_clone()?;
+            let keep = [ready.as_raw_fd(), adopt.as_raw_fd()];
+            process::fork(|| match leave("rpod-net", &keep) {
+                Ok(()) => net::main(NetJob {
+                    runtime: runtime.clone(),
+                    ready,
+                    adopt: Some(adopt),
+                }),
+                Err(_) => 1,
+            })?;
+            waiting.wait()
+        })?;
+        let record = &self.job.record;
+        place.attached = client.adopt(&record.id, &record.name, place.attached.address.ip)?;
+        place.client = client;
+        Ok(())
     }
 
     fn ended(&mut self, exit: Exit) {
@@ -382,6 +420,7 @@ impl Monitor {
         for path in trash {
             atomic::delete(&path);
         }
+        self.sweep();
     }
 
     fn remove(&self) -> Vec<std::path::PathBuf> {
