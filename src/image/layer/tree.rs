@@ -849,7 +849,7 @@ fn is_kept(name: &str) -> bool {
 
 /// A capability of revision 3 names the root of another user namespace; as
 /// revision 2 the kernel gives it ours (capabilities(7), "Namespaced file capabilities").
-fn capability(value: &[u8]) -> Vec<u8> {
+pub fn capability(value: &[u8]) -> Vec<u8> {
     match value {
         [flags, 0, 0, 3, rest @ ..] if rest.len() == 20 => {
             [&[*flags, 0, 0, 2], &rest[..16]].concat()

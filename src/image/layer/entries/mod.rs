@@ -457,4 +457,4 @@ fn padded(size: u64) -> Result<(u64, u64)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_value_may_hold_newlines_and_anything_else() {
-        let records = b"31 SCHILY.xattr.user.a=x\n9 p=y\n\n12 path=a=b\n";
+        let records = b"32 SCHILY.xattr.user.a=x\n9 p=y\n\n12 path=a=b\n";
         let said = said(records);
         assert_eq!(said.xattrs[&b"user.a"[..]], b"x\n9 p=y\n");
         assert_eq!(said.path.as_deref(), Some(&b"a=b"[..]));
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_global_header_speaks_of_owners_and_times_only() {
         let mut said = Extended::default();
-        let records = b"12 path=all\n8 uid=3\n10 size=12\n";
+        let records = b"12 path=all\n8 uid=3\n11 size=12\n";
         said.take_global(records).expect("records");
         assert_eq!((said.path, said.uid, said.size), (None, Some(3), None));
     }
