@@ -6,5 +6,8 @@
 //! Always true: a process that forks, unshares or joins a user namespace has one
 //! thread; an error of a child reaches its parent whole.
 
+pub mod channel;
+pub mod identity;
 pub mod job;
 pub mod launch;
+pub mod userns;

@@ -5,5 +5,7 @@
 //! Called by: every room.
 //! Always true: descriptors are owned types; no function aborts or panics.
 
+pub mod namespace;
 pub mod process;
 pub mod seccomp;
+pub mod signal;

@@ -1,0 +1,50 @@
+//! Namespaces: unshare(2) and setns(2).
+//!
+//! Lives here: the calls and the names of their flags.
+//! Must not: know which namespaces a container has.
+//! Called by: `process`, `runtime`, `dataplane`.
+//! Always true: the caller has one thread; the kernel refuses others for user
+//! and mount namespaces.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// A set of namespaces (clone(2), `CLONE_NEW*`).
+pub type Flags = i32;
+/// User ids.
+pub const USER: Flags = libc::CLONE_NEWUSER;
+/// Mounts.
+pub const MOUNT: Flags = libc::CLONE_NEWNS;
+/// Processes.
+pub const PID: Flags = libc::CLONE_NEWPID;
+/// Network devices.
+pub const NET: Flags = libc::CLONE_NEWNET;
+/// System V IPC and POSIX message queues.
+pub const IPC: Flags = libc::CLONE_NEWIPC;
+/// Host name.
+pub const UTS: Flags = libc::CLONE_NEWUTS;
+/// Cgroup root.
+pub const CGROUP: Flags = libc::CLONE_NEWCGROUP;
+
+/// Gives this process namespaces of its own.
+///
+/// # Errors
+/// `EPERM` where they are forbidden, `ENOSPC` where `user.max_*_namespaces` is reached.
+pub fn unshare(flags: Flags) -> io::Result<()> {
+    // SAFETY: unshare(2) takes no pointer; descriptors stay valid, since
+    // CLONE_FILES is in none of the flags this module names.
+    check(unsafe { libc::unshare(flags) })
+}
+
+/// Joins namespaces: those of a process by its pidfd, or one by its own descriptor.
+pub fn join(of: BorrowedFd<'_>, flags: Flags) -> io::Result<()> {
+    // SAFETY: setns(2) takes no pointer, and the descriptor is borrowed for the call.
+    check(unsafe { libc::setns(of.as_raw_fd(), flags) })
+}
+
+fn check(result: i32) -> io::Result<()> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
