@@ -44,11 +44,10 @@ mod sys;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    process::launch::install(role::open);
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_default();
     if let Some(status) = role::by_name(&name, words) {
         return status;
     }
-    cli::main()
+    cli::main(role::roles())
 }

@@ -5,7 +5,15 @@
 //! Called by: every room.
 //! Always true: descriptors are owned types; no function aborts or panics.
 
+pub mod epoll;
+pub mod mount;
 pub mod namespace;
+pub mod net;
+pub mod netlink;
 pub mod process;
 pub mod seccomp;
 pub mod signal;
+<<<<<<< HEAD
+=======
+pub mod socket;
+>>>>>>> main
