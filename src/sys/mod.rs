@@ -13,7 +13,4 @@ pub mod netlink;
 pub mod process;
 pub mod seccomp;
 pub mod signal;
-<<<<<<< HEAD
-=======
 pub mod socket;
->>>>>>> main
