@@ -25,7 +25,34 @@ pub fn walk(parent: BorrowedFd<'_>, name: &OsStr, under: &Path, sink: &mut dyn S
         sink,
         seen: HashMap::new(),
     };
-    walk.visit(parent, name, under.to_owned(), 0)
+    let mut levels = Vec::new();
+    levels.extend(walk.visit(parent, name, under.to_owned())?);
+    while let Some(level) = levels.last_mut() {
+        let what = || format!("cannot read directory \"{}\"", level.path.display());
+        let Some(child) = level.directory.read() else {
+            levels.pop();
+            continue;
+        };
+        let child = child.what(what)?;
+        let name = child.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        // A file system of somebody's own may list anything.
+        if name.contains(&b'/') {
+            return Err(Error::new("it lists a name with a slash")).what(what);
+        }
+        let name = OsStr::from_bytes(name);
+        let fd = level.directory.fd().what(what)?;
+        let below = walk.visit(fd, name, level.path.join(name))?;
+        if below.is_some() && levels.len() == LEVELS {
+            return Err(Error::new(format!(
+                "cannot read a tree of more than {LEVELS} directories in each other"
+            )));
+        }
+        levels.extend(below);
+    }
+    Ok(())
 }
 
 struct Walk<'a> {
@@ -34,34 +61,42 @@ struct Walk<'a> {
     seen: HashMap<(u64, u64), PathBuf>,
 }
 
-/// Levels of directories at most: each costs a descriptor and some stack.
+/// A directory that is being read.
+struct Level {
+    directory: Dir,
+    path: PathBuf,
+}
+
+/// Directories in each other at most: each has a descriptor open, of which a
+/// process has a thousand.
 const LEVELS: usize = 900;
 
 impl Walk<'_> {
+    /// Gives away what a name is; a directory is returned, to be read.
     fn visit(
         &mut self,
         parent: BorrowedFd<'_>,
         name: &OsStr,
         path: PathBuf,
-        level: usize,
-    ) -> Result<()> {
+    ) -> Result<Option<Level>> {
         let what = || format!("cannot read \"{}\"", path.display());
         let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).what(what)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
                 let directory = open(parent, name, OFlags::DIRECTORY).what(what)?;
-                self.directory(directory, path, level)
+                return self.directory(directory, path).map(Some);
             }
-            FileType::RegularFile => self.file(parent, name, path),
+            FileType::RegularFile => self.file(parent, name, path)?,
             FileType::Symlink => {
                 let link = readlinkat(parent, name, Vec::new()).what(what)?;
                 let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
-                self.give(path, &stat, Kind::Link(link))
+                self.give(path, &stat, Kind::Link(link))?;
             }
-            FileType::Fifo => self.give(path, &stat, Kind::Fifo),
-            FileType::Socket => self.give(path, &stat, Kind::Other("a socket")),
-            _ => self.give(path, &stat, Kind::Other("a device")),
+            FileType::Fifo => self.give(path, &stat, Kind::Fifo)?,
+            FileType::Socket => self.give(path, &stat, Kind::Other("a socket"))?,
+            _ => self.give(path, &stat, Kind::Other("a device"))?,
         }
+        Ok(None)
     }
 
     fn give(&mut self, path: PathBuf, stat: &Stat, kind: Kind) -> Result<()> {
@@ -69,36 +104,16 @@ impl Walk<'_> {
             .put(&entry(path, stat, kind, None), Content::Nothing)
     }
 
-    fn directory(&mut self, directory: OwnedFd, path: PathBuf, level: usize) -> Result<()> {
+    fn directory(&mut self, directory: OwnedFd, path: PathBuf) -> Result<Level> {
         let what = || format!("cannot read directory \"{}\"", path.display());
-        if level == LEVELS {
-            return Err(Error::new(format!(
-                "it lies more than {LEVELS} directories deep"
-            )))
-            .what(what);
-        }
         let stat = fstat(&directory).what(what)?;
         let owner = recorded_owner(directory.as_fd());
         self.sink.put(
             &entry(path.clone(), &stat, Kind::Directory, owner),
             Content::Nothing,
         )?;
-        let mut directory = Dir::new(directory).what(what)?;
-        while let Some(child) = directory.read() {
-            let child = child.what(what)?;
-            let name = child.file_name().to_bytes();
-            if matches!(name, b"." | b"..") {
-                continue;
-            }
-            // A file system of somebody's own may list anything.
-            if name.contains(&b'/') {
-                return Err(Error::new("it lists a name with a slash")).what(what);
-            }
-            let name = OsStr::from_bytes(name);
-            let fd = directory.fd().what(what)?;
-            self.visit(fd, name, path.join(name), level + 1)?;
-        }
-        Ok(())
+        let directory = Dir::new(directory).what(what)?;
+        Ok(Level { directory, path })
     }
 
     fn file(&mut self, parent: BorrowedFd<'_>, name: &OsStr, path: PathBuf) -> Result<()> {
