@@ -1,8 +1,46 @@
 //! `cp`: files in and out of a container, running or not.
-use std::io::{Read, Write};
+//!
+//! ```text
+//! running   a child joins the container's namespaces; its root is the root
+//! stopped   a child in a fresh user namespace mounts the layers, the upper
+//!           directory and the volumes, where only it sees them; the lock on
+//!           the container keeps others from starting it meanwhile
+//! both      the machine's root is opened before, so that the child has both
+//! ```
+//!
+//! Lives here: docker's rules of what goes where, and the two children.
+//! Must not: read or write a file (`runtime::copy`).
+//! Called by: `cli`.
+//! Always true: every path of the container is found inside the container's
+//! root, whatever its links say. What is copied in belongs to root, what is
+//! copied out to the person, unless `-a` keeps the owners; a tar keeps its own.
 
-use crate::error::{Error, Result};
-use crate::ops::Session;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
+use rustix::mount::MountFlags;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::ops::{Session, state};
+use crate::process::identity::Identity;
+use crate::process::userns;
+use crate::rootfs::{Tree, overlay};
+use crate::runtime::copy::archive::{self, Tar};
+use crate::runtime::copy::place::{self, Place};
+use crate::runtime::copy::plant::{Ground, Owners, Plant};
+use crate::runtime::copy::walk::walk;
+use crate::runtime::copy::{Copied, Sink};
+use crate::runtime::volume::{self, Fill};
+use crate::runtime::{exec, inside, mounts, plan};
+use crate::spec::container::{ProcessId, Record, Status};
+use crate::spec::mount::Source;
+use crate::sys::{namespace, process};
 
 /// One end of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,13 +63,342 @@ pub struct Options {
 }
 
 /// Copies; `input` and `output` serve an end that is a stream. Returns the bytes copied.
+///
+/// # Errors
+/// `Usage` when not exactly one end is in a container; `NotFound` when there is
+/// no such container, file, or directory to copy into.
 pub fn copy(
-    _session: &Session,
-    _from: &End,
-    _to: &End,
-    _options: Options,
-    _input: &mut dyn Read,
-    _output: &mut dyn Write,
+    session: &Session,
+    from: &End,
+    to: &End,
+    options: Options,
+    input: &mut dyn Read,
+    output: &mut dyn Write,
 ) -> Result<u64> {
-    Err(Error::internal("cp is not built yet"))
+    let what = || format!("cannot copy {} to {}", from.shown(), to.shown());
+    let machine = directory("/").what(what)?;
+    let copied = match (from, to) {
+        (End::Container(name, path), End::Stream) => in_container(session, name, |root| {
+            out_as_tar(&found(&root, path, options.follow_link)?, output)
+        }),
+        (End::Container(name, path), End::Host(target)) => {
+            let target = absolute(target).what(what)?;
+            let owners = owners(options, Owners::Person);
+            in_container(session, name, |root| {
+                let from = found(&root, path, options.follow_link)?;
+                let to = from.destination(&machine, &target)?;
+                let below = inside::open(&machine, &to.directory, OFlags::DIRECTORY)?;
+                from.plant(Ground::Machine(below), &to, owners)
+            })
+        }
+        (End::Host(source), End::Container(name, path)) => {
+            let source = absolute(source).what(what)?;
+            let owners = owners(options, Owners::Root);
+            in_container(session, name, |root| {
+                let from = found(&machine, &source, options.follow_link)?;
+                let to = from.destination(&root, path)?;
+                from.plant(Ground::Container(root, to.directory.clone()), &to, owners)
+            })
+        }
+        (End::Stream, End::Container(name, path)) => {
+            in_container(session, name, |root| in_as_tar(root, path, input))
+        }
+        (End::Container(..), End::Container(..)) => {
+            Err(Error::of(Kind::Usage, "both ends are in containers")
+                .hint("copy in two steps, through a directory of this machine"))
+        }
+        _ => Err(Error::of(Kind::Usage, "neither end is in a container")
+            .hint("write `CONTAINER:PATH` for the one that is")),
+    }
+    .what(what)?;
+    tell_skipped(session, &copied);
+    Ok(copied.bytes)
 }
+
+impl End {
+    fn shown(&self) -> String {
+        match self {
+            Self::Host(path) => format!("\"{path}\""),
+            Self::Container(name, path) => format!("\"{name}:{path}\""),
+            Self::Stream => "a tar".to_owned(),
+        }
+    }
+}
+
+fn owners(options: Options, otherwise: Owners) -> Owners {
+    if options.archive {
+        Owners::Kept
+    } else {
+        otherwise
+    }
+}
+
+fn tell_skipped(session: &Session, copied: &Copied) {
+    for line in &copied.skipped {
+        session.progress.warn(&format!("not copied: {line}"));
+    }
+    let more = copied.skipped_count - copied.skipped.len() as u64;
+    if more > 0 {
+        session.progress.warn(&format!("not copied: {more} more"));
+    }
+}
+
+/// A path as the machine means it; a trailing `/` or `/.` still says something.
+fn absolute(text: &str) -> Result<String> {
+    let here = std::env::current_dir().what(|| "cannot find the working directory")?;
+    here.join(text)
+        .into_os_string()
+        .into_string()
+        .map_err(|path| Error::new(format!("{} is not UTF-8", path.display())))
+}
+
+fn directory(path: impl AsRef<Path>) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(CWD, path.as_ref(), flags, Mode::empty())?)
+}
+
+/// What is copied.
+struct Found {
+    place: Place,
+    /// Its name as typed, where it keeps it.
+    name: OsString,
+    /// Only what is in it is copied, not itself (`DIRECTORY/.`).
+    content_only: bool,
+}
+
+/// Where it goes: a directory, and the name it gets there (empty: its content alone).
+#[derive(Debug, PartialEq, Eq)]
+struct Destination {
+    directory: PathBuf,
+    name: PathBuf,
+}
+
+fn found(root: &OwnedFd, text: &str, follow_link: bool) -> Result<Found> {
+    let path = Path::new("/").join(text);
+    let as_directory = is_dot(text) || text.ends_with('/');
+    let place = place::find(root.as_fd(), &path, follow_link || as_directory)?;
+    if place.stat.is_none() {
+        let missing = path.display();
+        return Err(Error::of(
+            Kind::NotFound,
+            format!("there is no \"{missing}\""),
+        ));
+    }
+    if as_directory && !place.is_directory() {
+        return Err(Error::new(format!(
+            "\"{}\" is no directory",
+            path.display()
+        )));
+    }
+    let name = path.file_name().map(OsString::from);
+    Ok(Found {
+        content_only: place.is_directory() && (is_dot(text) || name.is_none()),
+        name: name.unwrap_or_default(),
+        place,
+    })
+}
+
+fn is_dot(text: &str) -> bool {
+    text == "." || text.ends_with("/.")
+}
+
+impl Found {
+    /// Docker's table: what is there decides whether a copy goes into it or over it.
+    fn destination(&self, root: &OwnedFd, text: &str) -> Result<Destination> {
+        let path = Path::new("/").join(text);
+        let there = place::find(root.as_fd(), &path, true)?;
+        let shown = path.display();
+        let as_directory = is_dot(text) || text.ends_with('/');
+        match there.file_type() {
+            Some(FileType::Directory) if self.content_only => Ok(Destination {
+                directory: there.path(),
+                name: PathBuf::new(),
+            }),
+            Some(FileType::Directory) => Ok(Destination {
+                directory: there.path(),
+                name: PathBuf::from(&self.name),
+            }),
+            Some(_) if self.place.is_directory() => Err(Error::new(format!(
+                "a directory cannot be copied over \"{shown}\", which is none"
+            ))),
+            Some(_) if as_directory => Err(Error::new(format!("\"{shown}\" is no directory"))),
+            None if as_directory && !self.place.is_directory() => Err(Error::of(
+                Kind::NotFound,
+                format!("there is no directory \"{shown}\""),
+            )),
+            _ => Ok(Destination {
+                directory: there.parent_path.clone(),
+                name: PathBuf::from(&there.name),
+            }),
+        }
+    }
+
+    fn plant(&self, ground: Ground, to: &Destination, owners: Owners) -> Result<Copied> {
+        let mut plant = Plant::new(ground, owners);
+        self.walk(&to.name, &mut plant)?;
+        Ok(plant.copied())
+    }
+
+    fn walk(&self, under: &Path, sink: &mut dyn Sink) -> Result<()> {
+        let parent = self.place.parent.as_fd();
+        walk(parent, &self.place.name, under, sink)?;
+        sink.finish()
+    }
+}
+
+fn out_as_tar(from: &Found, output: &mut dyn Write) -> Result<Copied> {
+    let under = if from.content_only {
+        PathBuf::new()
+    } else {
+        PathBuf::from(&from.name)
+    };
+    let mut tar = Tar::new(BufWriter::with_capacity(1 << 16, output));
+    from.walk(&under, &mut tar)?;
+    Ok(tar.copied())
+}
+
+fn in_as_tar(root: OwnedFd, text: &str, input: &mut dyn Read) -> Result<Copied> {
+    let path = Path::new("/").join(text);
+    let there = place::find(root.as_fd(), &path, true)?;
+    if !there.is_directory() {
+        let shown = path.display();
+        return Err(Error::of(
+            Kind::NotFound,
+            format!("there is no directory \"{shown}\" to unpack a tar in"),
+        ));
+    }
+    let mut plant = Plant::new(Ground::Container(root, there.path()), Owners::Kept);
+    archive::read(BufReader::with_capacity(1 << 16, input), &mut plant)?;
+    plant.finish()?;
+    Ok(plant.copied())
+}
+
+/// Does work in a child that has a container's root in reach.
+fn in_container<T: Serialize + DeserializeOwned>(
+    session: &Session,
+    name: &str,
+    work: impl FnOnce(OwnedFd) -> Result<T>,
+) -> Result<T> {
+    let id = session.store.find_container(name)?;
+    let record = session.store.load_record(&id)?;
+    // Whoever starts it takes the lock first, so what is true now stays true
+    // for as long as we have it.
+    let lock = session.store.lock_container(&id)?;
+    let present = state::load(&session.host, &session.store, &id)?;
+    match (present.status, present.init) {
+        (Status::Running, Some(init)) => {
+            drop(lock);
+            in_running(init, work)
+        }
+        (Status::Running | Status::Restarting, _) => {
+            Err(Error::of(Kind::Conflict, "it is just being started again")
+                .hint(format!("wait for it, or stop it: `rpod stop {name}`")))
+        }
+        (Status::Removing, _) => Err(Error::of(Kind::Conflict, "it is being removed")),
+        _ => {
+            let copied = in_stopped(session, &record, work);
+            drop(lock);
+            copied
+        }
+    }
+}
+
+fn in_running<T: Serialize + DeserializeOwned>(
+    init: ProcessId,
+    work: impl FnOnce(OwnedFd) -> Result<T>,
+) -> Result<T> {
+    let (reader, writer) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
+    let pid = process::fork(|| {
+        let inside = || -> Result<T> {
+            process::die_with_parent(9)?;
+            exec::join(init)?;
+            work(directory("/")?)
+        };
+        let bytes = serde_json::to_vec(&inside()).unwrap_or_default();
+        u8::from(File::from(writer).write_all(&bytes).is_err())
+    })
+    .what(|| "cannot start a process")?;
+    let mut bytes = Vec::new();
+    let read = File::from(reader).read_to_end(&mut bytes);
+    let exit = process::wait(pid, true)?;
+    read.what(|| "cannot hear another rpod process")?;
+    if bytes.is_empty() {
+        return Err(Error::internal(format!(
+            "a child ended without a result ({exit:?})"
+        )));
+    }
+    serde_json::from_slice::<Result<T>>(&bytes)
+        .map_err(|e| Error::internal(format!("unreadable result of a child: {e}")))?
+}
+
+fn in_stopped<T: Serialize + DeserializeOwned>(
+    session: &Session,
+    record: &Record,
+    work: impl FnOnce(OwnedFd) -> Result<T>,
+) -> Result<T> {
+    let identity = Identity::of(&session.host)?;
+    if identity.map.name() != record.id_map {
+        return Err(Error::of(
+            Kind::Conflict,
+            "your subordinate ids are not those it was made with",
+        )
+        .hint("give the user the ids back that /etc/subuid and /etc/subgid had"));
+    }
+    let root = session.store.container_path(&record.id).join("root");
+    fs::create_dir_all(&root).what(|| format!("cannot make \"{}\"", root.display()))?;
+    userns::run_inside(&identity, || {
+        // A mount namespace of a user namespace of its own hands nothing back.
+        namespace::unshare(namespace::MOUNT).what(|| "cannot make a mount namespace")?;
+        work(mount_root(session, record, &root)?)
+    })
+}
+
+/// Puts a container's files together as its programs would see them.
+fn mount_root(session: &Session, record: &Record, at: &Path) -> Result<OwnedFd> {
+    let store = &session.store;
+    let path = store.container_path(&record.id);
+    let mut layers: Vec<PathBuf> = record
+        .layers
+        .iter()
+        .map(|diff_id| store.layer_tree(&record.id_map, diff_id))
+        .collect();
+    if layers.is_empty() {
+        let empty = path.join("empty");
+        fs::create_dir_all(&empty)?;
+        layers.push(empty);
+    }
+    let tree = Tree {
+        layers,
+        upper: path.join("upper"),
+        work: path.join("work"),
+        volatile: record.remove,
+    };
+    overlay::mount(&tree, at)?;
+    let root = directory(at)?;
+    let volume = |name: &str| store.volume_data(name);
+    for mount in &record.mounts {
+        // The first start would find a volume that is not empty and leave it so.
+        if let Source::Volume(name) = &mount.source
+            && !mount.no_copy
+        {
+            let fill = Fill {
+                data: volume(name),
+                target: PathBuf::from(&mount.target),
+            };
+            volume::fill(root.as_fd(), &fill)?;
+        }
+    }
+    for line in plan::binds(record, &volume)? {
+        mounts::mount(root.as_fd(), &line)?;
+    }
+    if record.read_only {
+        let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NODEV;
+        rustix::mount::mount_remount(at, flags, "")
+            .what(|| "cannot make the container's root read-only")?;
+    }
+    Ok(root)
+}
+
+#[cfg(test)]
+mod tests;
