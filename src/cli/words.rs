@@ -163,8 +163,16 @@ impl<'a> Walk<'a> {
             }
             return Ok(false);
         }
+        // A flag that may stand without a value is true then, and has false as well.
         let optional = flag.get_num_args().is_some_and(|n| n.min_values() == 0);
         let value = match value {
+            Some(value) if optional => Some(
+                boolean(&value)
+                    .ok_or_else(|| {
+                        self.usage(format!("{shown} is true or false, not \"{value}\""))
+                    })?
+                    .to_string(),
+            ),
             Some(value) => Some(value),
             None if optional => None,
             None => Some(
