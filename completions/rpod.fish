@@ -66,10 +66,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l env-file -d 'Read vari
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s w -l workdir -d 'Start in this directory' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s u -l user -d 'Run as this user' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l group-add -d 'Add a group (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand run" -s v -l volume -d 'Mount a volume or a directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l tmpfs -d 'Mount memory (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand run" -s p -l publish -d 'Publish a port on this machine (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s h -l hostname -d 'Set the host name inside' -r
@@ -89,7 +89,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l stop-timeout -d 'Give 
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l cap-add -d 'Add a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l cap-drop -d 'Drop a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand run" -l ulimit -d 'Limit a resource (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l shm-size -d 'Set the size of /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l pid -d 'See this machine\'s processes: host' -r
@@ -143,10 +143,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l env-file -d 'Read v
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s w -l workdir -d 'Start in this directory' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s u -l user -d 'Run as this user' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l group-add -d 'Add a group (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand create" -s v -l volume -d 'Mount a volume or a directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l tmpfs -d 'Mount memory (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand create" -s p -l publish -d 'Publish a port on this machine (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s h -l hostname -d 'Set the host name inside' -r
@@ -166,7 +166,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l stop-timeout -d 'Gi
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l cap-add -d 'Add a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l cap-drop -d 'Drop a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand create" -l ulimit -d 'Limit a resource (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l shm-size -d 'Set the size of /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l pid -d 'See this machine\'s processes: host' -r
@@ -271,10 +271,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Start in this directory' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'Run as this user' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add a group (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount a volume or a directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount memory (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port on this machine (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the host name inside' -r
@@ -294,7 +294,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Limit a resource (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Set the size of /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'See this machine\'s processes: host' -r
@@ -380,10 +380,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Start in this directory' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'Run as this user' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add a group (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount a volume or a directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount memory (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port on this machine (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the host name inside' -r
@@ -403,7 +403,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Limit a resource (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Set the size of /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'See this machine\'s processes: host' -r

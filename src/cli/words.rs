@@ -84,7 +84,7 @@ impl<'a> Walk<'a> {
 
     fn rest(&mut self) {
         self.out.push((None, "--".to_owned()));
-        while let Some(word) = self.words.next() {
+        for word in self.words.by_ref() {
             self.out.push((None, word.clone()));
         }
     }
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
     fn rest_from(&mut self, first: &str) {
         self.out.push((None, "--".to_owned()));
         self.out.push((None, first.to_owned()));
-        while let Some(word) = self.words.next() {
+        for word in self.words.by_ref() {
             self.out.push((None, word.clone()));
         }
     }
