@@ -5,10 +5,10 @@
 //! Called by: `cli`, `verbs`, `completion`.
 //! Always true: a verb is listed here only when it works.
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 
+use crate::cli::verbs;
 use crate::cli::verbs::{Group, NOUNS, Noun, Search, VERBS, Verb};
-use crate::cli::{verbs, version};
 use crate::error::{Error, Kind, Result};
 
 /// The order of a verb's page.
@@ -17,6 +17,36 @@ Usage: {usage}
 
 {about-with-newline}
 {all-args}{after-help}";
+
+/// One of rpod's own flags, before the verb.
+struct Own {
+    short: char,
+    long: &'static str,
+    about: &'static str,
+    takes_value: bool,
+}
+
+const fn own(short: char, long: &'static str, about: &'static str, takes_value: bool) -> Own {
+    Own {
+        short,
+        long,
+        about,
+        takes_value,
+    }
+}
+
+/// rpod's own flags; `cli::before_verb` reads them.
+const OPTIONS: &[Own] = &[
+    own('v', "version", "Print the version", false),
+    own('h', "help", "Print this help", false),
+    own('D', "debug", "Say more about a failure", false),
+    own(
+        'l',
+        "log-level",
+        "Say as much: debug, info, warn, error or fatal",
+        true,
+    ),
+];
 
 const ABOUT: &str = "Containers for unprivileged users: no daemon, no root";
 
@@ -39,16 +69,9 @@ pub fn all() -> String {
         out.push_str(&row(noun.name, noun.about));
     }
     out.push_str("\nOptions:\n");
-    for (flag, about) in [
-        ("-v, --version", "Print the version"),
-        ("-h, --help", "Print this help"),
-        ("-D, --debug", "Say more about a failure"),
-        (
-            "--log-level",
-            "Say as much: debug, info, warn, error or fatal",
-        ),
-    ] {
-        out.push_str(&format!("  {flag:<15} {about}\n"));
+    for flag in OPTIONS {
+        let shown = format!("-{}, --{}", flag.short, flag.long);
+        out.push_str(&format!("  {shown:<17} {}\n", flag.about));
     }
     out.push_str(
         "\nRun `rpod COMMAND --help` for a command's own page.\n\
@@ -100,9 +123,21 @@ pub fn of(command: &mut Command) -> String {
 pub fn tree() -> Command {
     let mut root = Command::new("rpod")
         .about(ABOUT)
-        .version(version::NUMBER)
+        .disable_help_flag(true)
         .disable_help_subcommand(true)
-        .subcommand_required(true);
+        .subcommand_required(true)
+        .args(OPTIONS.iter().map(|flag| {
+            let action = if flag.takes_value {
+                ArgAction::Set
+            } else {
+                ArgAction::SetTrue
+            };
+            Arg::new(flag.long)
+                .short(flag.short)
+                .long(flag.long)
+                .help(flag.about)
+                .action(action)
+        }));
     for verb in VERBS.iter().filter(|verb| verb.group != Group::Noun) {
         root = root.subcommand(verb.command(verb.name));
     }

@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(short, long)]
     quiet: bool,
     /// Accept a registry without a certificate that is trusted: false
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", hide_possible_values = true)]
     tls_verify: bool,
     /// docker's; there is no such trust to disable

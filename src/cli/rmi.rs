@@ -11,7 +11,7 @@ use crate::ops::rmi::Removed;
 /// Remove images
 #[derive(Debug, Parser)]
 pub struct Args {
-    /// Remove also what a container was made from; what is not there is no error
+    /// Remove also what a container uses; what is not there is no error
     #[arg(short, long)]
     force: bool,
     /// Image

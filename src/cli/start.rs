@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(short, long)]
     interactive: bool,
     /// Pass signals on to the program
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", hide_possible_values = true)]
     sig_proxy: bool,
     /// Type these keys to detach; the default is ctrl-p,ctrl-q

@@ -119,7 +119,7 @@ fn flags_are_dockers() {
         ("run -d=true x", "run: --detach -- x"),
         ("run -it=false x", "run: --interactive -- x"),
         ("run -it --tty=0 x", "run: --interactive -- x"),
-        ("run --sig-proxy=false x", "run: --sig-proxy=false -- x"),
+        ("run --sig-proxy=f x", "run: --sig-proxy=false -- x"),
         ("run --sig-proxy x", "run: --sig-proxy -- x"),
         ("run -dp 80:80 x", "run: --detach --publish=80:80 -- x"),
         ("run -eA=1 -e=B=2 x", "run: --env=A=1 --env=B=2 -- x"),

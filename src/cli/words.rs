@@ -84,7 +84,7 @@ impl<'a> Walk<'a> {
 
     fn rest(&mut self) {
         self.out.push((None, "--".to_owned()));
-        while let Some(word) = self.words.next() {
+        for word in self.words.by_ref() {
             self.out.push((None, word.clone()));
         }
     }
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
     fn rest_from(&mut self, first: &str) {
         self.out.push((None, "--".to_owned()));
         self.out.push((None, first.to_owned()));
-        while let Some(word) = self.words.next() {
+        for word in self.words.by_ref() {
             self.out.push((None, word.clone()));
         }
     }
@@ -163,8 +163,16 @@ impl<'a> Walk<'a> {
             }
             return Ok(false);
         }
+        // A flag that may stand without a value is true then, and has false as well.
         let optional = flag.get_num_args().is_some_and(|n| n.min_values() == 0);
         let value = match value {
+            Some(value) if optional => Some(
+                boolean(&value)
+                    .ok_or_else(|| {
+                        self.usage(format!("{shown} is true or false, not \"{value}\""))
+                    })?
+                    .to_string(),
+            ),
             Some(value) => Some(value),
             None if optional => None,
             None => Some(

@@ -150,12 +150,11 @@ fn memory() -> u64 {
 }
 
 fn cgroup_version() -> &'static str {
-    // Magic number of cgroup2 (statfs(2)).
-    const CGROUP2: i128 = 0x6367_7270;
-    match rustix::fs::statfs("/sys/fs/cgroup") {
-        Ok(info) if i128::from(info.f_type) == CGROUP2 => "2",
-        Ok(_) => "1",
-        Err(_) => "",
+    // Magic numbers of cgroup2, and of the tmpfs that holds version 1's hierarchies (statfs(2)).
+    match rustix::fs::statfs("/sys/fs/cgroup").map(|info| i128::from(info.f_type)) {
+        Ok(0x6367_7270) => "2",
+        Ok(0x0102_1994 | 0x0027_e0eb) => "1",
+        _ => "",
     }
 }
 

@@ -122,23 +122,23 @@ pub struct Flags {
     /// Add a group (can be repeated)
     #[arg(long, value_name = "GROUP")]
     group_add: Vec<String>,
-    /// Mount a volume or a directory (can be repeated)
-    #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]", value_hint = clap::ValueHint::AnyPath)]
+    /// Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)
+    #[arg(short, long, value_name = "VOLUME", value_hint = clap::ValueHint::AnyPath)]
     volume: Vec<String>,
     /// Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)
-    #[arg(long, value_name = "KEY=VALUE,…")]
+    #[arg(long, value_name = "MOUNT")]
     mount: Vec<String>,
     /// Mount memory (can be repeated)
-    #[arg(long, value_name = "TARGET[:OPTIONS]")]
+    #[arg(long, value_name = "TARGET")]
     tmpfs: Vec<String>,
-    /// Publish a port on this machine (can be repeated)
-    #[arg(short, long, value_name = "[IP:][PORT:]PORT[/PROTOCOL]")]
+    /// Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)
+    #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
     /// Publish every exposed port on a free port of this machine
     #[arg(short = 'P', long)]
     publish_all: bool,
     /// Expose a port or a range (can be repeated)
-    #[arg(long, value_name = "PORT[/PROTOCOL]")]
+    #[arg(long, value_name = "PORT")]
     expose: Vec<String>,
     /// Run this instead of the image's entry point
     #[arg(long, value_name = "COMMAND")]
@@ -203,8 +203,8 @@ pub struct Flags {
     /// Set no-new-privileges or seccomp=unconfined (can be repeated)
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
-    /// Limit a resource (can be repeated)
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    /// Limit a resource, as NAME=SOFT[:HARD] (can be repeated)
+    #[arg(long, value_name = "LIMIT")]
     ulimit: Vec<String>,
     /// Set a kernel parameter of its namespaces (can be repeated)
     #[arg(long, value_name = "NAME=VALUE")]

@@ -35,9 +35,8 @@ fn environment_with(
     for file in files {
         for (place, line) in lines("--env-file", file)? {
             let (name, value) = part(&place, &line, "variable")?;
-            match value.map(str::to_owned).or_else(|| caller(name)) {
-                Some(value) => out.push(format!("{name}={value}")),
-                None => {}
+            if let Some(value) = value.map(str::to_owned).or_else(|| caller(name)) {
+                out.push(format!("{name}={value}"));
             }
         }
     }

@@ -71,15 +71,16 @@ pub fn draw(look: &Look<'_>, rows: &[Row]) -> Result<String> {
             Mode::Value,
         )?);
     }
-    if !is_table {
-        return Ok(lines.iter().map(|line| format!("{line}\n")).collect());
-    }
     let headers: Map<String, Value> = look
         .fields
         .iter()
         .map(|(name, header)| ((*name).to_owned(), Value::from(*header)))
         .collect();
+    // Also where there is no row and no table, so that a mistake is always told.
     let head = template.run(&headers.into(), &header_of, Mode::Headers)?;
+    if !is_table {
+        return Ok(lines.iter().map(|line| format!("{line}\n")).collect());
+    }
     let cells: Vec<Vec<String>> = [&head]
         .into_iter()
         .chain(&lines)

@@ -107,7 +107,7 @@ fn what_docker_users_type_gives_what_they_expect() {
         ),
         (
             "{{truncate .Id 4}} {{pad .Count 0 0 | len}}",
-            "! cannot use the template: 1:21: pad: 3 is no text",
+            "! cannot use the template: 1:22: pad: 3 is no text",
         ),
         ("[{{pad .Name 1 2}}]", "[ /web  ]"),
         ("{{.Config.Labels.d}}", "e"),
@@ -149,9 +149,9 @@ fn what_is_wrong_is_said_with_its_place() {
             "{template}: {text}"
         );
     }
-    let deep = "(".repeat(100_000);
+    let deep = "(".repeat(2_000);
     assert!(fill(&format!("{{{{{deep}}}}}")).contains("nested too deeply"));
-    assert!(fill(&"{{if .Name}}".repeat(100_000)).contains("nested too deeply"));
+    assert!(fill(&"{{if .Name}}".repeat(2_000)).contains("nested too deeply"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::spec::container::{NetworkMode, PullPolicy, Request, Restart, Ulimit};
 use crate::spec::mount::Source;
 
 #[derive(Parser)]
+#[command(disable_help_flag = true)]
 struct Alone {
     #[command(flatten)]
     flags: Flags,
@@ -166,7 +167,7 @@ fn what_is_wrong_is_said_with_its_flag() {
         (&["--hostname", "a b"], "is no host name"),
         (&["--name", "a/b"], "cannot name a container"),
         (
-            &["-v", "a:/x", "--tmpfs", "/x"],
+            &["-v", "ab:/x", "--tmpfs", "/x"],
             "two mounts have the same place",
         ),
         (&["--expose", "9-1"], "is no range of ports"),
