@@ -23,6 +23,15 @@
 //! `network`). The disk under our root: `store`. The kernel: `sys`, used from a
 //! workshop. What runs after a fork: its role.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::expect_used,
+        clippy::unwrap_used,
+        reason = "a test that cannot go on fails"
+    )
+)]
+
 mod cli;
 mod dataplane;
 mod error;

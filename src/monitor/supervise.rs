@@ -124,11 +124,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Returns the descriptors that another process must not keep open.
-    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.clients.iter().map(|c| c.socket.as_fd()).collect()
-    }
-
     /// Moves bytes until the program `pid` has ended, or the descriptor `network` hangs up.
     pub fn run(
         &mut self,
@@ -195,7 +190,7 @@ impl Supervisor {
                 .iter()
                 .map(|c| PollFd::new(&c.socket, PollFlags::OUT))
                 .collect();
-            drop(poll(&mut waits, Some(&timespec(Duration::from_secs(1)))));
+            poll(&mut waits, Some(&timespec(Duration::from_secs(1)))).ok();
         }
         self.clients.clear();
     }
@@ -495,7 +490,8 @@ fn resize(terminal: &OwnedFd, rows: u16, columns: u16) {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    drop(rustix::termios::tcsetwinsize(terminal, size));
+    // A terminal that cannot be told goes on with the size it has.
+    rustix::termios::tcsetwinsize(terminal, size).ok();
 }
 
 /// Adds a descriptor to those waited for, if there is one; returns its place.

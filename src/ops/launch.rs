@@ -169,11 +169,8 @@ fn fork_monitor(
     let monitor = session.roles.monitor;
     let channel = match joined {
         Some(namespace) => {
-            process::fork(|| {
-                drop(ours.as_fd());
-                monitor(job(Way::Join(way_in, namespace)))
-            })
-            .what(|| "cannot start its monitor")?;
+            process::fork(|| monitor(job(Way::Join(way_in, namespace))))
+                .what(|| "cannot start its monitor")?;
             ours
         }
         None => {
@@ -349,7 +346,7 @@ fn bundle(
         fs::create_dir_all(&empty)?;
         layers.push(empty);
     }
-    write_files(session, record, network, &path)?;
+    write_files(record, network, &path)?;
     let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
         .iter()
         .map(|name| {
@@ -403,7 +400,7 @@ fn fills(record: &Record, store: &Store) -> Vec<Fill> {
 }
 
 /// The three files of `/etc` that tell a container who and where it is.
-fn write_files(session: &Session, record: &Record, network: &Network, path: &Path) -> Result<()> {
+fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
     let shared = matches!(network, Network::Host | Network::Shared(_));
     let (ip, gateway): (Option<IpAddr>, Option<IpAddr>) = match network {
         Network::Bridge(place) => {
@@ -438,6 +435,5 @@ fn write_files(session: &Session, record: &Record, network: &Network, path: &Pat
         let file = path.join(name);
         fs::write(&file, text).what(|| format!("cannot write \"{}\"", file.display()))?;
     }
-    drop(session);
     Ok(())
 }

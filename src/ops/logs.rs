@@ -97,10 +97,7 @@ pub fn logs(
             tv_sec: 0,
             tv_nsec: 200_000_000,
         };
-        drop(poll(
-            &mut [PollFd::new(&watch, PollFlags::IN)],
-            Some(&limit),
-        ));
+        poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&limit)).ok();
         let mut events = [0; 1024];
         while rustix::io::read(&watch, &mut events).is_ok_and(|n| n > 0) {}
     }

@@ -13,7 +13,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
@@ -228,10 +228,7 @@ fn show(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<bool> {
             Ok(count) => bytes = &bytes[count..],
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::AGAIN) => {
-                drop(poll(
-                    &mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)],
-                    None,
-                ));
+                poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None).ok();
             }
             Err(rustix::io::Errno::PIPE | rustix::io::Errno::IO) => return Ok(false),
             Err(error) => return Err(error).what(|| "cannot write the program's output"),
@@ -256,11 +253,7 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        drop(tcsetattr(
-            rustix::stdio::stdin(),
-            OptionalActions::Drain,
-            &self.0,
-        ));
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &self.0).ok();
     }
 }
 
@@ -321,11 +314,6 @@ impl DetachKeys {
         }
         false
     }
-}
-
-/// Returns whether a stream is a terminal, for those who refuse `-t` without one.
-pub fn is_terminal(fd: impl AsFd) -> bool {
-    isatty(fd)
 }
 
 #[cfg(test)]

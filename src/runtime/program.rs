@@ -85,10 +85,7 @@ impl Program {
         self.make_workdir()?;
         capabilities::limit(&self.capabilities)?;
         capabilities::keep()?;
-        // With a single id the kernel forbids setgroups(2), and there is nothing to set.
-        let groups = (!self.map.is_single()).then_some(user.groups.as_slice());
-        process::become_user(user.uid, user.gid, groups)
-            .what(|| format!("cannot become user {}:{}", user.uid, user.gid))?;
+        user::enter(&user)?;
         std::env::set_current_dir(&self.workdir)
             .what(|| {
                 format!(
@@ -110,7 +107,7 @@ impl Program {
         if self.no_new_privileges || single {
             // Where there is one id, a program has no other rights to gain; and the
             // filter that answers changes of ids has to come after the last of ours.
-            process::no_new_privileges()?;
+            seccomp::forbid_new_privileges()?;
         } else if self.seccomp {
             capabilities::raise()?;
             seccomp::load_profile(&self.capabilities)?;

@@ -2,7 +2,7 @@
 //!
 //! Lives here: making one inside, and its size.
 //! Must not: touch the terminal of the person outside (`ops::terminal`).
-//! Called by: `sequence`, `ops::exec`, `role::monitor`.
+//! Called by: `sequence`, `ops::exec`, `ops::relay`.
 //! Always true: the container never holds a terminal of the host.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,8 +10,6 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::pty::OpenptFlags;
-use rustix::termios::Winsize;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result};
 use crate::runtime::inside;
@@ -26,7 +24,7 @@ pub struct Terminal {
 }
 
 /// Rows and columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Lines.
     pub rows: u16,
@@ -47,17 +45,6 @@ pub fn make(root: BorrowedFd<'_>) -> Result<Terminal> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags).what(what)?;
     Ok(Terminal { master, slave })
-}
-
-/// Sets a terminal's size.
-pub fn resize(terminal: impl AsFd, size: Size) -> Result<()> {
-    let size = Winsize {
-        ws_row: size.rows,
-        ws_col: size.columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    rustix::termios::tcsetwinsize(terminal, size).what(|| "cannot set the terminal's size")
 }
 
 /// Returns a terminal's size, if it is one.

@@ -229,27 +229,6 @@ pub fn die_with_parent(signal: i32) -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) })
 }
 
-/// Gives up every way to gain rights by running a program (prctl(2), `PR_SET_NO_NEW_PRIVS`).
-pub fn no_new_privileges() -> io::Result<()> {
-    // SAFETY: this option takes integers.
-    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
-}
-
-/// Becomes another user, in all of its ids: groups, then group, then user.
-///
-/// # Errors
-/// `EINVAL` for an id that the user namespace does not have.
-pub fn become_user(uid: u32, gid: u32, groups: Option<&[u32]>) -> io::Result<()> {
-    if let Some(groups) = groups {
-        // SAFETY: pointer and length are those of one slice of gid_t.
-        check(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
-    }
-    // SAFETY: both calls take integers.
-    check(unsafe { libc::setresgid(gid, gid, gid) })?;
-    // SAFETY: as above.
-    check(unsafe { libc::setresuid(uid, uid, uid) })
-}
-
 /// Makes a terminal this session's own (tty_ioctl(2), `TIOCSCTTY`).
 pub fn take_terminal(terminal: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
     use std::os::fd::AsRawFd;

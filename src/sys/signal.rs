@@ -59,14 +59,6 @@ pub fn reset() -> io::Result<()> {
     Ok(())
 }
 
-/// Ignores a signal.
-pub fn ignore(number: i32) -> io::Result<()> {
-    let signal = Signal::try_from(number)?;
-    // SAFETY: ignoring is no function of ours.
-    unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) }?;
-    Ok(())
-}
-
 /// Returns the number of a signal by name, with or without `SIG`, or by number; real-time ones as `RTMIN+1`.
 pub fn number(text: &str) -> Option<i32> {
     if let Ok(number) = text.parse::<i32>() {

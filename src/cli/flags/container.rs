@@ -13,7 +13,8 @@ use clap::Args;
 
 use crate::cli::flags::{pairs, usage};
 use crate::error::Result;
-use crate::spec::container::{Namespaces, NetworkMode, PullPolicy, Request, Restart, Ulimit};
+use crate::runtime::rlimit;
+use crate::spec::container::{Namespaces, NetworkMode, PullPolicy, Request, Restart};
 use crate::spec::mount::{Mount, Source};
 use crate::spec::platform::Platform;
 use crate::spec::port::{Port, Protocol, parse_publish};
@@ -277,7 +278,7 @@ impl Flags {
             privileged: self.privileged,
             no_new_privileges: security.no_new_privileges,
             seccomp_unconfined: security.seccomp_unconfined,
-            ulimits: all(&self.ulimit, |text| one(ulimit(text)))?,
+            ulimits: all(&self.ulimit, |text| one(rlimit::parse(text)))?,
             sysctls: pairs::options("--sysctl", &self.sysctl)?,
             shm_size: self.shm_size.as_deref().map(size::parse).transpose()?,
             namespaces: Namespaces {
@@ -491,49 +492,6 @@ impl Security {
         }
         Ok(out)
     }
-}
-
-/// Names of getrlimit(2).
-const LIMITS: &[&str] = &[
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
-fn ulimit(text: &str) -> Result<Ulimit> {
-    let bad = |why: &str| usage(format!("--ulimit \"{text}\" is no limit: {why}"));
-    let (name, values) = text
-        .split_once('=')
-        .ok_or_else(|| bad("write NAME=SOFT[:HARD], for example nofile=1024:2048"))?;
-    let name = name.to_lowercase();
-    if !LIMITS.contains(&name.as_str()) {
-        return Err(bad(&format!("\"{name}\" is none of {}", LIMITS.join(", "))));
-    }
-    let number = |text: &str| match text {
-        "-1" | "unlimited" => Ok(u64::MAX),
-        _ => text
-            .parse()
-            .map_err(|_| bad(&format!("\"{text}\" is no number"))),
-    };
-    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
-    let (soft, hard) = (number(soft)?, number(hard)?);
-    if soft > hard {
-        return Err(bad("the soft limit is above the hard one"));
-    }
-    Ok(Ulimit { name, soft, hard })
 }
 
 fn is_host(flag: &str, mode: Option<&str>, own: &[&str]) -> Result<bool> {

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Options, list, size};
 use crate::host::Host;
 use crate::ops::Session;
+use crate::ops::launch::Roles;
 use crate::progress::Silent;
 use crate::spec::container::{Record, State, Status};
 use crate::spec::digest::Digest;
@@ -30,6 +31,10 @@ pub fn session() -> (tempfile::TempDir, Session) {
         host,
         store,
         progress: Arc::new(Silent),
+        roles: Roles {
+            monitor: |_| 0,
+            net: |_| 0,
+        },
     };
     (dir, session)
 }
