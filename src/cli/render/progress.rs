@@ -122,7 +122,7 @@ impl Bars {
 
     fn above(&self, text: &str) {
         // With no bar to be above, indicatif would not write at all.
-        if held(&self.bars).is_empty() || self.all.println(text).is_err() {
+        if self.all.is_hidden() || held(&self.bars).is_empty() || self.all.println(text).is_err() {
             terminal::complain(&format!("{text}\n"));
         }
     }
@@ -184,4 +184,27 @@ fn labelled(name: &str, last: &str) -> String {
 /// A panic elsewhere is no reason for progress to fail.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::progress::Progress;
+
+    #[test]
+    fn bars_and_lines_take_calls_in_any_order() {
+        let shown: [Box<dyn Progress>; 2] = [
+            Box::new(super::Bars::new()),
+            Box::new(super::Lines::new(true)),
+        ];
+        for progress in shown {
+            let step = progress.begin("213a27df5921", "Downloading", Some(100));
+            progress.advance(step, 1000);
+            progress.turn(step, "Extracting", None);
+            progress.end(step, "");
+            progress.end(step, "Pull complete");
+            progress.advance(step, 1);
+            progress.turn(step, "Extracting", Some(1));
+            progress.advance(crate::progress::Step(99), 1);
+        }
+    }
 }
