@@ -135,10 +135,12 @@ impl Progress for Bars {
 
     fn begin(&self, name: &str, doing: &str, total: Option<u64>) -> Step {
         let step = self.next.fetch_add(1, Ordering::Relaxed);
-        let bar = self.all.add(ProgressBar::no_length());
+        // It is given its look before its place, or it is drawn once without.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         self.shape(&bar, total);
         bar.set_prefix(name.to_owned());
         bar.set_message(doing.to_owned());
+        let bar = self.all.add(bar);
         held(&self.bars).insert(step, (name.to_owned(), bar));
         Step(step)
     }
