@@ -122,7 +122,7 @@ impl Bars {
 
     fn above(&self, text: &str) {
         // With no bar to be above, indicatif would not write at all.
-        if held(&self.bars).is_empty() || self.all.println(text).is_err() {
+        if self.all.is_hidden() || held(&self.bars).is_empty() || self.all.println(text).is_err() {
             terminal::complain(&format!("{text}\n"));
         }
     }
@@ -135,10 +135,12 @@ impl Progress for Bars {
 
     fn begin(&self, name: &str, doing: &str, total: Option<u64>) -> Step {
         let step = self.next.fetch_add(1, Ordering::Relaxed);
-        let bar = self.all.add(ProgressBar::no_length());
+        // It is given its look before its place, or it is drawn once without.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         self.shape(&bar, total);
         bar.set_prefix(name.to_owned());
         bar.set_message(doing.to_owned());
+        let bar = self.all.add(bar);
         held(&self.bars).insert(step, (name.to_owned(), bar));
         Step(step)
     }
@@ -184,4 +186,27 @@ fn labelled(name: &str, last: &str) -> String {
 /// A panic elsewhere is no reason for progress to fail.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::progress::Progress;
+
+    #[test]
+    fn bars_and_lines_take_calls_in_any_order() {
+        let shown: [Box<dyn Progress>; 2] = [
+            Box::new(super::Bars::new()),
+            Box::new(super::Lines::new(true)),
+        ];
+        for progress in shown {
+            let step = progress.begin("213a27df5921", "Downloading", Some(100));
+            progress.advance(step, 1000);
+            progress.turn(step, "Extracting", None);
+            progress.end(step, "");
+            progress.end(step, "Pull complete");
+            progress.advance(step, 1);
+            progress.turn(step, "Extracting", Some(1));
+            progress.advance(crate::progress::Step(99), 1);
+        }
+    }
 }
