@@ -387,7 +387,8 @@ impl Engine {
             partial = back;
             match done {
                 Ok(()) => {}
-                Err(fault) if fault.kind == FaultKind::Cut => {
+                // It was reached for the manifest, so one that is gone may come back.
+                Err(fault) if fault.kind != FaultKind::Final => {
                     fruitless = if partial.size > before {
                         0
                     } else {
@@ -396,7 +397,7 @@ impl Engine {
                     if fruitless >= limits.attempts {
                         return Err(fault.error);
                     }
-                    sleep(limits.pause).await;
+                    sleep(limits.pause * 2u32.saturating_pow(fruitless)).await;
                 }
                 Err(fault) => return Err(fault.error),
             }
