@@ -355,7 +355,7 @@ impl Engine {
                 // What an earlier command left may have been spoilt; our own bytes were not.
                 Finished::Wrong(empty, _) if kept => {
                     kept = false;
-                    partial = empty;
+                    partial = *empty;
                 }
                 Finished::Wrong(_, digest) => {
                     return Err(Error::new(format!(
@@ -539,7 +539,7 @@ enum Finished {
     /// It is in the store.
     Published,
     /// It was another content, with this digest; it begins anew.
-    Wrong(Partial, Digest),
+    Wrong(Box<Partial>, Digest),
 }
 
 impl Partial {
@@ -604,7 +604,7 @@ impl Partial {
             return Ok(Finished::Published);
         }
         self.restart()?;
-        Ok(Finished::Wrong(self, digest))
+        Ok(Finished::Wrong(Box::new(self), digest))
     }
 }
 

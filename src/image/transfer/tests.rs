@@ -353,9 +353,8 @@ fn a_cut_download_goes_on_where_it_was_cut() {
     let server = Server::new(move |heard| {
         if is_layer(&content, heard) && heard.header("range").is_empty() {
             let blob = content.layer_bytes();
-            let mut bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", blob.len());
-            bytes.push_str("");
-            let mut bytes = bytes.into_bytes();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", blob.len());
+            let mut bytes = head.into_bytes();
             bytes.extend_from_slice(&blob[..half]);
             return Say::Raw(bytes);
         }
