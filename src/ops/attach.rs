@@ -1,6 +1,19 @@
 //! `attach`: our terminal becomes a running container's.
-use crate::error::{Error, Result};
-use crate::ops::Session;
+//!
+//! Lives here: that verb, and the way to a container's monitor.
+//! Must not: move bytes (`relay`).
+//! Called by: `cli`, `ops::{start, wait}`.
+//! Always true: what the container wrote before is not shown again (`logs` does).
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use crate::error::{Context, Error, Kind as ErrorKind, Result};
+use crate::ops::{Session, relay, state};
+use crate::process::frames::{self, Hello, Kind};
+use crate::spec::container::{Record, State, Status};
+use crate::spec::duration::human;
 
 /// How `attach` stands to its container.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +27,70 @@ pub struct Options {
 }
 
 /// Attaches until the container ends (its exit status) or the detach keys are typed (none).
-pub fn attach(_session: &Session, _name: &str, _options: &Options) -> Result<Option<i32>> {
-    Err(Error::internal("attach is not built yet"))
+pub fn attach(session: &Session, name: &str, options: &Options) -> Result<Option<i32>> {
+    let what = || format!("cannot attach to container \"{name}\"");
+    let id = session.store.find_container(name).what(what)?;
+    let record = session.store.load_record(&id).what(what)?;
+    let present = state::load(&session.host, &session.store, &id).what(what)?;
+    if !matches!(present.status, Status::Running | Status::Restarting) {
+        return Err(not_running(&record, &present)).what(what);
+    }
+    let input = record.interactive && !options.no_stdin;
+    let hello = Hello {
+        output: true,
+        input,
+        once: false,
+    };
+    let socket = connect(session, &record, hello).what(what)?;
+    let end = relay::relay(
+        socket,
+        &relay::Options {
+            input,
+            tty: record.tty,
+            sig_proxy: options.sig_proxy,
+            detach_keys: options.detach_keys.clone(),
+        },
+    )?;
+    Ok(match end {
+        relay::End::Exited(status) => Some(status),
+        relay::End::Detached => None,
+    })
+}
+
+/// Connects to a container's monitor and says what we want of it.
+pub fn connect(session: &Session, record: &Record, hello: Hello) -> Result<OwnedFd> {
+    let directory = File::open(session.store.container_path(&record.id))?;
+    let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/attach", directory.as_raw_fd()))
+        .map_err(|error| {
+            Error::from(error)
+                .what("its monitor does not answer")
+                .hint(format!("`rpod restart {}` gives it a new one", record.name))
+        })?;
+    let mut bytes = Vec::new();
+    frames::write(&mut bytes, Kind::Hello, &serde_json::to_vec(&hello)?);
+    std::io::Write::write_all(&mut socket, &bytes)?;
+    Ok(socket.into())
+}
+
+/// The error of a verb that needs a running container.
+pub fn not_running(record: &Record, state: &State) -> Error {
+    let name = &record.name;
+    let why = match (state.status, state.exit_code, state.finished) {
+        (Status::Created, ..) => "it was never started".to_owned(),
+        (_, Some(code), Some(time)) => {
+            format!(
+                "it is not running (exited with status {code}, {} ago)",
+                human(time.age()).to_lowercase()
+            )
+        }
+        _ => "it is not running".to_owned(),
+    };
+    let error = Error::of(ErrorKind::Conflict, why);
+    if state.status == Status::Created {
+        error.hint(format!("start it with `rpod start {name}`"))
+    } else {
+        error.hint(format!(
+            "start it with `rpod start {name}`, or read why it stopped with `rpod logs {name}`"
+        ))
+    }
 }

@@ -1,10 +1,385 @@
 //! `create`: an image and a request become a container that waits to be started.
-use crate::error::{Error, Result};
-use crate::ops::Session;
-use crate::spec::container::Request;
+//!
+//! 1. the image, from the store, rpod itself or its registry
+//! 2. the record: the image's settings with the request's over them (pure)
+//! 3. volumes that have to exist
+//! 4. the container's directory and its name, in one step
+//!
+//! Lives here: those steps, and how a request goes over an image's settings.
+//! Must not: start anything.
+//! Called by: `cli`, `ops::run`.
+//! Always true: what is wrong with a request is said before anything is made;
+//! what was made is undone when the container cannot be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Config;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::ops::{Session, names, pull};
+use crate::process::identity::Identity;
+use crate::runtime::{capabilities, program, rlimit};
+use crate::spec::container::{NetworkMode, Record, Request, State};
 use crate::spec::id::ContainerId;
+use crate::spec::mount::{Mount, Source};
+use crate::spec::port::{Port, PortMapping};
+use crate::spec::time::Time;
+use crate::store::images::Image;
+use crate::store::volumes::Volume;
+use crate::sys::signal;
 
 /// Makes a container and returns its id. Pulls the image first when the policy says so.
-pub fn create(_session: &Session, _request: Request) -> Result<ContainerId> {
-    Err(Error::internal("create is not built yet"))
+pub fn create(session: &Session, request: Request) -> Result<ContainerId> {
+    Ok(record(session, request)?.id)
+}
+
+/// Makes a container and returns what was asked of it.
+pub fn record(session: &Session, request: Request) -> Result<Record> {
+    let identity = Identity::of(&session.host)?;
+    tell_what_is_lacking(session, &identity);
+    check(&request)?;
+    let platform = request.platform.as_deref().map(str::parse).transpose()?;
+    let image = pull::ensure(session, &request.image, request.pull, platform)?;
+    let config = image.config.config().clone().unwrap_or_default();
+    let cidfile = request.cidfile.as_deref().map(claim_cidfile).transpose()?;
+    let id = session.store.new_container_id();
+    let chosen = request.name.is_some();
+    let made = plan(&id, &identity, &image, &config, request).and_then(|mut record| {
+        make_volumes(session, &mut record)?;
+        publish(session, &mut record, chosen)?;
+        Ok(record)
+    });
+    match (&made, cidfile) {
+        (Ok(record), Some((mut file, path))) => file
+            .write_all(record.id.as_str().as_bytes())
+            .what(|| format!("cannot write \"{}\"", path.display()))?,
+        (Err(_), Some((_, path))) => drop(fs::remove_file(path)),
+        _ => {}
+    }
+    made
+}
+
+/// Stores the container; a name that was drawn and is taken is drawn again.
+fn publish(session: &Session, record: &mut Record, chosen: bool) -> Result<()> {
+    let state = State::created(&session.host.boot);
+    loop {
+        match session.store.create_container(record, &state, |_| Ok(())) {
+            Err(error) if error.kind() == Kind::Conflict && !chosen => {
+                record.name = names::random()?;
+            }
+            Err(error) => {
+                for volume in &record.anonymous_volumes {
+                    drop(session.store.remove_volume(volume));
+                }
+                return Err(error.what(format!("cannot create container \"{}\"", record.name)));
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// Says once, in the life of a store, what this user's containers cannot do.
+fn tell_what_is_lacking(session: &Session, identity: &Identity) {
+    let Some(lack) = &identity.lacks else { return };
+    let mark = session.store.root().join("told-single-id");
+    if mark.exists() {
+        return;
+    }
+    session.progress.warn(&format!(
+        "containers have one user and group id, yours: {}. Programs that change users see it succeed and stay root; {}",
+        lack.cause, lack.hint
+    ));
+    drop(fs::write(mark, ""));
+}
+
+fn check(request: &Request) -> Result<()> {
+    rlimit::check(&request.ulimits)?;
+    if let Some(name) = &request.stop_signal
+        && signal::number(name).is_none()
+    {
+        return Err(Error::of(Kind::Usage, format!("\"{name}\" is no signal")));
+    }
+    if request.remove && request.restart != crate::spec::container::Restart::No {
+        return Err(Error::of(
+            Kind::Usage,
+            "--rm and --restart contradict each other: a container that goes when it ends cannot be started again",
+        ));
+    }
+    if request.ip.is_some() {
+        return Err(Error::of(Kind::Usage, "rpod has no --ip yet"));
+    }
+    let own_network = !matches!(request.network, None | Some(NetworkMode::Bridge));
+    if own_network
+        && matches!(request.network, Some(NetworkMode::Container(_)))
+        && !request.publish.is_empty()
+    {
+        return Err(Error::of(
+            Kind::Usage,
+            "ports are published by the container whose network this one shares",
+        ));
+    }
+    Ok(())
+}
+
+/// docker refuses a file that is there: its container may still be.
+fn claim_cidfile(path: &str) -> Result<(fs::File, PathBuf)> {
+    let path = PathBuf::from(path);
+    match fs::File::create_new(&path) {
+        Ok(file) => Ok((file, path)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::of(
+            Kind::Conflict,
+            format!(
+                "cannot write the container's id: \"{}\" is there already",
+                path.display()
+            ),
+        )
+        .hint(format!(
+            "remove it when its container is not needed: `rm {}`",
+            path.display()
+        ))),
+        Err(error) => Err(error).what(|| format!("cannot write \"{}\"", path.display())),
+    }
+}
+
+/// The record, from data alone but for random names of volumes.
+fn plan(
+    id: &ContainerId,
+    identity: &Identity,
+    image: &Image,
+    config: &Config,
+    request: Request,
+) -> Result<Record> {
+    let (entrypoint, command) = words(config, &request)?;
+    let hostname = match (&request.hostname, &request.network) {
+        (Some(name), _) => name.clone(),
+        (None, Some(NetworkMode::Host)) => rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        (None, _) => id.short().to_owned(),
+    };
+    let mut expose: Vec<Port> = config
+        .exposed_ports()
+        .iter()
+        .flatten()
+        .filter_map(|text| text.parse().ok())
+        .chain(request.expose.iter().copied())
+        .collect();
+    expose.sort();
+    expose.dedup();
+    let publish = published(&request, &expose);
+    let mut labels: BTreeMap<String, String> = config
+        .labels()
+        .clone()
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    labels.extend(request.labels.clone());
+    let privileged = request.privileged;
+    let capabilities = if privileged {
+        capabilities::all()
+    } else {
+        capabilities::choose(&request.cap_add, &request.cap_drop)?
+    };
+    Ok(Record {
+        version: 1,
+        id: id.clone(),
+        name: match &request.name {
+            Some(name) => name.clone(),
+            None => names::random()?,
+        },
+        created: Time::now(),
+        env: environment(config, &request, &hostname),
+        mounts: mounts(config, &request)?,
+        image: request.image,
+        image_id: image.id.clone(),
+        layers: image
+            .layers
+            .iter()
+            .map(|layer| layer.diff_id.clone())
+            .collect(),
+        id_map: identity.map.name(),
+        entrypoint,
+        command,
+        workdir: request
+            .workdir
+            .or_else(|| config.working_dir().clone())
+            .filter(|dir| !dir.is_empty())
+            .unwrap_or_else(|| "/".to_owned()),
+        user: request
+            .user
+            .or_else(|| config.user().clone())
+            .unwrap_or_default(),
+        groups: request.groups,
+        hostname,
+        tty: request.tty,
+        interactive: request.interactive,
+        remove: request.remove,
+        init: request.init,
+        read_only: request.read_only,
+        anonymous_volumes: Vec::new(),
+        publish,
+        expose,
+        network: request.network.unwrap_or(NetworkMode::Bridge),
+        ip: request.ip,
+        dns: request.dns,
+        dns_search: request.dns_search,
+        dns_options: request.dns_options,
+        hosts: request.hosts,
+        labels,
+        restart: request.restart,
+        stop_signal: request
+            .stop_signal
+            .or_else(|| config.stop_signal().clone())
+            .unwrap_or_else(|| "SIGTERM".to_owned()),
+        stop_timeout: request.stop_timeout.unwrap_or(10),
+        capabilities,
+        cap_add: request.cap_add,
+        cap_drop: request.cap_drop,
+        privileged,
+        no_new_privileges: request.no_new_privileges,
+        seccomp_unconfined: request.seccomp_unconfined || privileged,
+        ulimits: request.ulimits,
+        sysctls: request.sysctls,
+        shm_size: request.shm_size.unwrap_or(64 << 20),
+        namespaces: request.namespaces,
+    })
+}
+
+/// Words after the image replace the image's command; an entry point given replaces both.
+fn words(config: &Config, request: &Request) -> Result<(Vec<String>, Vec<String>)> {
+    let entrypoint = match &request.entrypoint {
+        Some(words) => words.iter().filter(|w| !w.is_empty()).cloned().collect(),
+        None => config.entrypoint().clone().unwrap_or_default(),
+    };
+    let command = if !request.command.is_empty() {
+        request.command.clone()
+    } else if request.entrypoint.is_some() {
+        Vec::new()
+    } else {
+        config.cmd().clone().unwrap_or_default()
+    };
+    if entrypoint.is_empty() && command.is_empty() {
+        return Err(Error::of(
+            Kind::Usage,
+            format!("image \"{}\" names no program to run", request.image),
+        )
+        .hint(format!(
+            "name one after the image: `rpod run {} PROGRAM`",
+            request.image
+        )));
+    }
+    Ok((entrypoint, command))
+}
+
+/// Later entries win, and keep the place of the first.
+fn environment(config: &Config, request: &Request, hostname: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut set = |entry: String| {
+        let key = entry.split('=').next().unwrap_or_default().to_owned() + "=";
+        match all.iter_mut().find(|old| old.starts_with(&key)) {
+            Some(old) => *old = entry,
+            None => all.push(entry),
+        }
+    };
+    set(format!("PATH={}", program::DEFAULT_PATH));
+    set(format!("HOSTNAME={hostname}"));
+    if request.tty {
+        set("TERM=xterm".to_owned());
+    }
+    config.env().iter().flatten().cloned().for_each(&mut set);
+    request.env.iter().cloned().for_each(&mut set);
+    all
+}
+
+fn published(request: &Request, expose: &[Port]) -> Vec<PortMapping> {
+    let mut all = request.publish.clone();
+    if request.publish_all {
+        for port in expose {
+            if !all.iter().any(|mapping| mapping.container == *port) {
+                all.push(PortMapping {
+                    host_ip: None,
+                    host_port: None,
+                    container: *port,
+                });
+            }
+        }
+    }
+    all
+}
+
+fn mounts(config: &Config, request: &Request) -> Result<Vec<Mount>> {
+    let mut all = request.mounts.clone();
+    for (n, mount) in all.iter().enumerate() {
+        if all[..n].iter().any(|other| other.target == mount.target) {
+            return Err(Error::of(
+                Kind::Usage,
+                format!("two mounts on \"{}\" in the container", mount.target),
+            ));
+        }
+    }
+    for target in config.volumes().iter().flatten() {
+        let mount =
+            Mount::parse_volume(target).what(|| "cannot use a volume that the image asks for")?;
+        if !all.iter().any(|other| other.target == mount.target) {
+            all.push(mount);
+        }
+    }
+    for mount in &mut all {
+        if let Source::Bind(path) = &mut mount.source {
+            *path = host_directory(path, mount.create_source)?;
+        }
+    }
+    // One that lies below another is mounted after it.
+    all.sort_by_key(|mount| mount.target.matches('/').count());
+    Ok(all)
+}
+
+fn host_directory(path: &str, make: bool) -> Result<String> {
+    let absolute =
+        std::path::absolute(Path::new(path)).what(|| format!("cannot use \"{path}\""))?;
+    if fs::symlink_metadata(&absolute).is_err() {
+        if !make {
+            return Err(Error::of(
+                Kind::Usage,
+                format!(
+                    "cannot mount \"{}\": no such file or directory",
+                    absolute.display()
+                ),
+            )
+            .hint(format!("make it with `mkdir -p {}`", absolute.display())));
+        }
+        fs::create_dir_all(&absolute)
+            .what(|| format!("cannot make \"{}\" to mount it", absolute.display()))?;
+    }
+    absolute
+        .into_os_string()
+        .into_string()
+        .map_err(|path| Error::new(format!("\"{}\" is not UTF-8", path.display())))
+}
+
+fn make_volumes(session: &Session, record: &mut Record) -> Result<()> {
+    for mount in &mut record.mounts {
+        let (name, anonymous) = match &mount.source {
+            Source::Volume(name) => (name.clone(), false),
+            Source::Anonymous => (session.store.new_container_id().as_str().to_owned(), true),
+            Source::Bind(_) | Source::Tmpfs { .. } => continue,
+        };
+        session.store.create_volume(&Volume {
+            version: 1,
+            name: name.clone(),
+            created: Time::now(),
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+            anonymous,
+        })?;
+        if anonymous {
+            record.anonymous_volumes.push(name.clone());
+            mount.source = Source::Volume(name);
+        }
+    }
+    Ok(())
 }

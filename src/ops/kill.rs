@@ -1,8 +1,70 @@
 //! `kill`: send a signal to a container's program.
-use crate::error::{Error, Result};
-use crate::ops::Session;
+//!
+//! Lives here: that verb, and the mark that says a person ended a container.
+//! Must not: wait for the end (`stop` does).
+//! Called by: `cli`, `ops::{stop, rm}`.
+//! Always true: the process that gets the signal is the container's: its number
+//! is held by a pidfd before its beginning is compared.
+
+use std::fs;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::ops::{Session, attach, state};
+use crate::spec::container::{ProcessId, Record, State, Status};
+use crate::sys::{process, signal};
 
 /// Sends a signal, by name (`TERM`, `SIGTERM`) or number.
-pub fn kill(_session: &Session, _name: &str, _signal: &str) -> Result<()> {
-    Err(Error::internal("kill is not built yet"))
+pub fn kill(session: &Session, name: &str, signal: &str) -> Result<()> {
+    let what = || format!("cannot kill container \"{name}\"");
+    let number = signal::number(signal).ok_or_else(|| {
+        Error::of(Kind::Usage, format!("\"{signal}\" is no signal"))
+            .what(what())
+            .hint("`kill -l` lists the signals there are")
+    })?;
+    let id = session.store.find_container(name).what(what)?;
+    let record = session.store.load_record(&id).what(what)?;
+    let state = state::load(&session.host, &session.store, &id).what(what)?;
+    if !matches!(state.status, Status::Running | Status::Restarting) {
+        return Err(attach::not_running(&record, &state)).what(what);
+    }
+    // A person who ends it does not want it back, whatever its restart policy.
+    if number == 9 || Some(number) == signal::number(&record.stop_signal) {
+        mark_stopped(session, &record).what(what)?;
+    }
+    send(&state, number).what(what)
+}
+
+/// Says that a person stopped a container, for its monitor to find when it ends.
+pub fn mark_stopped(session: &Session, record: &Record) -> Result<()> {
+    let path = session.store.container_path(&record.id).join("stop");
+    fs::write(&path, "").what(|| format!("cannot write \"{}\"", path.display()))
+}
+
+/// Sends a signal to a container's first process; one that waits to be started
+/// again has none, and its monitor gets it.
+pub fn send(state: &State, number: i32) -> Result<()> {
+    let Some(target) = state.init.or(state.monitor) else {
+        return Ok(());
+    };
+    match send_to(target, number) {
+        // It ended meanwhile, which is what most signals ask for.
+        Err(rustix::io::Errno::SRCH) => Ok(()),
+        done => done.what(|| format!("cannot send {}", signal::name(number))),
+    }
+}
+
+fn send_to(target: ProcessId, number: i32) -> Result<(), rustix::io::Errno> {
+    let pid = Pid::from_raw(target.pid).ok_or(rustix::io::Errno::SRCH)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    if process::start_time(target.pid) != Some(target.started) {
+        return Err(rustix::io::Errno::SRCH);
+    }
+    match Signal::from_named_raw(number) {
+        Some(signal) => pidfd_send_signal(&pidfd, signal),
+        // Real-time signals have no name there.
+        None => process::kill(target.pid, number)
+            .map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::SRCH)),
+    }
 }

@@ -9,14 +9,18 @@ pub mod attach;
 pub mod cp;
 pub mod create;
 pub mod exec;
+pub mod filter;
 pub mod images;
 pub mod info;
 pub mod inspect;
 pub mod kill;
+pub mod launch;
 pub mod load;
 pub mod logs;
+mod names;
 pub mod ps;
 pub mod pull;
+pub mod relay;
 pub mod rename;
 pub mod restart;
 pub mod rm;
@@ -33,6 +37,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::host::Host;
+use crate::ops::launch::Roles;
 use crate::progress::Progress;
 use crate::store::Store;
 
@@ -45,16 +50,19 @@ pub struct Session {
     pub store: Store,
     /// Who hears of long work and of warnings.
     pub progress: Arc<dyn Progress>,
+    /// The processes that can be started.
+    pub roles: Roles,
 }
 
 impl Session {
     /// Opens the user's store.
-    pub fn open(host: Host, progress: Arc<dyn Progress>) -> Result<Self> {
+    pub fn open(host: Host, progress: Arc<dyn Progress>, roles: Roles) -> Result<Self> {
         let store = Store::open(&host.data)?;
         Ok(Self {
             host,
             store,
             progress,
+            roles,
         })
     }
 }

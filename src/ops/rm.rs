@@ -1,6 +1,24 @@
 //! `rm`: remove containers.
-use crate::error::{Error, Result};
-use crate::ops::Session;
+//!
+//! 1. its lock; with `force`, its end
+//! 2. its directory leaves its place, and its name is free
+//! 3. what waits to be deleted is deleted by a child that stays behind
+//!
+//! Lives here: that verb, and the child that sweeps.
+//! Must not: remove a named volume.
+//! Called by: `cli`, `ops::run`.
+//! Always true: after step 2 the container is gone, however long step 3 takes
+//! and whatever becomes of it: the next one sweeps again.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::ops::{Session, kill, state, stop};
+use crate::process::identity::Identity;
+use crate::process::leave::leave;
+use crate::process::userns;
+use crate::spec::container::Status;
 
 /// How `rm` removes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,6 +30,70 @@ pub struct Options {
 }
 
 /// Removes a container; says whether there was one.
-pub fn remove(_session: &Session, _name: &str, _options: Options) -> Result<bool> {
-    Err(Error::internal("rm is not built yet"))
+pub fn remove(session: &Session, name: &str, options: Options) -> Result<bool> {
+    let what = || format!("cannot remove container \"{name}\"");
+    let id = match session.store.find_container(name) {
+        Err(error) if error.kind() == Kind::NotFound && options.force => return Ok(false),
+        found => found.what(what)?,
+    };
+    let record = session.store.load_record(&id).what(what)?;
+    let present = state::load(&session.host, &session.store, &id).what(what)?;
+    if matches!(present.status, Status::Running | Status::Restarting) {
+        if !options.force {
+            return Err(Error::of(Kind::Conflict, "it is running")
+                .what(what())
+                .hint(format!("stop it with `rpod stop {name}`, or kill and remove it with `rpod rm -f {name}`")));
+        }
+        kill::mark_stopped(session, &record).what(what)?;
+        kill::send(&present, 9).what(what)?;
+        if !stop::wait_for_end(&present, Some(Duration::from_secs(10))) {
+            return Err(Error::new(
+                "its first process does not end, though it was killed",
+            ))
+            .what(what);
+        }
+    }
+    let lock = match session.store.lock_container(&id) {
+        // It went by itself meanwhile.
+        Err(error) if error.kind() == Kind::NotFound => return Ok(true),
+        locked => locked.what(what)?,
+    };
+    let present = state::load(&session.host, &session.store, &id).what(what)?;
+    if matches!(present.status, Status::Running | Status::Restarting) {
+        return Err(Error::of(Kind::Conflict, "it was started again meanwhile")).what(what);
+    }
+    session.store.remove_container(&record).what(what)?;
+    drop(lock);
+    if options.volumes || record.remove {
+        for volume in &record.anonymous_volumes {
+            match session.store.remove_volume(volume) {
+                Err(error) if error.kind() != Kind::NotFound => return Err(error).what(what),
+                _ => {}
+            }
+        }
+    }
+    sweep(session);
+    Ok(true)
+}
+
+/// Leaves a child behind that deletes what nobody needs, where files of other ids can be deleted.
+pub fn sweep(session: &Session) {
+    if session.store.garbage().is_empty() {
+        return;
+    }
+    let Ok(identity) = Identity::of(&session.host) else {
+        return;
+    };
+    let store = session.store.clone();
+    let left = userns::launch(&identity, |channel| {
+        let inside = || -> Result<()> {
+            leave("rpod-sweep", &[channel.as_fd().as_raw_fd()])?;
+            drop(userns::Entry::unshare(channel)?.mapped()?);
+            store.sweep();
+            Ok(())
+        };
+        u8::from(inside().is_err())
+    });
+    // What could not be begun is begun by the next one.
+    drop(left);
 }

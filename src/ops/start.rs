@@ -1,6 +1,14 @@
 //! `start`: a container that is not running begins again, with its files as they were.
-use crate::error::{Error, Result};
-use crate::ops::Session;
+//!
+//! Lives here: that verb.
+//! Must not: change what was asked of the container.
+//! Called by: `cli`, `ops::restart`.
+//! Always true: a container that runs is left alone.
+
+use crate::error::{Context, Result};
+use crate::ops::{Session, attach, launch, relay, run, state};
+use crate::process::frames::Hello;
+use crate::spec::container::Status;
 
 /// How `start` stands to its container.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +25,49 @@ pub struct Options {
 
 /// Starts a container; with `attach`, returns its exit status once it ended.
 /// One that runs already is left alone.
-pub fn start(_session: &Session, _name: &str, _options: &Options) -> Result<Option<i32>> {
-    Err(Error::internal("start is not built yet"))
+pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<i32>> {
+    let what = || format!("cannot start container \"{name}\"");
+    let id = session.store.find_container(name).what(what)?;
+    let record = session.store.load_record(&id).what(what)?;
+    let present = state::load(&session.host, &session.store, &id).what(what)?;
+    let attached = options.attach || options.interactive;
+    if matches!(present.status, Status::Running | Status::Restarting) {
+        if !attached {
+            return Ok(None);
+        }
+        return attach::attach(
+            session,
+            name,
+            &attach::Options {
+                no_stdin: !options.interactive,
+                sig_proxy: options.sig_proxy,
+                detach_keys: options.detach_keys.clone(),
+            },
+        );
+    }
+    if !attached {
+        launch::launch(session, &record, None).what(what)?;
+        return Ok(None);
+    }
+    let input = options.interactive && record.interactive;
+    let (ours, theirs) = run::socket_pair()?;
+    let hello = Hello {
+        output: true,
+        input,
+        once: input,
+    };
+    launch::launch(session, &record, Some((theirs, hello))).what(what)?;
+    let end = relay::relay(
+        ours,
+        &relay::Options {
+            input,
+            tty: record.tty,
+            sig_proxy: options.sig_proxy,
+            detach_keys: options.detach_keys.clone(),
+        },
+    )?;
+    Ok(match end {
+        relay::End::Exited(status) => Some(status),
+        relay::End::Detached => None,
+    })
 }

@@ -1,24 +1,34 @@
 //! Doors for processes: what an rpod process that no person started does.
 //!
-//! Lives here: one file a role, each with a `main`, and the two ways in: a job
-//! handed to a fork ([`open`]) and a name the kernel was given ([`by_name`]).
+//! Lives here: one file a role, each with a `main`, and the two ways in: the
+//! functions that `ops` forks into ([`roles`]) and a name the kernel was given
+//! ([`by_name`]).
 //! Must not: decide policy.
-//! Called by: `main`, and `process::launch` through the pointer it was given.
+//! Called by: `main`.
 //! Always true: a role sets its name in `ps` first.
 
+pub mod init;
 pub mod kubia;
+pub mod monitor;
+pub mod net;
+pub mod ports;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::process::job::Job;
+use crate::ops::launch::Roles;
 
-/// Does the job and returns the exit status of the process.
-pub fn open(job: Job) -> u8 {
-    match job {}
+/// Returns the roles that `ops` starts.
+pub fn roles() -> Roles {
+    Roles {
+        monitor: monitor::main,
+        net: net::main,
+    }
 }
 
 /// Runs the role that a program name asks for, if it asks for one.
-pub fn by_name(_name: &OsStr, _words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    None
+pub fn by_name(name: &OsStr) -> Option<ExitCode> {
+    // The built-in image's program is this binary under that name.
+    (Path::new(name).file_name() == Some(OsStr::new("kubia"))).then(kubia::main)
 }

@@ -5,6 +5,14 @@
 //! Called by: every room.
 //! Always true: descriptors are owned types; no function aborts or panics.
 
+pub mod epoll;
+pub mod mount;
 pub mod namespace;
+pub mod net;
+pub mod netlink;
 pub mod process;
+#[cfg(test)]
+pub mod sandbox;
+pub mod seccomp;
 pub mod signal;
+pub mod socket;

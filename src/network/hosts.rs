@@ -1,0 +1,215 @@
+//! The text of a container's `/etc/hosts` (hosts(5)).
+//!
+//! Lives here: docker's lines, `--add-host`, and the names of the machine.
+//! Must not: write the file.
+//! Called by: `ops`.
+//! Always true: no name or address given can add a line of its own.
+
+use std::net::IpAddr;
+
+use crate::error::{Error, Kind, Result};
+
+/// The names by which a container reaches the machine it runs on.
+pub const MACHINE: [&str; 3] = [
+    "host.rpod.internal",
+    "host.docker.internal",
+    "host.containers.internal",
+];
+
+const LOCAL: &str = "127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+ff00::0\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+";
+
+/// What a container's `/etc/hosts` is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts<'a> {
+    /// The machine's own text: where its network is the container's. None writes docker's lines.
+    pub machine: Option<&'a str>,
+    /// The container's address; none means it has loopback only.
+    pub ip: Option<IpAddr>,
+    /// Its host name; empty writes no line.
+    pub hostname: &'a str,
+    /// `--add-host`: a name and an address, or the word `host-gateway`.
+    pub extra: &'a [(String, String)],
+    /// Where the machine is, seen from inside; none means nowhere.
+    pub gateway: Option<IpAddr>,
+}
+
+impl Hosts<'_> {
+    /// Composes the text.
+    ///
+    /// # Errors
+    /// When `--add-host` names no address or what is no host name.
+    pub fn text(&self) -> Result<String> {
+        let mut out = self.machine.unwrap_or(LOCAL).to_owned();
+        if !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
+        if self.machine.is_none() && !self.hostname.is_empty() {
+            let ip = self.ip.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+            let name = check_name(self.hostname)?;
+            // The first label is the name programs ask for when the whole is given.
+            match name.split_once('.') {
+                Some((short, _)) => out.push_str(&format!("{ip}\t{name} {short}\n")),
+                None => out.push_str(&format!("{ip}\t{name}\n")),
+            }
+        }
+        for (name, address) in self.extra {
+            out.push_str(&format!(
+                "{}\t{}\n",
+                self.resolve(address)?,
+                check_name(name)?
+            ));
+        }
+        if let Some(gateway) = self.gateway {
+            let names: Vec<&str> = MACHINE
+                .into_iter()
+                .filter(|own| !self.extra.iter().any(|(name, _)| name == own))
+                .collect();
+            if !names.is_empty() {
+                out.push_str(&format!("{gateway}\t{}\n", names.join(" ")));
+            }
+        }
+        Ok(out)
+    }
+
+    fn resolve(&self, address: &str) -> Result<IpAddr> {
+        if address == "host-gateway" {
+            return self.gateway.ok_or_else(|| {
+                Error::of(
+                    Kind::Usage,
+                    "\"host-gateway\" means nothing in a container without a network",
+                )
+            });
+        }
+        let bare = address.trim_start_matches('[').trim_end_matches(']');
+        bare.parse().map_err(|_| {
+            Error::of(
+                Kind::Usage,
+                format!("\"{}\" is no IP address", address.escape_debug()),
+            )
+            .hint("write `--add-host NAME:ADDRESS`, or `--add-host NAME:host-gateway` for this machine")
+        })
+    }
+}
+
+fn check_name(name: &str) -> Result<&str> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_') || b >= 0x80;
+    if !name.is_empty()
+        && name.len() <= 253
+        && name.bytes().all(good)
+        && !name.contains(char::is_whitespace)
+    {
+        return Ok(name);
+    }
+    Err(Error::of(
+        Kind::Usage,
+        format!("\"{}\" is no host name", name.escape_debug()),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hosts;
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter()
+            .map(|(name, ip)| ((*name).to_owned(), (*ip).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_container_finds_dockers_lines_its_own_and_the_machine() {
+        let text = Hosts {
+            ip: Some([172, 17, 0, 2].into()),
+            hostname: "2cecb6b0fd74",
+            extra: &pairs(&[("db", "10.1.2.3"), ("me", "host-gateway"), ("six", "[::2]")]),
+            gateway: Some([172, 17, 0, 1].into()),
+            ..Hosts::default()
+        }
+        .text()
+        .expect("composed");
+        assert_eq!(
+            text,
+            "127.0.0.1\tlocalhost\n\
+             ::1\tlocalhost ip6-localhost ip6-loopback\n\
+             fe00::0\tip6-localnet\n\
+             ff00::0\tip6-mcastprefix\n\
+             ff02::1\tip6-allnodes\n\
+             ff02::2\tip6-allrouters\n\
+             172.17.0.2\t2cecb6b0fd74\n\
+             10.1.2.3\tdb\n\
+             172.17.0.1\tme\n\
+             ::2\tsix\n\
+             172.17.0.1\thost.rpod.internal host.docker.internal host.containers.internal\n"
+        );
+    }
+
+    #[test]
+    fn a_name_given_for_the_machine_wins() {
+        let text = Hosts {
+            extra: &pairs(&[("host.docker.internal", "10.0.0.1")]),
+            gateway: Some([172, 17, 0, 1].into()),
+            ..Hosts::default()
+        }
+        .text()
+        .expect("composed");
+        assert!(
+            text.ends_with(
+                "10.0.0.1\thost.docker.internal\n172.17.0.1\thost.rpod.internal host.containers.internal\n"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_machines_own_text_is_kept_where_its_network_is_shared() {
+        let text = Hosts {
+            machine: Some("127.0.0.1 localhost\n10.9.8.7 printer"),
+            hostname: "ignored",
+            extra: &pairs(&[("db", "10.1.2.3")]),
+            ..Hosts::default()
+        }
+        .text()
+        .expect("composed");
+        assert_eq!(
+            text,
+            "127.0.0.1 localhost\n10.9.8.7 printer\n10.1.2.3\tdb\n"
+        );
+    }
+
+    #[test]
+    fn a_full_host_name_is_known_by_its_first_label_too() {
+        let text = Hosts {
+            hostname: "web.example.org",
+            ..Hosts::default()
+        }
+        .text()
+        .expect("composed");
+        assert!(text.ends_with("127.0.0.1\tweb.example.org web\n"), "{text}");
+    }
+
+    #[test]
+    fn nothing_given_can_add_a_line() {
+        for (name, ip) in [
+            ("a\n1.1.1.1 b", "10.0.0.1"),
+            ("a b", "10.0.0.1"),
+            ("a\u{a0}b", "10.0.0.1"),
+            ("", "10.0.0.1"),
+            ("a", "10.0.0.1\n"),
+            ("a", "host"),
+            ("a", "host-gateway"),
+        ] {
+            let extra = pairs(&[(name, ip)]);
+            let hosts = Hosts {
+                extra: &extra,
+                ..Hosts::default()
+            };
+            assert!(hosts.text().is_err(), "{name:?} {ip:?}");
+        }
+    }
+}

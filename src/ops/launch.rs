@@ -1,0 +1,438 @@
+//! From a container on disk to one that runs: what `run`, `start` and `restart` share.
+//!
+//! 1. its lock, so that nobody else starts or removes it
+//! 2. its place on the network, which decides its address
+//! 3. the host's ports: one in use is an error before anything runs
+//! 4. its files: `hosts`, `hostname`, `resolv.conf`, `config.json`
+//! 5. a fork that becomes its monitor
+//! 6. waiting until its program runs, or for the reason why it does not
+//!
+//! Lives here: those steps, and the job that a monitor gets.
+//! Must not: do what happens after the fork (`role::monitor`).
+//! Called by: `ops::{run, start, restart}`.
+//! Always true: an error leaves nothing running.
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataplane::control::{self, Attached, Client, NetJob};
+use crate::dataplane::publish::{self, Bound};
+use crate::error::{Context, Error, Kind, Result};
+use crate::host::Host;
+use crate::network::hosts::Hosts;
+use crate::network::resolv::Resolver;
+use crate::ops::{Session, ps, state};
+use crate::process::channel::Channel;
+use crate::process::frames::Hello;
+use crate::process::identity::Identity;
+use crate::process::leave::leave;
+use crate::process::userns;
+use crate::rootfs::Tree;
+use crate::runtime::plan::{self, Surroundings};
+use crate::runtime::sequence::{self, Bundle};
+use crate::runtime::volume::Fill;
+use crate::spec::container::{NetworkMode, Record, State, Status};
+use crate::spec::mount::Source;
+use crate::spec::port::PortMapping;
+use crate::store::Store;
+use crate::sys::process;
+
+/// All that a monitor needs; it is forked with it.
+pub struct MonitorJob {
+    /// This machine and user.
+    pub host: Host,
+    /// The user's store.
+    pub store: Store,
+    /// What was asked of the container.
+    pub record: Record,
+    /// What it is made of.
+    pub bundle: Bundle,
+    /// Its ids.
+    pub identity: Identity,
+    /// Its network.
+    pub network: Network,
+    /// The host's ports that are its.
+    pub published: Option<Bound>,
+    /// Who is attached from the beginning.
+    pub client: Option<(OwnedFd, Hello)>,
+    /// The way to whoever started it, and how its user namespace is had.
+    pub way: Way,
+}
+
+/// How a monitor gets its user namespace.
+pub enum Way {
+    /// A fresh one, which the parent maps.
+    Fresh(Channel),
+    /// That of another process.
+    Join(Channel, OwnedFd),
+}
+
+/// A container's network.
+pub enum Network {
+    /// The machine's.
+    Host,
+    /// Loopback only.
+    None,
+    /// A place on the user's shared network.
+    Bridge(Box<Place>),
+    /// That of another container: its network namespace.
+    Shared(OwnedFd),
+}
+
+/// A place on the user's shared network, kept as long as the connection is open.
+pub struct Place {
+    /// The connection to the net process.
+    pub client: Client,
+    /// What it gave.
+    pub attached: Attached,
+}
+
+/// What a monitor says to whoever started it.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Started {
+    /// The program runs.
+    Runs,
+    /// It could not be started.
+    Failed(Error),
+}
+
+/// The processes that ops can start, given by `main` since they live above.
+#[derive(Clone, Copy)]
+pub struct Roles {
+    /// Watches over a container.
+    pub monitor: fn(MonitorJob) -> u8,
+    /// Keeps the user's shared network.
+    pub net: fn(NetJob) -> u8,
+}
+
+/// Starts a container's program. With `client`, somebody is attached from the first byte.
+///
+/// # Errors
+/// The reason why it does not run, whole, also when a child found it.
+pub fn launch(session: &Session, record: &Record, client: Option<(OwnedFd, Hello)>) -> Result<()> {
+    let lock = session.store.lock_container(&record.id)?;
+    let present = state::load(&session.host, &session.store, &record.id)?;
+    if matches!(present.status, Status::Running | Status::Restarting) {
+        return Err(Error::of(
+            Kind::Conflict,
+            format!("container \"{}\" is running already", record.name),
+        ));
+    }
+    let result = fork_monitor(session, record, client);
+    if let Err(error) = &result {
+        note_failure(session, record, present, error);
+    }
+    drop(lock);
+    result
+}
+
+fn fork_monitor(
+    session: &Session,
+    record: &Record,
+    client: Option<(OwnedFd, Hello)>,
+) -> Result<()> {
+    let identity = Identity::of(&session.host)?;
+    if identity.map.name() != record.id_map {
+        return Err(Error::of(
+            Kind::Conflict,
+            "your subordinate ids are not those it was made with, so its files would belong to others",
+        )
+        .hint("give the user the ids back that /etc/subuid and /etc/subgid had, or make the container anew"));
+    }
+    drop(fs::remove_file(
+        session.store.container_path(&record.id).join("stop"),
+    ));
+    let network = join_network(session, record, &identity)?;
+    let published = bind_ports(session, record, &network)?;
+    let bundle = bundle(session, record, &identity, &network)?;
+    let (ours, theirs) = Channel::pair()?;
+    let (joined, way_in) = match &network {
+        Network::Bridge(place) => (Some(place.attached.user.try_clone()?), theirs),
+        Network::Shared(_) => (Some(user_namespace_of(session, record)?), theirs),
+        Network::Host | Network::None => (None, theirs),
+    };
+    let job = |way| MonitorJob {
+        host: session.host.clone(),
+        store: session.store.clone(),
+        record: record.clone(),
+        bundle,
+        identity: identity.clone(),
+        network,
+        published,
+        client,
+        way,
+    };
+    let monitor = session.roles.monitor;
+    let channel = match joined {
+        Some(namespace) => {
+            process::fork(|| {
+                drop(ours.as_fd());
+                monitor(job(Way::Join(way_in, namespace)))
+            })
+            .what(|| "cannot start its monitor")?;
+            ours
+        }
+        None => {
+            drop((ours, way_in));
+            userns::launch(&identity, |channel| monitor(job(Way::Fresh(channel))))?.channel
+        }
+    };
+    match channel.receive::<Started>()? {
+        Some(Started::Runs) => Ok(()),
+        Some(Started::Failed(error)) => Err(error),
+        None => Err(Error::internal(
+            "the container's monitor ended before it said anything",
+        )),
+    }
+}
+
+/// docker keeps a container that could not be started, with the reason.
+fn note_failure(session: &Session, record: &Record, mut state: State, error: &Error) {
+    state.error = Some(error.to_string());
+    state.exit_code = Some(match error.kind() {
+        Kind::CommandNotFound => 127,
+        Kind::CannotInvoke => 126,
+        _ => 128,
+    });
+    drop(session.store.save_state(&record.id, &state, false));
+}
+
+fn join_network(session: &Session, record: &Record, identity: &Identity) -> Result<Network> {
+    match &record.network {
+        NetworkMode::Host => Ok(Network::Host),
+        NetworkMode::None => Ok(Network::None),
+        NetworkMode::Container(name) => {
+            let (pid, _) = running_init(session, name)?;
+            let file = fs::File::open(format!("/proc/{pid}/ns/net"))
+                .what(|| format!("cannot join the network of container \"{name}\""))?;
+            Ok(Network::Shared(file.into()))
+        }
+        NetworkMode::Bridge => {
+            let runtime = &session.host.runtime;
+            let mut client = control::connect_or(runtime, || start_net(session, identity))
+                .what(|| "cannot start the default network")?;
+            let attached = client
+                .attach(&record.id, &record.name, record.ip)
+                .what(|| "cannot join the default network")?;
+            Ok(Network::Bridge(Box::new(Place { client, attached })))
+        }
+    }
+}
+
+/// The net process outlives us; it is the child of nobody who waits for it.
+fn start_net(session: &Session, identity: &Identity) -> Result<()> {
+    let (ready, waiting) = control::ready()?;
+    let (runtime, role) = (session.host.runtime.clone(), session.roles.net);
+    let child = userns::launch(identity, |channel| {
+        let keep = [ready.as_raw_fd(), channel.as_fd().as_raw_fd()];
+        let inside = leave("rpod-net", &keep)
+            .and_then(|()| userns::Entry::unshare(channel))
+            .and_then(userns::Entry::mapped);
+        match inside {
+            Ok(_) => role(NetJob {
+                runtime,
+                ready,
+                adopt: None,
+            }),
+            Err(_) => 1,
+        }
+    })?;
+    drop(child);
+    waiting.wait()
+}
+
+fn running_init(session: &Session, name: &str) -> Result<(i32, Record)> {
+    let id = session.store.find_container(name)?;
+    let record = session.store.load_record(&id)?;
+    let state = state::load(&session.host, &session.store, &id)?;
+    match state.init {
+        Some(init) if state.status == Status::Running => Ok((init.pid, record)),
+        _ => Err(Error::of(
+            Kind::Conflict,
+            format!("container \"{}\" is not running", record.name),
+        )
+        .hint(format!("start it with `rpod start {}`", record.name))),
+    }
+}
+
+fn user_namespace_of(session: &Session, record: &Record) -> Result<OwnedFd> {
+    let NetworkMode::Container(name) = &record.network else {
+        return Err(Error::internal("a shared network without an owner"));
+    };
+    let (pid, _) = running_init(session, name)?;
+    Ok(fs::File::open(format!("/proc/{pid}/ns/user"))
+        .what(|| format!("cannot join container \"{name}\""))?
+        .into())
+}
+
+fn bind_ports(session: &Session, record: &Record, network: &Network) -> Result<Option<Bound>> {
+    if record.publish.is_empty() || !matches!(network, Network::Bridge(_)) {
+        return Ok(None);
+    }
+    match publish::bind(&record.publish) {
+        Ok(bound) => Ok(Some(bound)),
+        Err(error) => Err(name_holder(session, record, error)),
+    }
+}
+
+/// A port that another container of ours has is told with that container's name.
+fn name_holder(session: &Session, record: &Record, error: Error) -> Error {
+    if error.errno() != Some(rustix::io::Errno::ADDRINUSE.raw_os_error()) {
+        return error;
+    }
+    let wanted: Vec<&PortMapping> = record.publish.iter().collect();
+    let running = ps::list(session, &ps::Options::default()).unwrap_or_default();
+    for other in running {
+        for held in &other.state.ports {
+            let clash = wanted.iter().find(|want| {
+                want.host_port == held.host_port
+                    && want.container.protocol == held.container.protocol
+                    && (want.host_ip == held.host_ip
+                        || want.host_ip.is_none()
+                        || held.host_ip.is_none())
+            });
+            if let Some(want) = clash {
+                let port = want.host_port.unwrap_or_default();
+                return Error::of(
+                    Kind::Conflict,
+                    format!(
+                        "cannot publish port {port}/{} for container \"{}\": {}:{port} is already in use by container \"{}\"",
+                        want.container.protocol,
+                        record.name,
+                        want.host_ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string()),
+                        other.record.name
+                    ),
+                )
+                .hint(format!(
+                    "stop it with `rpod stop {}`, or choose another host port: `-p {}:{}`",
+                    other.record.name,
+                    port.wrapping_add(1),
+                    want.container.number
+                ));
+            }
+        }
+    }
+    error.hint(format!(
+        "choose another host port, for example `-p {}:{}`",
+        record.publish[0].host_port.unwrap_or(8080).wrapping_add(1),
+        record.publish[0].container.number
+    ))
+}
+
+fn bundle(
+    session: &Session,
+    record: &Record,
+    identity: &Identity,
+    network: &Network,
+) -> Result<Bundle> {
+    let store = &session.store;
+    let path = store.container_path(&record.id);
+    let mut layers: Vec<PathBuf> = record
+        .layers
+        .iter()
+        .map(|diff_id| store.layer_tree(&record.id_map, diff_id))
+        .collect();
+    if let Some(missing) = layers.iter().find(|layer| !layer.is_dir()) {
+        return Err(Error::new(format!(
+            "a layer of image \"{}\" is missing (\"{}\")",
+            record.image,
+            missing.display()
+        ))
+        .hint(format!("get it back with `rpod pull {}`", record.image)));
+    }
+    if layers.is_empty() {
+        let empty = path.join("empty");
+        fs::create_dir_all(&empty)?;
+        layers.push(empty);
+    }
+    write_files(session, record, network, &path)?;
+    let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
+        .iter()
+        .map(|name| (path.join(name).display().to_string(), format!("/etc/{name}")))
+        .collect();
+    let root = path.join("root");
+    let spec = plan::spec(
+        record,
+        &Surroundings {
+            map: &identity.map,
+            rootfs: &root.display().to_string(),
+            volume: &|name| store.volume_data(name),
+            user: None,
+            files: &files,
+            network: None,
+            cgroup: None,
+        },
+    )?;
+    sequence::save(&spec, &path.join("config.json"))?;
+    fs::create_dir_all(&root)?;
+    Ok(Bundle {
+        spec,
+        tree: Tree {
+            layers,
+            upper: path.join("upper"),
+            work: path.join("work"),
+            volatile: record.remove,
+        },
+        root,
+        fills: fills(record, store),
+    })
+}
+
+fn fills(record: &Record, store: &Store) -> Vec<Fill> {
+    record
+        .mounts
+        .iter()
+        .filter(|mount| !mount.no_copy)
+        .filter_map(|mount| match &mount.source {
+            Source::Volume(name) => Some(Fill {
+                data: store.volume_data(name),
+                target: PathBuf::from(&mount.target),
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The three files of `/etc` that tell a container who and where it is.
+fn write_files(session: &Session, record: &Record, network: &Network, path: &Path) -> Result<()> {
+    let shared = matches!(network, Network::Host | Network::Shared(_));
+    let (ip, gateway): (Option<IpAddr>, Option<IpAddr>) = match network {
+        Network::Bridge(place) => {
+            let address = &place.attached.address;
+            (Some(address.ip), Some(address.gateway))
+        }
+        Network::Host => (None, Some(IpAddr::from([127, 0, 0, 1]))),
+        _ => (None, None),
+    };
+    let machine_hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let machine_resolv = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let hosts = Hosts {
+        machine: shared.then_some(machine_hosts.as_str()),
+        ip,
+        hostname: &record.hostname,
+        extra: &record.hosts,
+        gateway,
+    };
+    let resolver = Resolver {
+        machine: &machine_resolv,
+        shared,
+        servers: &record.dns,
+        search: &record.dns_search,
+        options: &record.dns_options,
+    };
+    let texts = [
+        ("hosts", hosts.text()?),
+        ("hostname", format!("{}\n", record.hostname)),
+        ("resolv.conf", resolver.text()?),
+    ];
+    for (name, text) in texts {
+        let file = path.join(name);
+        fs::write(&file, text).what(|| format!("cannot write \"{}\"", file.display()))?;
+    }
+    drop(session);
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The first process of a container, up to its program.
+//!
+//! ```text
+//! init ──Said::Network + descriptor──▶ monitor   its network namespace
+//! monitor ──Ready::Mapped──▶ init    the ids are there
+//! monitor ──Ready::Linked──▶ init    the link is there
+//! init ──Said::Terminal + descriptor──▶ monitor
+//! init ──Said::Failed──▶ monitor     or the end of the channel: the program runs
+//! ```
+//!
+//! Lives here: the order of the talk; the work is `runtime`'s.
+//! Must not: decide anything.
+//! Called by: `role::monitor`, in a fork that has all of its namespaces.
+//! Always true: the channel closes by execve(2), so its end without a word is success.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataplane::link;
+use crate::error::{Context, Error, Result};
+use crate::process::channel::Channel;
+use crate::runtime::program::Program;
+use crate::runtime::sequence::{self, Bundle};
+use crate::runtime::reaper;
+use crate::spec::container::Address;
+use crate::sys::signal::Signals;
+use crate::sys::{namespace, process};
+
+/// What the monitor tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Ready {
+    /// The ids are there.
+    Mapped,
+    /// The links are there.
+    Linked,
+}
+
+/// What init tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Said {
+    /// Its network namespace is beside this: nobody else may look into a process
+    /// that hides.
+    Network,
+    /// The terminal's outer end is beside this.
+    Terminal,
+    /// It could not be done.
+    Failed(Error),
+}
+
+/// What init does about its network.
+#[derive(Debug)]
+pub enum Links {
+    /// Nothing: it is somebody else's.
+    Theirs,
+    /// Joins somebody else's namespace.
+    Join(OwnedFd),
+    /// Its own loopback device.
+    Loopback,
+    /// Its place on the shared network.
+    Bridge(Address),
+}
+
+/// What init needs.
+pub struct InitJob<'a> {
+    /// What the container is made of.
+    pub bundle: &'a Bundle,
+    /// What runs in it.
+    pub program: Program,
+    /// Its network.
+    pub links: Links,
+    /// The way to the monitor.
+    pub channel: Channel,
+    /// Its three streams; with a terminal they are not used.
+    pub streams: [OwnedFd; 3],
+    /// A small init stays as PID 1.
+    pub reaper: bool,
+}
+
+/// Does the job; returns only when it failed, or with the program's status under `--init`.
+pub fn main(job: InitJob<'_>) -> u8 {
+    let channel = job.channel.as_fd().try_clone_to_owned().map(Channel::from);
+    match work(job) {
+        Ok(status) => status,
+        Err(error) => {
+            if let Ok(channel) = channel {
+                drop(channel.send(&Said::Failed(error)));
+            }
+            1
+        }
+    }
+}
+
+fn work(job: InitJob<'_>) -> Result<u8> {
+    process::hide()?;
+    process::new_session().what(|| "cannot begin a session")?;
+    let channel = &job.channel;
+    let namespace = File::open("/proc/self/ns/net").what(|| "cannot open its network namespace")?;
+    channel.send_with(&Said::Network, &[namespace.as_fd()])?;
+    drop(namespace);
+    hear(channel)?;
+    let mut network = || {
+        hear(channel)?;
+        set_up(&job.links)
+    };
+    let built = sequence::build(job.bundle, &mut network)?;
+    match &built.terminal {
+        Some(terminal) => {
+            channel.send_with(&Said::Terminal, &[terminal.master.as_fd()])?;
+            process::take_terminal(terminal.slave.as_fd()).what(|| "cannot take the terminal")?;
+            stand_on([terminal.slave.as_fd(); 3])?;
+        }
+        None => stand_on(job.streams.each_ref().map(AsFd::as_fd))?,
+    }
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    if job.reaper {
+        return stay(job.program, job.channel, built.terminal.is_some());
+    }
+    let never = job.program.start()?;
+    match never {}
+}
+
+/// Waits for the monitor's next word; without one there is no monitor any more.
+fn hear(channel: &Channel) -> Result<()> {
+    match channel.receive::<Ready>()? {
+        Some(_) => Ok(()),
+        None => Err(Error::new("the container's monitor has gone")),
+    }
+}
+
+fn set_up(links: &Links) -> Result<()> {
+    match links {
+        Links::Theirs => Ok(()),
+        Links::Join(namespace) => {
+            namespace::join(namespace.as_fd(), namespace::NET).what(|| "cannot join the other container's network")
+        }
+        Links::Loopback => link::loopback_only(),
+        Links::Bridge(address) => link::configure(address),
+    }
+}
+
+fn stand_on(streams: [BorrowedFd<'_>; 3]) -> Result<()> {
+    let [input, output, errors] = streams;
+    rustix::stdio::dup2_stdin(input)?;
+    rustix::stdio::dup2_stdout(output)?;
+    rustix::stdio::dup2_stderr(errors)?;
+    Ok(())
+}
+
+/// `--init`: the program is a child, and this process reaps.
+fn stay(program: Program, channel: Channel, tty: bool) -> Result<u8> {
+    process::set_title("rpod-init");
+    let signals = Signals::block(&[])?;
+    let child = process::fork(|| {
+        let start = || -> Result<std::convert::Infallible> {
+            if tty {
+                // A session of its own, or signals of the terminal would reach both.
+                rustix::process::setpgid(None, None)?;
+                let own = rustix::process::getpgrp();
+                drop(rustix::termios::tcsetpgrp(rustix::stdio::stdin(), own));
+            }
+            program.start()
+        };
+        match start() {
+            Ok(never) => match never {},
+            Err(error) => {
+                drop(channel.send(&Said::Failed(error)));
+                127
+            }
+        }
+    })?;
+    drop(channel);
+    process::close_all_but(&[std::os::fd::AsRawFd::as_raw_fd(&signals.as_fd())])?;
+    Ok(reaper::reap(child, &signals)?)
+}

@@ -1,0 +1,455 @@
+//! The parent of a container's first process, for as long as the container lives.
+//!
+//! ```text
+//!            ┌───────────────────────────── restart policy ──────────────┐
+//!            ▼                                                           │
+//!  enter ─▶ start ─▶ running (supervise) ─▶ exited ─▶ tell ─▶ remove? ─▶ end
+//!              └─ failed ─▶ tell whoever started it ─▶ end
+//! ```
+//!
+//! Lives here: the life cycle, and what is written of it.
+//! Must not: move bytes (`monitor::supervise`) or build a container (`runtime`).
+//! Called by: `ops::launch`, in a fork that has left its parent's terminal.
+//! Always true: a state is on disk before anyone hears of it; the container's
+//! name is free before its end is told; files are deleted afterwards.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
+use oci_spec::runtime::Spec;
+
+use crate::error::{Context, Error, Result};
+use crate::monitor::log::Log;
+use crate::monitor::supervise::{Event, Streams, Supervisor};
+use crate::dataplane::publish::PortsJob;
+use crate::ops::launch::{MonitorJob, Network, Started, Way};
+use crate::process::leave::leave;
+use crate::process::channel::Channel;
+use crate::process::userns::Entry;
+use crate::role::init::{self, InitJob, Links, Ready, Said};
+use crate::role::ports;
+use crate::runtime::program::Program;
+use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Status};
+use crate::spec::idmap::IdMap;
+use crate::spec::time::Time;
+use crate::store::atomic;
+use crate::sys::process::{self, Exit};
+use crate::sys::signal::Signals;
+use crate::sys::namespace;
+
+/// Does the job; the status is nobody's to see.
+pub fn main(job: MonitorJob) -> u8 {
+    match Monitor::begin(job) {
+        Ok(mut monitor) => {
+            monitor.live();
+            0
+        }
+        Err(_) => 1,
+    }
+}
+
+struct Monitor {
+    job: MonitorJob,
+    parent: Option<Channel>,
+    entry: Option<Entry>,
+    signals: Signals,
+    supervisor: Supervisor,
+    state: State,
+    ports: Option<OwnedFd>,
+    init: i32,
+}
+
+/// How long a restart waits: as docker's, from 100 ms, doubled each time.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A program that ran so long is given a fresh row of restarts.
+const GOOD_RUN: Duration = Duration::from_secs(10);
+
+impl Monitor {
+    /// Leaves the parent's session and descriptors, and enters the user namespace.
+    fn begin(mut job: MonitorJob) -> Result<Self> {
+        let way = std::mem::replace(&mut job.way, Way::Fresh(Channel::pair()?.0));
+        let keep = keep(&job, &way);
+        leave("rpod-monitor", &keep)?;
+        let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
+        let (parent, entry) = match way {
+            Way::Fresh(channel) => (None, Some(Entry::unshare(channel)?)),
+            Way::Join(channel, user_namespace) => {
+                if let Err(error) = namespace::join(user_namespace.as_fd(), namespace::USER) {
+                    let error = Error::from(error).what("cannot join the network's user namespace");
+                    channel.send(&Started::Failed(error.clone()))?;
+                    return Err(error);
+                }
+                (Some(channel), None)
+            }
+        };
+        let path = job.store.container_path(&job.record.id);
+        let log = Log::open(&path.join("log"))?;
+        let client = job.client.take();
+        let state = State::created(&job.host.boot);
+        Ok(Self {
+            supervisor: Supervisor::new(log, client)?,
+            job,
+            parent,
+            entry,
+            signals,
+            state,
+            ports: None,
+            init: 0,
+        })
+    }
+
+    fn record(&self) -> &Record {
+        &self.job.record
+    }
+
+    fn live(&mut self) {
+        let started = self.start();
+        let parent = self.parent.take();
+        if let Err(error) = started {
+            self.clear_up_failure();
+            if let Some(parent) = parent {
+                drop(parent.send(&Started::Failed(error.clone())));
+            }
+            self.supervisor.tell(&Err(error));
+            self.sweep();
+            return;
+        }
+        if let Some(parent) = parent {
+            drop(parent.send(&Started::Runs));
+        }
+        let mut wait = FIRST_WAIT;
+        loop {
+            let begun = Instant::now();
+            let exit = self.watch();
+            self.ended(exit);
+            if !self.shall_restart(exit) {
+                break;
+            }
+            if begun.elapsed() > GOOD_RUN {
+                wait = FIRST_WAIT;
+            }
+            self.state.status = Status::Restarting;
+            self.save(false);
+            let go_on = self.supervisor.idle(&self.signals, Instant::now() + wait).unwrap_or(false);
+            if !go_on || self.was_stopped() {
+                self.state.status = Status::Exited;
+                break;
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+            self.state.restarts += 1;
+            if let Err(error) = self.start() {
+                self.state.status = Status::Exited;
+                self.state.exit_code = Some(128);
+                self.state.error = Some(error.to_string());
+                self.state.finished = Some(Time::now());
+                break;
+            }
+        }
+        self.finish();
+    }
+
+    /// Starts the program; returns when it runs.
+    fn start(&mut self) -> Result<()> {
+        let record = self.record().clone();
+        let (input, stdin) = self.pipe_if(record.interactive && !record.tty, true)?;
+        let (output, stdout) = self.pipe_if(!record.tty, false)?;
+        let (errors, stderr) = self.pipe_if(!record.tty, false)?;
+        let (ours, theirs) = Channel::pair()?;
+        let links = match &self.job.network {
+            Network::Host => Links::Theirs,
+            Network::None => Links::Loopback,
+            Network::Shared(namespace) => Links::Join(namespace.try_clone()?),
+            Network::Bridge(place) => Links::Bridge(place.attached.address.clone()),
+        };
+        let program = program(
+            &record,
+            &self.job.bundle.spec,
+            &self.job.identity.map,
+            &self.job.host.user_name(),
+        );
+        let bundle = self.job.bundle.clone();
+        let (pid, _pidfd) = process::fork_into(namespaces(&record), || {
+            process::set_title("rpod-init");
+            init::main(InitJob {
+                bundle: &bundle,
+                program,
+                links,
+                channel: theirs,
+                streams: [input, output, errors],
+                reaper: record.init,
+            })
+        })
+        .what(|| "cannot make its namespaces")?;
+        self.init = pid;
+        let terminal = self.bring_up(&ours).inspect_err(|_| {
+            drop(process::kill(pid, 9));
+            drop(process::wait(pid, true));
+        })?;
+        self.supervisor.watch(Streams {
+            stdin,
+            stdout,
+            stderr,
+            terminal,
+        })?;
+        self.runs(pid);
+        Ok(())
+    }
+
+    /// The monitor's half of the talk with init.
+    fn bring_up(&mut self, channel: &Channel) -> Result<Option<OwnedFd>> {
+        if let Some(entry) = self.entry.take() {
+            self.parent = Some(entry.mapped()?);
+        }
+        channel.send(&Ready::Mapped)?;
+        let namespace = match channel.receive_with::<Said>()? {
+            Some((Said::Network, descriptors)) => descriptors.into_iter().next(),
+            Some((Said::Failed(error), _)) => return Err(error),
+            _ => None,
+        };
+        if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
+            place.client.link(namespace.as_fd())?;
+        }
+        channel.send(&Ready::Linked)?;
+        let mut terminal = None;
+        loop {
+            match channel.receive_with::<Said>()? {
+                Some((Said::Terminal, descriptors)) => terminal = descriptors.into_iter().next(),
+                Some((Said::Failed(error), _)) => return Err(error),
+                Some((Said::Network, _)) => {}
+                // The program runs; or init ended without a word, which the
+                // supervisor sees as the end of the program.
+                None => break,
+            }
+        }
+        if let Some(namespace) = &namespace {
+            self.open_ports(namespace)?;
+        }
+        Ok(terminal)
+    }
+
+    /// Forks the ports process, once the container has its address; it ends when `self.ports` is closed.
+    fn open_ports(&mut self, namespace: &OwnedFd) -> Result<()> {
+        let (Some(bound), Network::Bridge(place)) = (&self.job.published, &self.job.network) else {
+            return Ok(());
+        };
+        let (control, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let job = PortsJob {
+            bound: bound.try_clone()?,
+            network: namespace.try_clone()?,
+            address: place.attached.address.clone(),
+            control,
+        };
+        let mut keep: Vec<RawFd> = job.bound.listeners.iter().map(|l| l.fd.as_raw_fd()).collect();
+        keep.extend([job.network.as_raw_fd(), job.control.as_raw_fd()]);
+        process::fork(|| {
+            // The monitor's connections are not ours to keep open.
+            if process::close_all_but(&keep).is_err() {
+                return 1;
+            }
+            process::set_title("rpod-ports");
+            ports::main(job)
+        })
+        .what(|| "cannot start the process that serves its ports")?;
+        self.ports = Some(ours);
+        Ok(())
+    }
+
+    fn pipe_if(&self, wanted: bool, input: bool) -> Result<(OwnedFd, Option<OwnedFd>)> {
+        if !wanted {
+            let null = fs::File::options().read(true).write(true).open("/dev/null")?;
+            return Ok((null.into(), None));
+        }
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok(if input { (read, Some(write)) } else { (write, Some(read)) })
+    }
+
+    fn runs(&mut self, pid: i32) {
+        self.state.status = Status::Running;
+        self.state.init = identify(pid);
+        self.state.monitor = identify(std::process::id().cast_signed());
+        self.state.started = Some(Time::now());
+        self.state.finished = None;
+        self.state.exit_code = None;
+        self.state.error = None;
+        if let Network::Bridge(place) = &self.job.network {
+            self.state.address = Some(place.attached.address.clone());
+        }
+        if let Some(bound) = &self.job.published {
+            self.state.ports = bound.mappings.clone();
+        }
+        if self.state.restarts == 0 {
+            drop(self.listen());
+        }
+        self.save(false);
+    }
+
+    /// Others attach in the container's own directory: what lies in the runtime
+    /// directory may be deleted while containers run. The name goes through a
+    /// descriptor, since a socket's path has at most 107 bytes.
+    fn listen(&mut self) -> Result<()> {
+        let path = self.job.store.container_path(&self.record().id);
+        drop(fs::remove_file(path.join("attach")));
+        let directory = fs::File::open(&path)?;
+        let name = format!("/proc/self/fd/{}/attach", directory.as_raw_fd());
+        self.supervisor.listen(UnixListener::bind(name)?)?;
+        Ok(())
+    }
+
+    fn watch(&mut self) -> Exit {
+        let mut network = match &self.job.network {
+            Network::Bridge(place) => place.client.as_fd().try_clone_to_owned().ok(),
+            _ => None,
+        };
+        loop {
+            let borrowed = network.as_ref().map(AsFd::as_fd);
+            match self.supervisor.run(self.init, &self.signals, borrowed) {
+                Ok(Event::Exited(exit)) => return exit,
+                Ok(Event::NetworkLost) => network = None,
+                // Without poll(2) nothing can be moved; the program's end can still be seen.
+                Err(_) => return process::wait(self.init, true).ok().flatten().unwrap_or(Exit::Code(255)),
+            }
+        }
+    }
+
+    fn ended(&mut self, exit: Exit) {
+        self.ports = None;
+        self.state.status = Status::Exited;
+        self.state.exit_code = Some(exit.status());
+        self.state.finished = Some(Time::now());
+        self.state.init = None;
+        self.state.stopped = self.was_stopped();
+        // Zombies of the ports process and of those the program left to us.
+        while let Ok(Some(_)) = process::wait_any(-1, false) {}
+    }
+
+    fn shall_restart(&self, exit: Exit) -> bool {
+        if self.was_stopped() {
+            return false;
+        }
+        match self.record().restart {
+            Restart::No => false,
+            Restart::Always | Restart::UnlessStopped => true,
+            Restart::OnFailure(times) => {
+                exit != Exit::Code(0) && (times == 0 || self.state.restarts < times)
+            }
+        }
+    }
+
+    /// `stop` and `kill` leave a mark before they send their signal.
+    fn was_stopped(&self) -> bool {
+        self.job.store.container_path(&self.record().id).join("stop").exists()
+    }
+
+    fn finish(&mut self) {
+        let status = self.state.exit_code.unwrap_or(255);
+        let trash = if self.record().remove {
+            self.remove()
+        } else {
+            self.state.monitor = None;
+            self.state.address = None;
+            self.state.ports.clear();
+            self.save(true);
+            Vec::new()
+        };
+        self.supervisor.tell(&Ok(status));
+        for path in trash {
+            atomic::delete(&path);
+        }
+    }
+
+    fn remove(&self) -> Vec<std::path::PathBuf> {
+        let mut trash: Vec<_> = self.job.store.remove_container(self.record()).into_iter().collect();
+        for volume in &self.record().anonymous_volumes {
+            trash.extend(self.job.store.remove_volume(volume));
+        }
+        trash
+    }
+
+    fn clear_up_failure(&mut self) {
+        while let Ok(Some(_)) = process::wait_any(-1, false) {}
+        if self.parent.is_none()
+            && let Some(entry) = self.entry.take()
+        {
+            self.parent = entry.mapped().ok();
+        }
+    }
+
+    /// What an earlier process of this user left in the store is deleted here,
+    /// where files of other ids can be.
+    fn sweep(&self) {
+        self.job.store.sweep();
+    }
+
+    fn save(&self, sync: bool) {
+        // Nobody is there to tell; `ps` goes by what the kernel says.
+        drop(self.job.store.save_state(&self.record().id, &self.state, sync));
+    }
+}
+
+fn identify(pid: i32) -> Option<ProcessId> {
+    process::start_time(pid).map(|started| ProcessId { pid, started })
+}
+
+/// Everything else was the parent's: its terminal, its locks, what a shell gave it.
+fn keep(job: &MonitorJob, way: &Way) -> Vec<RawFd> {
+    let mut keep: Vec<BorrowedFd<'_>> = Vec::new();
+    match way {
+        Way::Fresh(channel) => keep.push(channel.as_fd()),
+        Way::Join(channel, namespace) => keep.extend([channel.as_fd(), namespace.as_fd()]),
+    }
+    keep.extend(job.client.iter().map(|(fd, _)| fd.as_fd()));
+    match &job.network {
+        Network::Bridge(place) => keep.extend([
+            place.client.as_fd(),
+            place.attached.user.as_fd(),
+            place.attached.network.as_fd(),
+        ]),
+        Network::Shared(namespace) => keep.push(namespace.as_fd()),
+        Network::Host | Network::None => {}
+    }
+    let mut raw: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
+    if let Some(bound) = &job.published {
+        raw.extend(bound.listeners.iter().map(|l| l.fd.as_raw_fd()));
+    }
+    raw
+}
+
+fn namespaces(record: &Record) -> namespace::Flags {
+    let mut flags = namespace::MOUNT | namespace::CGROUP;
+    if !record.namespaces.host_pid {
+        flags |= namespace::PID;
+    }
+    if !record.namespaces.host_ipc {
+        flags |= namespace::IPC;
+    }
+    if !record.namespaces.host_uts {
+        flags |= namespace::UTS;
+    }
+    if matches!(record.network, NetworkMode::Bridge | NetworkMode::None) {
+        flags |= namespace::NET;
+    }
+    flags
+}
+
+/// What `config.json` says of the process, and the user as the record has it:
+/// names are looked up inside, by the program's own process.
+fn program(record: &Record, spec: &Spec, map: &IdMap, person: &str) -> Program {
+    let process = spec.process().clone().unwrap_or_default();
+    Program {
+        words: process.args().clone().unwrap_or_default(),
+        env: process.env().clone().unwrap_or_default(),
+        workdir: process.cwd().display().to_string(),
+        user: record.user.clone(),
+        groups: record.groups.clone(),
+        capabilities: record.capabilities.clone(),
+        ulimits: record.ulimits.clone(),
+        no_new_privileges: record.no_new_privileges,
+        seccomp: !record.seccomp_unconfined,
+        map: map.clone(),
+        tty: record.tty,
+        person: person.to_owned(),
+    }
+}

@@ -1,0 +1,65 @@
+//! Waiting for many descriptors at once (epoll(7)).
+//!
+//! Lives here: [`Epoll`].
+//! Must not: know what a token stands for.
+//! Called by: `dataplane`.
+//! Always true: an interrupted wait is a wait with no events.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{Timespec, epoll};
+
+pub use rustix::event::epoll::{Event, EventFlags as Interest};
+
+/// A set of descriptors to wait for.
+#[derive(Debug)]
+pub struct Epoll(OwnedFd);
+
+impl Epoll {
+    /// Makes an empty set.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+    }
+
+    /// Adds a descriptor; its events come with `token`.
+    pub fn add(&self, fd: &impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(
+            &self.0,
+            fd,
+            epoll::EventData::new_u64(token),
+            interest,
+        )?)
+    }
+
+    /// Takes a descriptor out; closing its last copy does so too.
+    pub fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.0, fd)?)
+    }
+
+    /// Waits for events, at most so long; none waits without end.
+    pub fn wait<'a>(
+        &self,
+        events: &'a mut [Event],
+        timeout: Option<Duration>,
+    ) -> io::Result<&'a [Event]> {
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
+        match epoll::wait(&self.0, &mut *events, timeout.as_ref()) {
+            Ok(count) => Ok(&events[..count]),
+            Err(rustix::io::Errno::INTR) => Ok(&[]),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Returns room for `count` events.
+pub fn room(count: usize) -> Vec<Event> {
+    vec![
+        Event {
+            flags: Interest::empty(),
+            data: epoll::EventData::new_u64(0),
+        };
+        count
+    ]
+}
