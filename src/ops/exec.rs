@@ -70,7 +70,10 @@ enum Said {
 /// Runs it; returns its exit status, 0 for a detached one.
 pub fn exec(session: &Session, request: &Request) -> Result<i32> {
     let what = || format!("cannot exec in container \"{}\"", request.container);
-    let id = session.store.find_container(&request.container).what(what)?;
+    let id = session
+        .store
+        .find_container(&request.container)
+        .what(what)?;
     let record = session.store.load_record(&id).what(what)?;
     let present = state::load(&session.host, &session.store, &id).what(what)?;
     let init = match present.init {
@@ -100,7 +103,11 @@ pub fn exec(session: &Session, request: &Request) -> Result<i32> {
     match channel.receive::<Said>()? {
         Some(Said::Runs) => {}
         Some(Said::Failed(error)) => return Err(error).what(what),
-        Some(Said::Terminal) | None => return Err(Error::internal("the process that joins the container ended")),
+        Some(Said::Terminal) | None => {
+            return Err(Error::internal(
+                "the process that joins the container ended",
+            ));
+        }
     }
     if request.detach {
         return Ok(0);
@@ -124,7 +131,8 @@ pub fn exec(session: &Session, request: &Request) -> Result<i32> {
 fn program(session: &Session, record: &Record, request: &Request) -> Result<Program> {
     let path = session.store.container_path(&record.id).join("config.json");
     let bytes = fs::read(&path).what(|| format!("cannot read \"{}\"", path.display()))?;
-    let spec: Spec = serde_json::from_slice(&bytes).what(|| format!("cannot read \"{}\"", path.display()))?;
+    let spec: Spec =
+        serde_json::from_slice(&bytes).what(|| format!("cannot read \"{}\"", path.display()))?;
     let process = spec.process().clone().unwrap_or_default();
     let mut env = process.env().clone().unwrap_or_default();
     // HOME is the new user's, unless somebody chose it.
@@ -141,8 +149,16 @@ fn program(session: &Session, record: &Record, request: &Request) -> Result<Prog
             .clone()
             .unwrap_or_else(|| process.cwd().display().to_string()),
         user: request.user.clone().unwrap_or_else(|| record.user.clone()),
-        groups: if request.user.is_some() { Vec::new() } else { record.groups.clone() },
-        capabilities: if request.privileged { capabilities::all() } else { record.capabilities.clone() },
+        groups: if request.user.is_some() {
+            Vec::new()
+        } else {
+            record.groups.clone()
+        },
+        capabilities: if request.privileged {
+            capabilities::all()
+        } else {
+            record.capabilities.clone()
+        },
         ulimits: record.ulimits.clone(),
         no_new_privileges: record.no_new_privileges,
         seccomp: !record.seccomp_unconfined && !request.privileged,
@@ -176,7 +192,10 @@ impl Joiner {
     }
 
     fn work(self) -> Result<()> {
-        leave("rpod-exec", &[self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()])?;
+        leave(
+            "rpod-exec",
+            &[self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()],
+        )?;
         let null = fs::File::open("/dev/null")?;
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         // While the host's files are still in reach.
@@ -241,7 +260,11 @@ fn hear(channel: &Channel) -> Result<Option<OwnedFd>> {
 }
 
 /// The second fork: inside.
-fn inside(program: Program, channel: &Channel, streams: [OwnedFd; 3]) -> Result<std::convert::Infallible> {
+fn inside(
+    program: Program,
+    channel: &Channel,
+    streams: [OwnedFd; 3],
+) -> Result<std::convert::Infallible> {
     process::new_session()?;
     let terminal = program
         .tty

@@ -352,7 +352,12 @@ fn bundle(
     write_files(session, record, network, &path)?;
     let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
         .iter()
-        .map(|name| (path.join(name).display().to_string(), format!("/etc/{name}")))
+        .map(|name| {
+            (
+                path.join(name).display().to_string(),
+                format!("/etc/{name}"),
+            )
+        })
         .collect();
     let root = path.join("root");
     let spec = plan::spec(

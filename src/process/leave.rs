@@ -17,7 +17,11 @@ pub fn leave(title: &str, keep: &[RawFd]) -> Result<()> {
     process::close_all_but(keep).what(|| "cannot close descriptors")?;
     process::new_session().what(|| "cannot begin a session")?;
     process::set_title(title);
-    let null = fs::File::options().read(true).write(true).open("/dev/null").what(|| "cannot open \"/dev/null\"")?;
+    let null = fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .what(|| "cannot open \"/dev/null\"")?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;

@@ -22,8 +22,8 @@ use crate::dataplane::link;
 use crate::error::{Context, Error, Result};
 use crate::process::channel::Channel;
 use crate::runtime::program::Program;
-use crate::runtime::sequence::{self, Bundle};
 use crate::runtime::reaper;
+use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::Address;
 use crate::sys::signal::Signals;
 use crate::sys::{namespace, process};
@@ -132,9 +132,8 @@ fn hear(channel: &Channel) -> Result<()> {
 fn set_up(links: &Links) -> Result<()> {
     match links {
         Links::Theirs => Ok(()),
-        Links::Join(namespace) => {
-            namespace::join(namespace.as_fd(), namespace::NET).what(|| "cannot join the other container's network")
-        }
+        Links::Join(namespace) => namespace::join(namespace.as_fd(), namespace::NET)
+            .what(|| "cannot join the other container's network"),
         Links::Loopback => link::loopback_only(),
         Links::Bridge(address) => link::configure(address),
     }

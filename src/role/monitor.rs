@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::Spec;
 
+use crate::dataplane::publish::PortsJob;
 use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
 use crate::monitor::supervise::{Event, Streams, Supervisor};
-use crate::dataplane::publish::PortsJob;
 use crate::ops::launch::{MonitorJob, Network, Started, Way};
-use crate::process::leave::leave;
 use crate::process::channel::Channel;
+use crate::process::leave::leave;
 use crate::process::userns::Entry;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
 use crate::role::ports;
@@ -35,9 +35,9 @@ use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Sta
 use crate::spec::idmap::IdMap;
 use crate::spec::time::Time;
 use crate::store::atomic;
+use crate::sys::namespace;
 use crate::sys::process::{self, Exit};
 use crate::sys::signal::Signals;
-use crate::sys::namespace;
 
 /// Does the job; the status is nobody's to see.
 pub fn main(job: MonitorJob) -> u8 {
@@ -133,7 +133,10 @@ impl Monitor {
             }
             self.state.status = Status::Restarting;
             self.save(false);
-            let go_on = self.supervisor.idle(&self.signals, Instant::now() + wait).unwrap_or(false);
+            let go_on = self
+                .supervisor
+                .idle(&self.signals, Instant::now() + wait)
+                .unwrap_or(false);
             if !go_on || self.was_stopped() {
                 self.state.status = Status::Exited;
                 break;
@@ -242,7 +245,12 @@ impl Monitor {
             address: place.attached.address.clone(),
             control,
         };
-        let mut keep: Vec<RawFd> = job.bound.listeners.iter().map(|l| l.fd.as_raw_fd()).collect();
+        let mut keep: Vec<RawFd> = job
+            .bound
+            .listeners
+            .iter()
+            .map(|l| l.fd.as_raw_fd())
+            .collect();
         keep.extend([job.network.as_raw_fd(), job.control.as_raw_fd()]);
         process::fork(|| {
             // The monitor's connections are not ours to keep open.
@@ -259,11 +267,18 @@ impl Monitor {
 
     fn pipe_if(&self, wanted: bool, input: bool) -> Result<(OwnedFd, Option<OwnedFd>)> {
         if !wanted {
-            let null = fs::File::options().read(true).write(true).open("/dev/null")?;
+            let null = fs::File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")?;
             return Ok((null.into(), None));
         }
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        Ok(if input { (read, Some(write)) } else { (write, Some(read)) })
+        Ok(if input {
+            (read, Some(write))
+        } else {
+            (write, Some(read))
+        })
     }
 
     fn runs(&mut self, pid: i32) {
@@ -309,7 +324,12 @@ impl Monitor {
                 Ok(Event::Exited(exit)) => return exit,
                 Ok(Event::NetworkLost) => network = None,
                 // Without poll(2) nothing can be moved; the program's end can still be seen.
-                Err(_) => return process::wait(self.init, true).ok().flatten().unwrap_or(Exit::Code(255)),
+                Err(_) => {
+                    return process::wait(self.init, true)
+                        .ok()
+                        .flatten()
+                        .unwrap_or(Exit::Code(255));
+                }
             }
         }
     }
@@ -340,7 +360,11 @@ impl Monitor {
 
     /// `stop` and `kill` leave a mark before they send their signal.
     fn was_stopped(&self) -> bool {
-        self.job.store.container_path(&self.record().id).join("stop").exists()
+        self.job
+            .store
+            .container_path(&self.record().id)
+            .join("stop")
+            .exists()
     }
 
     fn finish(&mut self) {
@@ -361,7 +385,12 @@ impl Monitor {
     }
 
     fn remove(&self) -> Vec<std::path::PathBuf> {
-        let mut trash: Vec<_> = self.job.store.remove_container(self.record()).into_iter().collect();
+        let mut trash: Vec<_> = self
+            .job
+            .store
+            .remove_container(self.record())
+            .into_iter()
+            .collect();
         for volume in &self.record().anonymous_volumes {
             trash.extend(self.job.store.remove_volume(volume));
         }
@@ -385,7 +414,11 @@ impl Monitor {
 
     fn save(&self, sync: bool) {
         // Nobody is there to tell; `ps` goes by what the kernel says.
-        drop(self.job.store.save_state(&self.record().id, &self.state, sync));
+        drop(
+            self.job
+                .store
+                .save_state(&self.record().id, &self.state, sync),
+        );
     }
 }
 
