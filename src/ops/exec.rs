@@ -179,8 +179,10 @@ struct Joiner {
 impl Joiner {
     /// The first fork: joins, starts the second, and moves bytes for it.
     fn main(self) -> u8 {
+        let keep = [self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()];
+        let left = leave("rpod-exec", &keep);
         let channel = self.channel.as_fd().try_clone_to_owned().map(Channel::from);
-        match self.work() {
+        match left.and_then(|()| self.work()) {
             Ok(()) => 0,
             Err(error) => {
                 if let Ok(channel) = channel {
@@ -192,10 +194,6 @@ impl Joiner {
     }
 
     fn work(self) -> Result<()> {
-        leave(
-            "rpod-exec",
-            &[self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()],
-        )?;
         let null = fs::File::open("/dev/null")?;
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         // While the host's files are still in reach.

@@ -21,11 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::dataplane::link;
 use crate::error::{Context, Error, Result};
 use crate::process::channel::Channel;
+use crate::role::reaper;
 use crate::runtime::program::Program;
-use crate::runtime::reaper;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::Address;
-use crate::sys::signal::Signals;
 use crate::sys::{namespace, process};
 
 /// What the monitor tells.
@@ -115,7 +114,7 @@ fn work(job: InitJob<'_>) -> Result<u8> {
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     if job.reaper {
-        return stay(job.program, job.channel, built.terminal.is_some());
+        return reaper::become_it(&job.program, &job.channel);
     }
     let never = job.program.start()?;
     match never {}
@@ -145,31 +144,4 @@ fn stand_on(streams: [BorrowedFd<'_>; 3]) -> Result<()> {
     rustix::stdio::dup2_stdout(output)?;
     rustix::stdio::dup2_stderr(errors)?;
     Ok(())
-}
-
-/// `--init`: the program is a child, and this process reaps.
-fn stay(program: Program, channel: Channel, tty: bool) -> Result<u8> {
-    process::set_title("rpod-init");
-    let signals = Signals::block(&[])?;
-    let child = process::fork(|| {
-        let start = || -> Result<std::convert::Infallible> {
-            if tty {
-                // A session of its own, or signals of the terminal would reach both.
-                rustix::process::setpgid(None, None)?;
-                let own = rustix::process::getpgrp();
-                drop(rustix::termios::tcsetpgrp(rustix::stdio::stdin(), own));
-            }
-            program.start()
-        };
-        match start() {
-            Ok(never) => match never {},
-            Err(error) => {
-                drop(channel.send(&Said::Failed(error)));
-                127
-            }
-        }
-    })?;
-    drop(channel);
-    process::close_all_but(&[std::os::fd::AsRawFd::as_raw_fd(&signals.as_fd())])?;
-    Ok(reaper::reap(child, &signals)?)
 }

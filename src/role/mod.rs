@@ -12,6 +12,7 @@ pub mod kubia;
 pub mod monitor;
 pub mod net;
 pub mod ports;
+pub mod reaper;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -29,6 +30,10 @@ pub fn roles() -> Roles {
 
 /// Runs the role that a program name asks for, if it asks for one.
 pub fn by_name(name: &OsStr) -> Option<ExitCode> {
-    // The built-in image's program is this binary under that name.
-    (Path::new(name).file_name() == Some(OsStr::new("kubia"))).then(kubia::main)
+    match Path::new(name).file_name()?.to_str()? {
+        // The built-in image's program is this binary under that name.
+        "kubia" => Some(kubia::main()),
+        reaper::NAME => Some(reaper::main()),
+        _ => None,
+    }
 }

@@ -251,7 +251,12 @@ fn what_cannot_be_mounted_is_named() {
 fn mounts_through_links_of_the_image_stay_inside() {
     let rpod = Sandbox::new();
     let image = Image::new("links")
-        .layer(busybox_layer().link("way", "/../../../../../var/tmp"))
+        .layer(
+            busybox_layer()
+                .directory("var")
+                .directory("var/tmp")
+                .link("way", "/../../../../../var/tmp"),
+        )
         .cmd(&["true"]);
     rpod.command(&["load"])
         .stdin(image.docker_archive())

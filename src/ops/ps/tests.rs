@@ -30,6 +30,10 @@ pub fn session() -> (tempfile::TempDir, Session) {
         host,
         store,
         progress: Arc::new(Silent),
+        roles: crate::ops::launch::Roles {
+            monitor: |_| 0,
+            net: |_| 0,
+        },
     };
     (dir, session)
 }
