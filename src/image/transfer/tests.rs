@@ -604,7 +604,7 @@ fn a_password_does_not_follow_a_redirect_to_another_server() {
 }
 
 #[test]
-fn redirects_in_a_circle_and_out_of_tls_end() {
+fn redirects_in_a_circle_and_to_no_address_end() {
     let error = refused(|_, heard| {
         heard
             .path
