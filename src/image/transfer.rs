@@ -355,7 +355,7 @@ impl Engine {
                 // What an earlier command left may have been spoilt; our own bytes were not.
                 Finished::Wrong(empty, _) if kept => {
                     kept = false;
-                    partial = empty;
+                    partial = *empty;
                 }
                 Finished::Wrong(_, digest) => {
                     return Err(Error::new(format!(
@@ -387,7 +387,8 @@ impl Engine {
             partial = back;
             match done {
                 Ok(()) => {}
-                Err(fault) if fault.kind == FaultKind::Cut => {
+                // It was reached for the manifest, so one that is gone may come back.
+                Err(fault) if fault.kind != FaultKind::Final => {
                     fruitless = if partial.size > before {
                         0
                     } else {
@@ -396,7 +397,7 @@ impl Engine {
                     if fruitless >= limits.attempts {
                         return Err(fault.error);
                     }
-                    sleep(limits.pause).await;
+                    sleep(limits.pause * 2u32.saturating_pow(fruitless)).await;
                 }
                 Err(fault) => return Err(fault.error),
             }
@@ -538,7 +539,7 @@ enum Finished {
     /// It is in the store.
     Published,
     /// It was another content, with this digest; it begins anew.
-    Wrong(Partial, Digest),
+    Wrong(Box<Partial>, Digest),
 }
 
 impl Partial {
@@ -603,7 +604,7 @@ impl Partial {
             return Ok(Finished::Published);
         }
         self.restart()?;
-        Ok(Finished::Wrong(self, digest))
+        Ok(Finished::Wrong(Box::new(self), digest))
     }
 }
 

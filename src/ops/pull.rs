@@ -24,7 +24,7 @@ use crate::progress::{Progress, Silent};
 use crate::spec::container::PullPolicy;
 use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
-use crate::spec::reference::Reference;
+use crate::spec::reference::{DOCKER_HUB, Reference};
 use crate::store::images::{Entry, Image};
 
 /// What is to be pulled.
@@ -159,7 +159,7 @@ pub fn ensure(
 pub fn find(session: &Session, text: &str) -> Result<Option<Entry>> {
     if text
         .parse()
-        .is_ok_and(|reference| builtin::names().contains(&reference))
+        .is_ok_and(|reference| builtin::provides(&reference))
     {
         let identity = Identity::of(&session.host)?;
         return builtin::ensure(&session.store, &identity.map).map(Some);
@@ -238,7 +238,9 @@ fn absent(session: &Session, reference: &Reference) -> Error {
 
 /// Adds the name of a local image that was perhaps meant.
 fn with_suggestion(session: &Session, reference: &Reference, error: Error) -> Error {
-    if error.kind() != Kind::NotFound && !error.to_string().contains("no such image") {
+    // A registry that hides what is private says 401 of what does not exist.
+    let hidden = reference.registry == DOCKER_HUB && error.to_string().contains("(401 from");
+    if error.kind() != Kind::NotFound && !hidden {
         return error;
     }
     match nearest(session, reference) {
@@ -258,7 +260,9 @@ fn nearest(session: &Session, reference: &Reference) -> Option<String> {
         .iter()
         .filter_map(Entry::name)
         .map(|name| (distance(&wanted, &last(&name.repository)), name))
-        .filter(|(distance, name)| *distance <= 2.min(wanted.len() / 3) && name != reference)
+        .filter(|(distance, name)| {
+            *distance <= 2.min(wanted.len().div_ceil(3)) && name != reference
+        })
         .min()
         .map(|(_, name)| name.familiar())
 }

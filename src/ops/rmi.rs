@@ -37,28 +37,13 @@ pub enum Removed {
 
 /// Removes an image's name and, when it was the last, the image with its blobs and layers.
 pub fn remove(session: &Session, name: &str, force: bool) -> Result<Vec<Removed>> {
-    let what = || format!("cannot remove image \"{name}\"");
-    let store = &session.store;
-    let plan = store
-        .change_images(
-            |entries| {
-                let plan = plan(session, entries, name, force)?;
-                entries.retain(|entry| !plan.entries.contains(entry));
-                Ok(plan)
-            },
-            |plan, left| {
-                if plan.image.is_some() {
-                    delete_parts(store, plan, left);
-                }
-            },
-        )
-        .what(what)?;
+    let plan = unname(session, name, force).what(|| format!("cannot remove image \"{name}\""))?;
     if plan.image.is_some() {
         // The files of layers have subordinate ids, so only root inside can delete
         // them. What stays is swept later: the image has gone already.
         let identity = Identity::of(&session.host)?;
         let swept = run_inside(&identity, || {
-            store.sweep();
+            session.store.sweep();
             Ok(())
         });
         if let Err(error) = swept {
@@ -76,7 +61,26 @@ pub fn remove(session: &Session, name: &str, force: bool) -> Result<Vec<Removed>
     Ok(lines)
 }
 
+/// Takes out of the index, and out of the store what nothing else has. The files of
+/// layers still wait to be deleted when it returns.
+fn unname(session: &Session, name: &str, force: bool) -> Result<Plan> {
+    let store = &session.store;
+    store.change_images(
+        |entries| {
+            let plan = plan(session, entries, name, force)?;
+            entries.retain(|entry| !plan.entries.contains(entry));
+            Ok(plan)
+        },
+        |plan, left| {
+            if plan.image.is_some() {
+                delete_parts(store, plan, left);
+            }
+        },
+    )
+}
+
 /// What a removal removes.
+#[derive(Debug)]
 struct Plan {
     /// Entries of the index.
     entries: Vec<Entry>,
@@ -255,3 +259,6 @@ fn discard_layer(store: &Store, diff_id: &Digest) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

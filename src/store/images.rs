@@ -222,7 +222,13 @@ impl Store {
 
     /// Puts an entry into the index; a name moves from the entry that had it, which stays without one.
     pub fn add_image(&self, entry: Entry) -> Result<()> {
-        self.change_images(|entries| Ok(put(entries, entry)), |(), _| {})
+        self.change_images(
+            |entries| {
+                put(entries, entry);
+                Ok(())
+            },
+            |(), _| {},
+        )
     }
 
     /// Takes entries out of the index.

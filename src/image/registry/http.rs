@@ -93,6 +93,8 @@ pub enum FaultKind {
     Unreachable,
     /// The connection broke or fell silent: come back.
     Cut,
+    /// It answers over TLS only.
+    WantsTls,
     /// Nothing.
     Final,
 }
@@ -617,9 +619,10 @@ fn tls_in_words(error: std::io::Error) -> Error {
     let inner = error.get_ref().and_then(|e| e.downcast_ref::<Tls>());
     let hint = "trust its authority: `SSL_CERT_FILE=/path/to/ca.pem rpod …`, or do without trust: `--tls-verify=false`";
     match inner {
-        Some(Tls::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            Error::new("its certificate was issued by nobody this machine trusts").hint(hint)
-        }
+        // The second: it says to be issued by somebody trusted, and was not.
+        Some(Tls::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => Error::new("its certificate was issued by nobody this machine trusts").hint(hint),
         Some(Tls::InvalidCertificate(why)) => {
             Error::new(format!("its certificate is not valid: {why}"))
         }

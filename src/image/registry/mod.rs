@@ -215,17 +215,16 @@ impl Registry {
         Ok(secure)
     }
 
-    /// Returns whichever answers. Where neither does, the failure of the one that was there counts.
+    /// Returns whichever answers. Where neither does, the one that was there at least says why.
     async fn first_of(&self, first: Origin, second: Origin) -> Result<Origin, Fault> {
         let fault = match self.greet(&first).await {
             Ok(()) => return Ok(first),
             Err(fault) => fault,
         };
-        match self.greet(&second).await {
-            Ok(()) => Ok(second),
-            Err(_) if fault.kind != FaultKind::Unreachable => Err(fault),
-            Err(_) if !first.tls => Err(fault),
-            Err(other) => Err(other),
+        match (self.greet(&second).await, fault.kind) {
+            (Ok(()), _) => Ok(second),
+            (Err(other), FaultKind::WantsTls) => Err(other),
+            (Err(_), _) => Err(fault),
         }
     }
 
@@ -240,7 +239,7 @@ impl Registry {
         let text = String::from_utf8_lossy(&body);
         if answer.status == StatusCode::BAD_REQUEST && !origin.tls && text.contains("HTTPS") {
             let text = format!("{origin} answers over TLS only");
-            return Err(Fault::new(FaultKind::Cut, Error::new(text)));
+            return Err(Fault::new(FaultKind::WantsTls, Error::new(text)));
         }
         Ok(())
     }

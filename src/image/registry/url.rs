@@ -58,20 +58,6 @@ impl Origin {
         }
     }
 
-    /// Returns the same host and port, over TLS or not.
-    pub fn with_tls(&self, tls: bool) -> Self {
-        let port = if self.port == default_port(self.tls) {
-            default_port(tls)
-        } else {
-            self.port
-        };
-        Self {
-            tls,
-            host: self.host.clone(),
-            port,
-        }
-    }
-
     /// Returns `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }

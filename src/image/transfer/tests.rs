@@ -1,7 +1,7 @@
 //! Pulls from a registry that does what a good one never does.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -353,9 +353,8 @@ fn a_cut_download_goes_on_where_it_was_cut() {
     let server = Server::new(move |heard| {
         if is_layer(&content, heard) && heard.header("range").is_empty() {
             let blob = content.layer_bytes();
-            let mut bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", blob.len());
-            bytes.push_str("");
-            let mut bytes = bytes.into_bytes();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", blob.len());
+            let mut bytes = head.into_bytes();
             bytes.extend_from_slice(&blob[..half]);
             return Say::Raw(bytes);
         }
@@ -605,7 +604,7 @@ fn a_password_does_not_follow_a_redirect_to_another_server() {
 }
 
 #[test]
-fn redirects_in_a_circle_and_out_of_tls_end() {
+fn redirects_in_a_circle_and_to_no_address_end() {
     let error = refused(|_, heard| {
         heard
             .path
