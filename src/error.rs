@@ -100,6 +100,13 @@ impl Error {
         self
     }
 
+    /// Keeps the system's error number beside words of our own.
+    #[must_use]
+    pub fn errno_of(mut self, errno: i32) -> Self {
+        self.0.errno = Some(errno);
+        self
+    }
+
     /// Returns what the door makes of it.
     pub fn kind(&self) -> Kind {
         self.0.kind

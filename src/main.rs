@@ -1,7 +1,7 @@
 //! rpod: containers for unprivileged users, from one file.
 //!
-//! Lives here: the choice of the door. A name or a first word that begins with
-//! `@` is a process role; everything else is a person at the command line.
+//! Lives here: the choice of the door. A name that is a role's is that role;
+//! everything else is a person at the command line.
 //! Must not: do any work of its own.
 //! Called by: the kernel.
 //! Always true: the door is chosen before any thread or runtime exists, because
@@ -44,9 +44,8 @@ mod sys;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os();
-    let name = words.next().unwrap_or_default();
-    if let Some(status) = role::by_name(&name, words) {
+    let name = std::env::args_os().next().unwrap_or_default();
+    if let Some(status) = role::by_name(&name) {
         return status;
     }
     cli::main(role::roles())

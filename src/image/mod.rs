@@ -5,3 +5,11 @@
 //! Must not: know containers or words of the command line.
 //! Called by: `ops`, `role`.
 //! Always true: nothing gets a name in the store before its digest was checked.
+
+pub mod archive;
+pub mod builtin;
+pub mod credentials;
+pub mod layer;
+pub mod registry;
+pub mod resolver;
+pub mod transfer;

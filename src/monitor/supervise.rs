@@ -236,7 +236,9 @@ impl Supervisor {
             .flatten();
         let terminal_at = (!held_up)
             .then(|| {
-                add(&mut waits, self.streams.terminal.as_ref().map(AsFd::as_fd),
+                add(
+                    &mut waits,
+                    self.streams.terminal.as_ref().map(AsFd::as_fd),
                     PollFlags::IN,
                 )
             })

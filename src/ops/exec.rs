@@ -28,6 +28,7 @@ use crate::ops::{Session, attach, relay, run, state};
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
+use crate::process::leave::leave;
 use crate::runtime::program::Program;
 use crate::runtime::{capabilities, exec, mounts, terminal};
 use crate::spec::container::{ProcessId, Record, Status};
@@ -69,7 +70,10 @@ enum Said {
 /// Runs it; returns its exit status, 0 for a detached one.
 pub fn exec(session: &Session, request: &Request) -> Result<i32> {
     let what = || format!("cannot exec in container \"{}\"", request.container);
-    let id = session.store.find_container(&request.container).what(what)?;
+    let id = session
+        .store
+        .find_container(&request.container)
+        .what(what)?;
     let record = session.store.load_record(&id).what(what)?;
     let present = state::load(&session.host, &session.store, &id).what(what)?;
     let init = match present.init {
@@ -99,7 +103,11 @@ pub fn exec(session: &Session, request: &Request) -> Result<i32> {
     match channel.receive::<Said>()? {
         Some(Said::Runs) => {}
         Some(Said::Failed(error)) => return Err(error).what(what),
-        Some(Said::Terminal) | None => return Err(Error::internal("the process that joins the container ended")),
+        Some(Said::Terminal) | None => {
+            return Err(Error::internal(
+                "the process that joins the container ended",
+            ));
+        }
     }
     if request.detach {
         return Ok(0);
@@ -123,7 +131,8 @@ pub fn exec(session: &Session, request: &Request) -> Result<i32> {
 fn program(session: &Session, record: &Record, request: &Request) -> Result<Program> {
     let path = session.store.container_path(&record.id).join("config.json");
     let bytes = fs::read(&path).what(|| format!("cannot read \"{}\"", path.display()))?;
-    let spec: Spec = serde_json::from_slice(&bytes).what(|| format!("cannot read \"{}\"", path.display()))?;
+    let spec: Spec =
+        serde_json::from_slice(&bytes).what(|| format!("cannot read \"{}\"", path.display()))?;
     let process = spec.process().clone().unwrap_or_default();
     let mut env = process.env().clone().unwrap_or_default();
     // HOME is the new user's, unless somebody chose it.
@@ -140,8 +149,16 @@ fn program(session: &Session, record: &Record, request: &Request) -> Result<Prog
             .clone()
             .unwrap_or_else(|| process.cwd().display().to_string()),
         user: request.user.clone().unwrap_or_else(|| record.user.clone()),
-        groups: if request.user.is_some() { Vec::new() } else { record.groups.clone() },
-        capabilities: if request.privileged { capabilities::all() } else { record.capabilities.clone() },
+        groups: if request.user.is_some() {
+            Vec::new()
+        } else {
+            record.groups.clone()
+        },
+        capabilities: if request.privileged {
+            capabilities::all()
+        } else {
+            record.capabilities.clone()
+        },
         ulimits: record.ulimits.clone(),
         no_new_privileges: record.no_new_privileges,
         seccomp: !record.seccomp_unconfined && !request.privileged,
@@ -162,8 +179,10 @@ struct Joiner {
 impl Joiner {
     /// The first fork: joins, starts the second, and moves bytes for it.
     fn main(self) -> u8 {
+        let keep = [self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()];
+        let left = leave("rpod-exec", &keep);
         let channel = self.channel.as_fd().try_clone_to_owned().map(Channel::from);
-        match self.work() {
+        match left.and_then(|()| self.work()) {
             Ok(()) => 0,
             Err(error) => {
                 if let Ok(channel) = channel {
@@ -175,13 +194,7 @@ impl Joiner {
     }
 
     fn work(self) -> Result<()> {
-        process::close_all_but(&[self.channel.as_fd().as_raw_fd(), self.client.0.as_raw_fd()])?;
-        process::new_session()?;
-        process::set_title("rpod-exec");
-        let null = fs::File::options().read(true).write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdin(&null)?;
-        rustix::stdio::dup2_stdout(&null)?;
-        rustix::stdio::dup2_stderr(&null)?;
+        let null = fs::File::open("/dev/null")?;
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         // While the host's files are still in reach.
         let log = Log::nowhere()?;
@@ -245,7 +258,11 @@ fn hear(channel: &Channel) -> Result<Option<OwnedFd>> {
 }
 
 /// The second fork: inside.
-fn inside(program: Program, channel: &Channel, streams: [OwnedFd; 3]) -> Result<std::convert::Infallible> {
+fn inside(
+    program: Program,
+    channel: &Channel,
+    streams: [OwnedFd; 3],
+) -> Result<std::convert::Infallible> {
     process::new_session()?;
     let terminal = program
         .tty

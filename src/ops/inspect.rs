@@ -1,8 +1,23 @@
 //! `inspect`: everything that is known of a thing, in docker's shape.
-use serde_json::Value;
+//!
+//! Lives here: docker's objects made of records, states, images and volumes.
+//! Must not: know how they are shown.
+//! Called by: `cli::inspect`.
+//! Always true: a key docker always has is there, if only as null, so that
+//! templates written for docker find it.
 
-use crate::error::{Error, Result};
-use crate::ops::Session;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Kind, Result};
+use crate::ops::{Session, ps, state};
+use crate::spec::container::{NetworkMode, Record, State, Status};
+use crate::spec::digest::Digest;
+use crate::spec::id::ContainerId;
+use crate::spec::mount::{Mount, Source};
+use crate::spec::port::PortMapping;
+use crate::spec::time::Time;
+use crate::store::images::{DOCUMENT_LIMIT, Entry};
+use crate::store::volumes::Volume;
 
 /// What a name is looked up as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +33,542 @@ pub enum Noun {
 }
 
 /// Returns docker's JSON object of a thing.
-pub fn inspect(_session: &Session, _name: &str, _noun: Noun, _size: bool) -> Result<Value> {
-    Err(Error::internal("inspect is not built yet"))
+pub fn inspect(session: &Session, name: &str, noun: Noun, size: bool) -> Result<Value> {
+    if matches!(noun, Noun::Any | Noun::Container) {
+        match session.store.find_container(name) {
+            Ok(id) => return container(session, &id, size),
+            Err(error) if noun == Noun::Any && error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if matches!(noun, Noun::Any | Noun::Image) {
+        if let Some(entry) = session.store.resolve_image(name)? {
+            return image(session, &entry);
+        }
+        if noun == Noun::Image {
+            return Err(
+                Error::of(Kind::NotFound, format!("no such image: \"{name}\""))
+                    .hint("`rpod images` lists the images there are"),
+            );
+        }
+    }
+    match session.store.load_volume(name) {
+        Ok(found) => Ok(volume(session, &found)),
+        Err(error) if noun == Noun::Any && error.kind() == Kind::NotFound => Err(Error::of(
+            Kind::NotFound,
+            format!("no such object: \"{name}\""),
+        )
+        .hint("`rpod ps -a`, `rpod images` and `rpod volume ls` list what there is")),
+        Err(error) => Err(error),
+    }
+}
+
+fn container(session: &Session, id: &ContainerId, size: bool) -> Result<Value> {
+    let record = session.store.load_record(id)?;
+    let state = state::load(&session.host, &session.store, id)?;
+    let directory = session.store.container_path(id);
+    let file = |name: &str| {
+        let path = directory.join(name);
+        if path.exists() {
+            json!(path)
+        } else {
+            json!("")
+        }
+    };
+    let words: Vec<&String> = record.entrypoint.iter().chain(&record.command).collect();
+    let lower: Vec<String> = record
+        .layers
+        .iter()
+        .rev()
+        .map(|layer| {
+            let tree = session.store.layer_tree(&record.id_map, layer);
+            tree.to_string_lossy().into_owned()
+        })
+        .collect();
+    let mut out = json!({
+        "Id": record.id.as_str(),
+        "Created": record.created,
+        "Path": words.first(),
+        "Args": words.get(1..).unwrap_or_default(),
+        "State": state_of(&state),
+        "Image": record.image_id.as_str(),
+        "ResolvConfPath": file("resolv.conf"),
+        "HostnamePath": file("hostname"),
+        "HostsPath": file("hosts"),
+        "LogPath": file("log"),
+        "Name": format!("/{}", record.name),
+        "RestartCount": state.restarts,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": null,
+        "HostConfig": host_config(&record),
+        "GraphDriver": {
+            "Name": "overlay",
+            "Data": {
+                "LowerDir": lower.join(":"),
+                "UpperDir": directory.join("upper"),
+                "WorkDir": directory.join("work"),
+            },
+        },
+        "Mounts": record.mounts.iter().map(|m| mount(session, m)).collect::<Vec<_>>(),
+        "Config": config(&record),
+        "NetworkSettings": network_settings(&record, &state),
+    });
+    if size {
+        let measured = ps::size(session, &record);
+        out["SizeRw"] = json!(measured.written);
+        out["SizeRootFs"] = json!(measured.whole);
+    }
+    Ok(out)
+}
+
+fn state_of(state: &State) -> Value {
+    let runs = state.status == Status::Running;
+    let time = |time: Option<Time>| time.map_or(json!(Time::zero_text()), |t| json!(t));
+    json!({
+        "Status": state.status.word(),
+        "Running": runs,
+        "Paused": false,
+        "Restarting": state.status == Status::Restarting,
+        "OOMKilled": false,
+        "Dead": state.status == Status::Dead,
+        "Pid": state.init.filter(|_| runs).map_or(0, |init| init.pid),
+        "ExitCode": if runs { 0 } else { state.exit_code.unwrap_or(0) },
+        "Error": state.error.clone().unwrap_or_default(),
+        "StartedAt": time(state.started),
+        "FinishedAt": time(state.finished),
+    })
+}
+
+fn host_config(record: &Record) -> Value {
+    let mut binds = Vec::new();
+    let mut tmpfs = Map::new();
+    for mount in &record.mounts {
+        let options = if mount.read_only { ":ro" } else { "" };
+        match &mount.source {
+            Source::Bind(path) => binds.push(format!("{path}:{}{options}", mount.target)),
+            Source::Volume(name) => binds.push(format!("{name}:{}{options}", mount.target)),
+            Source::Anonymous => {}
+            Source::Tmpfs { size, .. } => {
+                let text = size.map(|size| format!("size={size}")).unwrap_or_default();
+                tmpfs.insert(mount.target.clone(), json!(text));
+            }
+        }
+    }
+    let ulimit = |limit: u64| i64::try_from(limit).unwrap_or(-1);
+    let mode = |host: bool| if host { "host" } else { "" };
+    let hosts: Vec<String> = record
+        .hosts
+        .iter()
+        .map(|(n, a)| format!("{n}:{a}"))
+        .collect();
+    let mut out = json!({
+        "Binds": if binds.is_empty() { json!(null) } else { json!(binds) },
+        "ContainerIDFile": "",
+        "LogConfig": { "Type": "json-file", "Config": {} },
+        "NetworkMode": network_name(&record.network),
+        "PortBindings": bindings(&record.publish),
+        "RestartPolicy": {
+            "Name": record.restart.name(),
+            "MaximumRetryCount": record.restart.retries(),
+        },
+        "AutoRemove": record.remove,
+        "VolumeDriver": "",
+        "VolumesFrom": null,
+        "CapAdd": list_or_null(&record.cap_add),
+        "CapDrop": list_or_null(&record.cap_drop),
+        "CgroupnsMode": "private",
+        "Dns": record.dns,
+        "DnsOptions": record.dns_options,
+        "DnsSearch": record.dns_search,
+        "ExtraHosts": list_or_null(&hosts),
+        "GroupAdd": list_or_null(&record.groups),
+    });
+    let more = json!({
+        "IpcMode": if record.namespaces.host_ipc { "host" } else { "private" },
+        "Cgroup": "",
+        "Links": null,
+        "OomScoreAdj": 0,
+        "PidMode": mode(record.namespaces.host_pid),
+        "Privileged": record.privileged,
+        "PublishAllPorts": false,
+        "ReadonlyRootfs": record.read_only,
+        "SecurityOpt": security(record),
+        "Tmpfs": tmpfs,
+        "UTSMode": mode(record.namespaces.host_uts),
+        "UsernsMode": "",
+        "ShmSize": record.shm_size,
+        "Sysctls": record.sysctls,
+        "Runtime": "rpod",
+        "Isolation": "",
+        "CpuShares": 0,
+        "Memory": 0,
+        "NanoCpus": 0,
+        "MemoryReservation": 0,
+        "MemorySwap": 0,
+        "PidsLimit": null,
+        "Devices": [],
+        "Init": record.init,
+        "Ulimits": record
+            .ulimits
+            .iter()
+            .map(|l| json!({ "Name": l.name, "Soft": ulimit(l.soft), "Hard": ulimit(l.hard) }))
+            .collect::<Vec<_>>(),
+    });
+    if let (Some(out), Value::Object(more)) = (out.as_object_mut(), more) {
+        out.extend(more);
+    }
+    out
+}
+
+fn security(record: &Record) -> Value {
+    let mut options = Vec::new();
+    if record.no_new_privileges {
+        options.push("no-new-privileges".to_owned());
+    }
+    if record.seccomp_unconfined {
+        options.push("seccomp=unconfined".to_owned());
+    }
+    list_or_null(&options)
+}
+
+fn list_or_null(list: &[String]) -> Value {
+    if list.is_empty() {
+        Value::Null
+    } else {
+        json!(list)
+    }
+}
+
+fn config(record: &Record) -> Value {
+    let exposed: Map<String, Value> = record
+        .expose
+        .iter()
+        .chain(record.publish.iter().map(|mapping| &mapping.container))
+        .map(|port| (port.to_string(), json!({})))
+        .collect();
+    let volumes: Map<String, Value> = record
+        .mounts
+        .iter()
+        .filter(|m| match &m.source {
+            Source::Anonymous => true,
+            Source::Volume(name) => record.anonymous_volumes.contains(name),
+            _ => false,
+        })
+        .map(|m| (m.target.clone(), json!({})))
+        .collect();
+    let mut out = json!({
+        "Hostname": record.hostname,
+        "Domainname": "",
+        "User": record.user,
+        "AttachStdin": record.interactive,
+        "AttachStdout": true,
+        "AttachStderr": true,
+        "Tty": record.tty,
+        "OpenStdin": record.interactive,
+        "StdinOnce": record.interactive,
+        "Env": record.env,
+        "Cmd": list_or_null(&record.command),
+        "Image": record.image,
+        "Volumes": if volumes.is_empty() { json!(null) } else { json!(volumes) },
+        "WorkingDir": record.workdir,
+        "Entrypoint": list_or_null(&record.entrypoint),
+        "OnBuild": null,
+        "Labels": record.labels,
+        "StopSignal": record.stop_signal,
+        "StopTimeout": record.stop_timeout,
+    });
+    if !exposed.is_empty() {
+        out["ExposedPorts"] = exposed.into();
+    }
+    out
+}
+
+fn network_settings(record: &Record, state: &State) -> Value {
+    let address = state
+        .address
+        .as_ref()
+        .filter(|_| state.status == Status::Running);
+    let text = |pick: &dyn Fn(&crate::spec::container::Address) -> String| {
+        address.map(pick).unwrap_or_default()
+    };
+    let (ip, gateway) = (
+        text(&|a| a.ip.to_string()),
+        text(&|a| a.gateway.to_string()),
+    );
+    let (mac, prefix) = (text(&|a| a.mac.clone()), address.map_or(0, |a| a.prefix));
+    let mut ports = if state.status == Status::Running {
+        bindings(&state.ports)
+    } else {
+        Map::new()
+    };
+    if state.status == Status::Running {
+        for port in &record.expose {
+            ports.entry(port.to_string()).or_insert(Value::Null);
+        }
+    }
+    let one = json!({
+        "IPAMConfig": record.ip.map(|ip| json!({ "IPv4Address": ip })),
+        "Links": null,
+        "Aliases": null,
+        "DriverOpts": null,
+        "MacAddress": mac,
+        "NetworkID": "",
+        "EndpointID": "",
+        "Gateway": gateway,
+        "IPAddress": ip,
+        "IPPrefixLen": prefix,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "DNSNames": null,
+    });
+    let networks: Map<String, Value> = match &record.network {
+        NetworkMode::Container(_) => Map::new(),
+        mode => Map::from_iter([(network_name(mode), one)]),
+    };
+    json!({
+        "Bridge": "",
+        "SandboxID": "",
+        "SandboxKey": "",
+        "Ports": ports,
+        "EndpointID": "",
+        "Gateway": gateway,
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "IPAddress": ip,
+        "IPPrefixLen": prefix,
+        "IPv6Gateway": "",
+        "MacAddress": mac,
+        "Networks": networks,
+    })
+}
+
+fn network_name(mode: &NetworkMode) -> String {
+    match mode {
+        NetworkMode::Bridge => "bridge".to_owned(),
+        NetworkMode::Host => "host".to_owned(),
+        NetworkMode::None => "none".to_owned(),
+        NetworkMode::Container(name) => format!("container:{name}"),
+    }
+}
+
+/// `{ "8080/tcp": [ { "HostIp": "", "HostPort": "1234" } ] }`
+fn bindings(mappings: &[PortMapping]) -> Map<String, Value> {
+    let mut out = Map::new();
+    for mapping in mappings {
+        let port = mapping.host_port.map(|p| p.to_string()).unwrap_or_default();
+        let addresses = match mapping.host_ip {
+            Some(ip) => vec![ip.to_string()],
+            None => vec!["0.0.0.0".to_owned(), "::".to_owned()],
+        };
+        let slot = out
+            .entry(mapping.container.to_string())
+            .or_insert_with(|| json!([]));
+        if let Value::Array(list) = slot {
+            list.extend(
+                addresses
+                    .into_iter()
+                    .map(|ip| json!({ "HostIp": ip, "HostPort": port })),
+            );
+        }
+    }
+    out
+}
+
+fn mount(session: &Session, mount: &Mount) -> Value {
+    let mode = if mount.read_only { "ro" } else { "" };
+    let common = |kind: &str| {
+        json!({
+            "Type": kind,
+            "Source": "",
+            "Destination": mount.target,
+            "Mode": mode,
+            "RW": !mount.read_only,
+            "Propagation": "",
+        })
+    };
+    match &mount.source {
+        Source::Bind(path) => {
+            let mut out = common("bind");
+            out["Source"] = json!(path);
+            out["Propagation"] = json!(mount.propagation.as_deref().unwrap_or("rprivate"));
+            out
+        }
+        Source::Volume(name) => {
+            let mut out = common("volume");
+            out["Name"] = json!(name);
+            out["Source"] = json!(session.store.volume_data(name));
+            out["Driver"] = json!("local");
+            out
+        }
+        Source::Anonymous => common("volume"),
+        Source::Tmpfs { .. } => common("tmpfs"),
+    }
+}
+
+fn image(session: &Session, entry: &Entry) -> Result<Value> {
+    let found = session.store.load_image(entry)?;
+    let document = session.store.read_blob(&found.id, DOCUMENT_LIMIT)?;
+    let document: Value = serde_json::from_slice(&document)?;
+    let (mut tags, mut digests) = (Vec::new(), Vec::new());
+    for other in session.store.image_entries()? {
+        let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
+            continue;
+        };
+        digests.push(format!("{}@{}", name.familiar_name(), other.digest));
+        if name.tag.is_some() {
+            tags.push(name.familiar());
+        }
+    }
+    digests.sort();
+    digests.dedup();
+    let size: u64 = found
+        .layers
+        .iter()
+        .map(|l| {
+            session
+                .store
+                .layer_info(&l.diff_id)
+                .map_or(l.size, |i| i.size)
+        })
+        .sum();
+    let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+    let layers: Vec<&Digest> = found.layers.iter().map(|l| &l.diff_id).collect();
+    let mut out = json!({
+        "Id": found.id.as_str(),
+        "RepoTags": tags,
+        "RepoDigests": digests,
+        "Parent": "",
+        "Comment": last_comment(&document),
+        "Created": document.get("created").cloned().unwrap_or_default(),
+        "DockerVersion": text("docker_version"),
+        "Author": text("author"),
+        "Config": image_config(&document["config"]),
+        "Architecture": text("architecture"),
+        "Os": text("os"),
+        "Size": size,
+        "GraphDriver": { "Name": "overlay", "Data": null },
+        "RootFS": { "Type": "layers", "Layers": layers },
+        "Metadata": { "LastTagTime": Time::zero_text() },
+        "Descriptor": {
+            "mediaType": entry.media_type,
+            "digest": entry.digest,
+            "size": entry.size,
+        },
+    });
+    if let Some(variant) = document.get("variant") {
+        out["Variant"] = variant.clone();
+    }
+    Ok(out)
+}
+
+fn last_comment(document: &Value) -> &str {
+    document["history"]
+        .as_array()
+        .and_then(|history| history.last()?["comment"].as_str())
+        .unwrap_or_default()
+}
+
+/// An image's own settings, with docker's empty values where it has none.
+fn image_config(own: &Value) -> Value {
+    let mut out = json!({
+        "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false,
+        "AttachStdout": false, "AttachStderr": false, "Tty": false, "OpenStdin": false,
+        "StdinOnce": false, "Env": null, "Cmd": null, "Image": "", "Volumes": null,
+        "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
+    });
+    if let (Some(out), Some(own)) = (out.as_object_mut(), own.as_object()) {
+        out.extend(own.clone());
+    }
+    out
+}
+
+fn volume(session: &Session, volume: &Volume) -> Value {
+    json!({
+        "CreatedAt": volume.created,
+        "Driver": "local",
+        "Labels": volume.labels,
+        "Mountpoint": session.store.volume_data(&volume.name),
+        "Name": volume.name,
+        "Options": volume.options,
+        "Scope": "local",
+        "Anonymous": volume.anonymous,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::{Noun, inspect};
+    use crate::error::Kind;
+    use crate::ops::ps::tests::{put, record, session};
+    use crate::ops::volume;
+    use crate::spec::container::Status;
+    use crate::store::images::Entry;
+
+    #[test]
+    fn a_container_has_dockers_shape() {
+        let (_dir, session) = session();
+        let web = record(
+            &session,
+            "web",
+            json!({ "publish": [{ "host_ip": null, "host_port": 1234, "container": "8080/tcp" }],
+                "expose": ["9090/tcp"], "restart": "always" }),
+        );
+        put(&session, &web, Status::Running);
+        let value = inspect(&session, "web", Noun::Any, true).expect("it is there");
+        for (path, expected) in [
+            ("/Name", json!("/web")),
+            ("/Path", json!("node")),
+            ("/Args", json!(["app.js"])),
+            ("/State/Running", json!(true)),
+            ("/State/Pid", json!(std::process::id())),
+            ("/HostConfig/RestartPolicy/Name", json!("always")),
+            ("/NetworkSettings/Ports/8080~1tcp/0/HostPort", json!("1234")),
+            ("/NetworkSettings/Ports/9090~1tcp", Value::Null),
+            ("/NetworkSettings/Networks/bridge/IPAddress", json!("")),
+            ("/Config/Image", json!("kubia")),
+            ("/Config/ExposedPorts/9090~1tcp", json!({})),
+            ("/SizeRw", json!(0)),
+        ] {
+            assert_eq!(value.pointer(path), Some(&expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_image_and_a_volume_have_dockers_shape() {
+        let (_dir, session) = session();
+        let config = json!({ "architecture": "amd64", "os": "linux",
+            "config": { "Cmd": ["sh"] }, "rootfs": { "type": "layers", "diff_ids": [] } });
+        let config = config.to_string();
+        let id = session.store.add_blob(config.as_bytes()).expect("added");
+        let manifest = json!({ "schemaVersion": 2,
+            "config": { "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": id.as_str(), "size": config.len() },
+            "layers": [] });
+        let manifest = manifest.to_string();
+        let digest = session.store.add_blob(manifest.as_bytes()).expect("added");
+        let name = "busybox".parse().expect("a name");
+        let entry = Entry::new("m", digest.clone(), manifest.len() as u64, Some(&name));
+        session.store.add_image(entry).expect("added");
+        let value = inspect(&session, "busybox", Noun::Any, false).expect("it is there");
+        assert_eq!(value["Id"], id.as_str());
+        assert_eq!(value["RepoTags"], json!(["busybox:latest"]));
+        assert_eq!(value["RepoDigests"], json!([format!("busybox@{digest}")]));
+        assert_eq!(value["Config"]["Cmd"], json!(["sh"]));
+        assert_eq!(value["Config"]["Entrypoint"], Value::Null);
+        volume::create(&session, Some("mydb"), BTreeMap::new(), BTreeMap::new()).expect("made");
+        let value = inspect(&session, "mydb", Noun::Volume, false).expect("it is there");
+        assert_eq!(value["Scope"], "local");
+        let error = inspect(&session, "nothing", Noun::Any, false).expect_err("there is none");
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert_eq!(error.to_string(), "no such object: \"nothing\"");
+    }
 }

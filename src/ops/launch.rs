@@ -14,12 +14,12 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataplane::control::{self, Attached, NetJob};
+use crate::dataplane::control::{self, Attached, Client, NetJob};
 use crate::dataplane::publish::{self, Bound};
 use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
@@ -29,6 +29,7 @@ use crate::ops::{Session, ps, state};
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
+use crate::process::leave::leave;
 use crate::process::userns;
 use crate::rootfs::Tree;
 use crate::runtime::plan::{self, Surroundings};
@@ -77,9 +78,17 @@ pub enum Network {
     /// Loopback only.
     None,
     /// A place on the user's shared network.
-    Bridge(Box<Attached>),
+    Bridge(Box<Place>),
     /// That of another container: its network namespace.
     Shared(OwnedFd),
+}
+
+/// A place on the user's shared network, kept as long as the connection is open.
+pub struct Place {
+    /// The connection to the net process.
+    pub client: Client,
+    /// What it gave.
+    pub attached: Attached,
 }
 
 /// What a monitor says to whoever started it.
@@ -142,7 +151,7 @@ fn fork_monitor(
     let bundle = bundle(session, record, &identity, &network)?;
     let (ours, theirs) = Channel::pair()?;
     let (joined, way_in) = match &network {
-        Network::Bridge(attached) => (Some(attached.user_namespace.try_clone()?), theirs),
+        Network::Bridge(place) => (Some(place.attached.user.try_clone()?), theirs),
         Network::Shared(_) => (Some(user_namespace_of(session, record)?), theirs),
         Network::Host | Network::None => (None, theirs),
     };
@@ -209,7 +218,7 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
             let attached = client
                 .attach(&record.id, &record.name, record.ip)
                 .what(|| "cannot join the default network")?;
-            Ok(Network::Bridge(Box::new(attached.with(client))))
+            Ok(Network::Bridge(Box::new(Place { client, attached })))
         }
     }
 }
@@ -219,7 +228,10 @@ fn start_net(session: &Session, identity: &Identity) -> Result<()> {
     let (ready, waiting) = control::ready()?;
     let (runtime, role) = (session.host.runtime.clone(), session.roles.net);
     let child = userns::launch(identity, |channel| {
-        let inside = userns::Entry::unshare(channel).and_then(userns::Entry::mapped);
+        let keep = [ready.as_raw_fd(), channel.as_fd().as_raw_fd()];
+        let inside = leave("rpod-net", &keep)
+            .and_then(|()| userns::Entry::unshare(channel))
+            .and_then(userns::Entry::mapped);
         match inside {
             Ok(_) => role(NetJob {
                 runtime,
@@ -340,7 +352,12 @@ fn bundle(
     write_files(session, record, network, &path)?;
     let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
         .iter()
-        .map(|name| (path.join(name).display().to_string(), format!("/etc/{name}")))
+        .map(|name| {
+            (
+                path.join(name).display().to_string(),
+                format!("/etc/{name}"),
+            )
+        })
         .collect();
     let root = path.join("root");
     let spec = plan::spec(
@@ -389,7 +406,10 @@ fn fills(record: &Record, store: &Store) -> Vec<Fill> {
 fn write_files(session: &Session, record: &Record, network: &Network, path: &Path) -> Result<()> {
     let shared = matches!(network, Network::Host | Network::Shared(_));
     let (ip, gateway): (Option<IpAddr>, Option<IpAddr>) = match network {
-        Network::Bridge(attached) => (Some(attached.address.ip), Some(attached.address.gateway)),
+        Network::Bridge(place) => {
+            let address = &place.attached.address;
+            (Some(address.ip), Some(address.gateway))
+        }
         Network::Host => (None, Some(IpAddr::from([127, 0, 0, 1]))),
         _ => (None, None),
     };

@@ -1,15 +1,57 @@
 //! `load`: images from an archive or a directory.
-use std::io::Read;
+//!
+//! Lives here: where the archive is, and how what was loaded is called.
+//! Must not: read archives (`image::archive`).
+//! Called by: `cli`.
+//! Always true: files of subordinate ids are written in a child that is root of
+//! the user's namespace; this process starts no thread.
 
-use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{Context, Result};
+use crate::image::archive::{self, Source};
 use crate::ops::Session;
+use crate::process::identity::Identity;
+use crate::process::userns;
 
 /// Loads a docker-archive or OCI archive from a stream (compressed or not), or an OCI layout or archive at `path`.
-/// Returns what was loaded, each as docker names it after "Loaded image: ".
+/// Returns what was loaded, each as docker names it after "Loaded image: "; an image
+/// without a name by its id, which docker names after "Loaded image ID: ".
 pub fn load(
-    _session: &Session,
-    _path: Option<&str>,
-    _input: &mut (dyn Read + Send),
+    session: &Session,
+    path: Option<&str>,
+    input: &mut (dyn Read + Send),
 ) -> Result<Vec<String>> {
-    Err(Error::internal("load is not built yet"))
+    let Some(path) = path else {
+        return load_from(session, Source::Stream(input))
+            .what(|| "cannot load images from standard input");
+    };
+    let what = || format!("cannot load images from \"{path}\"");
+    let place = Path::new(path);
+    if place.is_dir() {
+        return load_from(session, Source::Directory(place)).what(what);
+    }
+    let mut file = File::open(place).what(what)?;
+    load_from(session, Source::Stream(&mut file)).what(what)
+}
+
+fn load_from(session: &Session, source: Source<'_>) -> Result<Vec<String>> {
+    let identity = Identity::of(&session.host)?;
+    userns::run_inside(&identity, || {
+        let loaded = archive::load(
+            &session.store,
+            source,
+            &identity.map,
+            session.progress.as_ref(),
+        )?;
+        Ok(loaded
+            .into_iter()
+            .flat_map(|image| match image.names.as_slice() {
+                [] => vec![image.id.to_string()],
+                names => names.iter().map(|name| name.familiar()).collect(),
+            })
+            .collect())
+    })
 }

@@ -43,7 +43,12 @@ pub struct Line {
 }
 
 /// Gives the lines of a container to `show`, which says whether to go on.
-pub fn logs(session: &Session, name: &str, options: &Options, show: &mut dyn FnMut(Line) -> bool) -> Result<()> {
+pub fn logs(
+    session: &Session,
+    name: &str,
+    options: &Options,
+    show: &mut dyn FnMut(Line) -> bool,
+) -> Result<()> {
     let what = || format!("cannot show the logs of container \"{name}\"");
     let id = session.store.find_container(name).what(what)?;
     let path = session.store.container_path(&id).join("log");
@@ -63,7 +68,9 @@ pub fn logs(session: &Session, name: &str, options: &Options, show: &mut dyn FnM
         lines: BufReader::new(file),
         rest: Vec::new(),
     };
-    let fits = |line: &Line| options.since.is_none_or(|t| line.time >= t) && options.until.is_none_or(|t| line.time <= t);
+    let fits = |line: &Line| {
+        options.since.is_none_or(|t| line.time >= t) && options.until.is_none_or(|t| line.time <= t)
+    };
     if !history(&mut reader, options.tail, &fits, show).what(what)? || !options.follow {
         return Ok(());
     }
@@ -71,8 +78,12 @@ pub fn logs(session: &Session, name: &str, options: &Options, show: &mut dyn FnM
     inotify::add_watch(&watch, &path, inotify::WatchFlags::MODIFY)?;
     loop {
         // The state first: what was written before the end is read after it.
-        let ended = !state::load(&session.host, &session.store, &id)
-            .is_ok_and(|s| matches!(s.status, Status::Running | Status::Restarting | Status::Created));
+        let ended = !state::load(&session.host, &session.store, &id).is_ok_and(|s| {
+            matches!(
+                s.status,
+                Status::Running | Status::Restarting | Status::Created
+            )
+        });
         while let Some(line) = reader.next().what(what)? {
             if options.until.is_some_and(|t| line.time > t) || (fits(&line) && !show(line)) {
                 return Ok(());
@@ -86,7 +97,10 @@ pub fn logs(session: &Session, name: &str, options: &Options, show: &mut dyn FnM
             tv_sec: 0,
             tv_nsec: 200_000_000,
         };
-        drop(poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&limit)));
+        drop(poll(
+            &mut [PollFd::new(&watch, PollFlags::IN)],
+            Some(&limit),
+        ));
         let mut events = [0; 1024];
         while rustix::io::read(&watch, &mut events).is_ok_and(|n| n > 0) {}
     }

@@ -9,6 +9,7 @@ pub mod attach;
 pub mod cp;
 pub mod create;
 pub mod exec;
+pub mod filter;
 pub mod images;
 pub mod info;
 pub mod inspect;

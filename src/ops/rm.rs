@@ -10,14 +10,15 @@
 //! Always true: after step 2 the container is gone, however long step 3 takes
 //! and whatever becomes of it: the next one sweeps again.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, kill, state, stop};
 use crate::process::identity::Identity;
+use crate::process::leave::leave;
 use crate::process::userns;
 use crate::spec::container::Status;
-use crate::sys::process;
 
 /// How `rm` removes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,18 +87,8 @@ pub fn sweep(session: &Session) {
     let store = session.store.clone();
     let left = userns::launch(&identity, |channel| {
         let inside = || -> Result<()> {
-            let null = std::fs::File::options()
-                .read(true)
-                .write(true)
-                .open("/dev/null")?;
-            let entry = userns::Entry::unshare(channel)?;
-            process::close_all_but(&[entry.raw_fd(), std::os::fd::AsRawFd::as_raw_fd(&null)])?;
-            process::new_session()?;
-            process::set_title("rpod-sweep");
-            rustix::stdio::dup2_stdin(&null)?;
-            rustix::stdio::dup2_stdout(&null)?;
-            rustix::stdio::dup2_stderr(&null)?;
-            drop(entry.mapped()?);
+            leave("rpod-sweep", &[channel.as_fd().as_raw_fd()])?;
+            drop(userns::Entry::unshare(channel)?.mapped()?);
             store.sweep();
             Ok(())
         };

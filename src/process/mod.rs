@@ -9,4 +9,5 @@
 pub mod channel;
 pub mod frames;
 pub mod identity;
+pub mod leave;
 pub mod userns;

@@ -16,7 +16,6 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
 
 use serde::de::DeserializeOwned;
@@ -54,11 +53,6 @@ impl Entry {
         let made = namespace::unshare(namespace::USER).map_err(forbidden);
         channel.send(&Unshared(made.clone()))?;
         made.map(|()| Self { channel })
-    }
-
-    /// Returns the descriptor to the parent.
-    pub fn raw_fd(&self) -> i32 {
-        self.channel.as_fd().as_raw_fd()
     }
 
     /// Waits until the ids are there; returns the way to talk to the parent.

@@ -1,6 +1,7 @@
 //! The first process of a container, up to its program.
 //!
 //! ```text
+//! init ──Said::Network + descriptor──▶ monitor   its network namespace
 //! monitor ──Ready::Mapped──▶ init    the ids are there
 //! monitor ──Ready::Linked──▶ init    the link is there
 //! init ──Said::Terminal + descriptor──▶ monitor
@@ -12,6 +13,7 @@
 //! Called by: `role::monitor`, in a fork that has all of its namespaces.
 //! Always true: the channel closes by execve(2), so its end without a word is success.
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
@@ -19,11 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::dataplane::link;
 use crate::error::{Context, Error, Result};
 use crate::process::channel::Channel;
+use crate::role::reaper;
 use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
-use crate::runtime::reaper;
 use crate::spec::container::Address;
-use crate::sys::signal::Signals;
 use crate::sys::{namespace, process};
 
 /// What the monitor tells.
@@ -38,6 +39,9 @@ pub enum Ready {
 /// What init tells.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Said {
+    /// Its network namespace is beside this: nobody else may look into a process
+    /// that hides.
+    Network,
     /// The terminal's outer end is beside this.
     Terminal,
     /// It could not be done.
@@ -53,13 +57,8 @@ pub enum Links {
     Join(OwnedFd),
     /// Its own loopback device.
     Loopback,
-    /// Its place on the shared network; `published` tells that ports lead to it.
-    Bridge {
-        /// Where.
-        address: Address,
-        /// Ports lead to it.
-        published: bool,
-    },
+    /// Its place on the shared network.
+    Bridge(Address),
 }
 
 /// What init needs.
@@ -95,8 +94,11 @@ pub fn main(job: InitJob<'_>) -> u8 {
 fn work(job: InitJob<'_>) -> Result<u8> {
     process::hide()?;
     process::new_session().what(|| "cannot begin a session")?;
-    hear(&job.channel)?;
     let channel = &job.channel;
+    let namespace = File::open("/proc/self/ns/net").what(|| "cannot open its network namespace")?;
+    channel.send_with(&Said::Network, &[namespace.as_fd()])?;
+    drop(namespace);
+    hear(channel)?;
     let mut network = || {
         hear(channel)?;
         set_up(&job.links)
@@ -112,7 +114,7 @@ fn work(job: InitJob<'_>) -> Result<u8> {
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     if job.reaper {
-        return stay(job.program, job.channel, built.terminal.is_some());
+        return reaper::become_it(&job.program, &job.channel);
     }
     let never = job.program.start()?;
     match never {}
@@ -129,17 +131,10 @@ fn hear(channel: &Channel) -> Result<()> {
 fn set_up(links: &Links) -> Result<()> {
     match links {
         Links::Theirs => Ok(()),
-        Links::Join(namespace) => {
-            namespace::join(namespace.as_fd(), namespace::NET).what(|| "cannot join the other container's network")
-        }
+        Links::Join(namespace) => namespace::join(namespace.as_fd(), namespace::NET)
+            .what(|| "cannot join the other container's network"),
         Links::Loopback => link::loopback_only(),
-        Links::Bridge { address, published } => {
-            link::configure(address)?;
-            if *published {
-                link::transparent(address)?;
-            }
-            Ok(())
-        }
+        Links::Bridge(address) => link::configure(address),
     }
 }
 
@@ -149,31 +144,4 @@ fn stand_on(streams: [BorrowedFd<'_>; 3]) -> Result<()> {
     rustix::stdio::dup2_stdout(output)?;
     rustix::stdio::dup2_stderr(errors)?;
     Ok(())
-}
-
-/// `--init`: the program is a child, and this process reaps.
-fn stay(program: Program, channel: Channel, tty: bool) -> Result<u8> {
-    process::set_title("rpod-init");
-    let signals = Signals::block(&[])?;
-    let child = process::fork(|| {
-        let start = || -> Result<std::convert::Infallible> {
-            if tty {
-                // A session of its own, or signals of the terminal would reach both.
-                rustix::process::setpgid(None, None)?;
-                let own = rustix::process::getpgrp();
-                drop(rustix::termios::tcsetpgrp(rustix::stdio::stdin(), own));
-            }
-            program.start()
-        };
-        match start() {
-            Ok(never) => match never {},
-            Err(error) => {
-                drop(channel.send(&Said::Failed(error)));
-                127
-            }
-        }
-    })?;
-    drop(channel);
-    process::close_all_but(&[std::os::fd::AsRawFd::as_raw_fd(&signals.as_fd())])?;
-    Ok(reaper::reap(child, &signals)?)
 }

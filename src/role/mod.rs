@@ -8,11 +8,14 @@
 //! Always true: a role sets its name in `ps` first.
 
 pub mod init;
+pub mod kubia;
 pub mod monitor;
 pub mod net;
 pub mod ports;
+pub mod reaper;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::ops::launch::Roles;
@@ -26,6 +29,11 @@ pub fn roles() -> Roles {
 }
 
 /// Runs the role that a program name asks for, if it asks for one.
-pub fn by_name(_name: &OsStr, _words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    None
+pub fn by_name(name: &OsStr) -> Option<ExitCode> {
+    match Path::new(name).file_name()?.to_str()? {
+        // The built-in image's program is this binary under that name.
+        "kubia" => Some(kubia::main()),
+        reaper::NAME => Some(reaper::main()),
+        _ => None,
+    }
 }

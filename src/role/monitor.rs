@@ -20,22 +20,25 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::Spec;
 
+use crate::dataplane::control::{self, NetJob};
+use crate::dataplane::publish::PortsJob;
 use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
 use crate::monitor::supervise::{Event, Streams, Supervisor};
 use crate::ops::launch::{MonitorJob, Network, Started, Way};
 use crate::process::channel::Channel;
+use crate::process::leave::leave;
 use crate::process::userns::Entry;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
-use crate::role::ports;
+use crate::role::{net, ports};
 use crate::runtime::program::Program;
 use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Status};
 use crate::spec::idmap::IdMap;
 use crate::spec::time::Time;
 use crate::store::atomic;
+use crate::sys::namespace;
 use crate::sys::process::{self, Exit};
 use crate::sys::signal::Signals;
-use crate::sys::namespace;
 
 /// Does the job; the status is nobody's to see.
 pub fn main(job: MonitorJob) -> u8 {
@@ -62,6 +65,8 @@ struct Monitor {
 /// How long a restart waits: as docker's, from 100 ms, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How often in a row a network that is lost is sought again.
+const NET_TRIES: u32 = 5;
 /// A program that ran so long is given a fresh row of restarts.
 const GOOD_RUN: Duration = Duration::from_secs(10);
 
@@ -70,15 +75,7 @@ impl Monitor {
     fn begin(mut job: MonitorJob) -> Result<Self> {
         let way = std::mem::replace(&mut job.way, Way::Fresh(Channel::pair()?.0));
         let keep = keep(&job, &way);
-        process::close_all_but(&keep)?;
-        process::new_session()?;
-        process::set_title("rpod-monitor");
-        let null = fs::File::options().read(true).write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdin(&null)?;
-        rustix::stdio::dup2_stdout(&null)?;
-        rustix::stdio::dup2_stderr(&null)?;
-        std::env::set_current_dir("/")?;
-        process::hide()?;
+        leave("rpod-monitor", &keep)?;
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         let (parent, entry) = match way {
             Way::Fresh(channel) => (None, Some(Entry::unshare(channel)?)),
@@ -126,6 +123,7 @@ impl Monitor {
         if let Some(parent) = parent {
             drop(parent.send(&Started::Runs));
         }
+        self.sweep();
         let mut wait = FIRST_WAIT;
         loop {
             let begun = Instant::now();
@@ -139,7 +137,10 @@ impl Monitor {
             }
             self.state.status = Status::Restarting;
             self.save(false);
-            let go_on = self.supervisor.idle(&self.signals, Instant::now() + wait).unwrap_or(false);
+            let go_on = self
+                .supervisor
+                .idle(&self.signals, Instant::now() + wait)
+                .unwrap_or(false);
             if !go_on || self.was_stopped() {
                 self.state.status = Status::Exited;
                 break;
@@ -161,17 +162,14 @@ impl Monitor {
     fn start(&mut self) -> Result<()> {
         let record = self.record().clone();
         let (input, stdin) = self.pipe_if(record.interactive && !record.tty, true)?;
-        let (stdout, output) = self.pipe_if(!record.tty, false)?;
-        let (stderr, errors) = self.pipe_if(!record.tty, false)?;
+        let (output, stdout) = self.pipe_if(!record.tty, false)?;
+        let (errors, stderr) = self.pipe_if(!record.tty, false)?;
         let (ours, theirs) = Channel::pair()?;
         let links = match &self.job.network {
             Network::Host => Links::Theirs,
             Network::None => Links::Loopback,
             Network::Shared(namespace) => Links::Join(namespace.try_clone()?),
-            Network::Bridge(attached) => Links::Bridge {
-                address: attached.address.clone(),
-                published: self.job.published.is_some(),
-            },
+            Network::Bridge(place) => Links::Bridge(place.attached.address.clone()),
         };
         let program = program(
             &record,
@@ -181,7 +179,6 @@ impl Monitor {
         );
         let bundle = self.job.bundle.clone();
         let (pid, _pidfd) = process::fork_into(namespaces(&record), || {
-            drop(ours);
             process::set_title("rpod-init");
             init::main(InitJob {
                 bundle: &bundle,
@@ -194,14 +191,14 @@ impl Monitor {
         })
         .what(|| "cannot make its namespaces")?;
         self.init = pid;
-        let terminal = self.bring_up(pid, &ours).inspect_err(|_| {
+        let terminal = self.bring_up(&ours).inspect_err(|_| {
             drop(process::kill(pid, 9));
             drop(process::wait(pid, true));
         })?;
         self.supervisor.watch(Streams {
-            stdin: stdin.filter(|_| record.interactive && !record.tty),
-            stdout: stdout.filter(|_| !record.tty),
-            stderr: stderr.filter(|_| !record.tty),
+            stdin,
+            stdout,
+            stderr,
             terminal,
         })?;
         self.runs(pid);
@@ -209,51 +206,83 @@ impl Monitor {
     }
 
     /// The monitor's half of the talk with init.
-    fn bring_up(&mut self, pid: i32, channel: &Channel) -> Result<Option<OwnedFd>> {
+    fn bring_up(&mut self, channel: &Channel) -> Result<Option<OwnedFd>> {
         if let Some(entry) = self.entry.take() {
             self.parent = Some(entry.mapped()?);
         }
         channel.send(&Ready::Mapped)?;
-        let own_network = matches!(self.job.network, Network::Bridge(_) | Network::None);
-        let namespace = if own_network {
-            let path = format!("/proc/{pid}/ns/net");
-            Some(fs::File::open(&path).what(|| format!("cannot open \"{path}\""))?)
-        } else {
-            None
+        let namespace = match channel.receive_with::<Said>()? {
+            Some((Said::Network, descriptors)) => descriptors.into_iter().next(),
+            Some((Said::Failed(error), _)) => return Err(error),
+            _ => None,
         };
-        if let (Network::Bridge(attached), Some(namespace)) = (&mut self.job.network, &namespace) {
-            attached.client.link(namespace.as_fd())?;
+        if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
+            place.client.link(namespace.as_fd())?;
         }
         channel.send(&Ready::Linked)?;
-        if let (Some(bound), Some(namespace), Network::Bridge(attached)) =
-            (&self.job.published, &namespace, &self.job.network)
-        {
-            self.ports = Some(ports::launch(bound, namespace.as_fd(), &attached.address)?);
-        }
         let mut terminal = None;
         loop {
             match channel.receive_with::<Said>()? {
                 Some((Said::Terminal, descriptors)) => terminal = descriptors.into_iter().next(),
                 Some((Said::Failed(error), _)) => return Err(error),
+                Some((Said::Network, _)) => {}
                 // The program runs; or init ended without a word, which the
                 // supervisor sees as the end of the program.
-                None => return Ok(terminal),
+                None => break,
             }
         }
+        if let Some(namespace) = &namespace {
+            self.open_ports(namespace)?;
+        }
+        Ok(terminal)
+    }
+
+    /// Forks the ports process, once the container has its address; it ends when `self.ports` is closed.
+    fn open_ports(&mut self, namespace: &OwnedFd) -> Result<()> {
+        let (Some(bound), Network::Bridge(place)) = (&self.job.published, &self.job.network) else {
+            return Ok(());
+        };
+        let (control, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let job = PortsJob {
+            bound: bound.try_clone()?,
+            network: namespace.try_clone()?,
+            address: place.attached.address.clone(),
+            control,
+        };
+        let mut keep: Vec<RawFd> = job
+            .bound
+            .listeners
+            .iter()
+            .map(|l| l.fd.as_raw_fd())
+            .collect();
+        keep.extend([job.network.as_raw_fd(), job.control.as_raw_fd()]);
+        process::fork(|| {
+            // The monitor's connections are not ours to keep open.
+            if process::close_all_but(&keep).is_err() {
+                return 1;
+            }
+            process::set_title("rpod-ports");
+            ports::main(job)
+        })
+        .what(|| "cannot start the process that serves its ports")?;
+        self.ports = Some(ours);
+        Ok(())
     }
 
     fn pipe_if(&self, wanted: bool, input: bool) -> Result<(OwnedFd, Option<OwnedFd>)> {
         if !wanted {
-            let null = fs::File::options().read(true).write(true).open("/dev/null")?;
-            return Ok(if input {
-                (null.into(), None)
-            } else {
-                let other = null.try_clone()?;
-                (null.into(), Some(other.into()))
-            });
+            let null = fs::File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")?;
+            return Ok((null.into(), None));
         }
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        Ok(if input { (read, Some(write)) } else { (write, Some(read)) })
+        Ok(if input {
+            (read, Some(write))
+        } else {
+            (write, Some(read))
+        })
     }
 
     fn runs(&mut self, pid: i32) {
@@ -264,11 +293,11 @@ impl Monitor {
         self.state.finished = None;
         self.state.exit_code = None;
         self.state.error = None;
-        if let Network::Bridge(attached) = &self.job.network {
-            self.state.address = Some(attached.address.clone());
+        if let Network::Bridge(place) = &self.job.network {
+            self.state.address = Some(place.attached.address.clone());
         }
         if let Some(bound) = &self.job.published {
-            self.state.ports = bound.mappings().to_vec();
+            self.state.ports = bound.mappings.clone();
         }
         if self.state.restarts == 0 {
             drop(self.listen());
@@ -289,19 +318,58 @@ impl Monitor {
     }
 
     fn watch(&mut self) -> Exit {
-        let mut network = match &self.job.network {
-            Network::Bridge(attached) => attached.client.as_fd().try_clone_to_owned().ok(),
-            _ => None,
-        };
+        let mut lost = 0;
         loop {
-            let borrowed = network.as_ref().map(AsFd::as_fd);
-            match self.supervisor.run(self.init, &self.signals, borrowed) {
+            let network = match &self.job.network {
+                Network::Bridge(place) if lost < NET_TRIES => Some(place.client.as_fd()),
+                _ => None,
+            };
+            match self.supervisor.run(self.init, &self.signals, network) {
                 Ok(Event::Exited(exit)) => return exit,
-                Ok(Event::NetworkLost) => network = None,
+                // Somebody killed the net process. The network itself is held by
+                // us, so a new process can take it over where it stands.
+                Ok(Event::NetworkLost) => {
+                    lost += 1;
+                    if self.rejoin_network().is_ok() {
+                        lost = 0;
+                    }
+                }
                 // Without poll(2) nothing can be moved; the program's end can still be seen.
-                Err(_) => return process::wait(self.init, true).ok().flatten().unwrap_or(Exit::Code(255)),
+                Err(_) => {
+                    return process::wait(self.init, true)
+                        .ok()
+                        .flatten()
+                        .unwrap_or(Exit::Code(255));
+                }
             }
         }
+    }
+
+    /// Starts a net process on the network that we hold, unless another monitor
+    /// did already, and takes our place again. We are in its user namespace.
+    fn rejoin_network(&mut self) -> Result<()> {
+        let Network::Bridge(place) = &mut self.job.network else {
+            return Ok(());
+        };
+        let runtime = &self.job.host.runtime;
+        let mut client = control::connect_or(runtime, || {
+            let (ready, waiting) = control::ready()?;
+            let adopt = place.attached.network.try_clone()?;
+            let keep = [ready.as_raw_fd(), adopt.as_raw_fd()];
+            process::fork(|| match leave("rpod-net", &keep) {
+                Ok(()) => net::main(NetJob {
+                    runtime: runtime.clone(),
+                    ready,
+                    adopt: Some(adopt),
+                }),
+                Err(_) => 1,
+            })?;
+            waiting.wait()
+        })?;
+        let record = &self.job.record;
+        place.attached = client.adopt(&record.id, &record.name, place.attached.address.ip)?;
+        place.client = client;
+        Ok(())
     }
 
     fn ended(&mut self, exit: Exit) {
@@ -330,7 +398,11 @@ impl Monitor {
 
     /// `stop` and `kill` leave a mark before they send their signal.
     fn was_stopped(&self) -> bool {
-        self.job.store.container_path(&self.record().id).join("stop").exists()
+        self.job
+            .store
+            .container_path(&self.record().id)
+            .join("stop")
+            .exists()
     }
 
     fn finish(&mut self) {
@@ -348,10 +420,16 @@ impl Monitor {
         for path in trash {
             atomic::delete(&path);
         }
+        self.sweep();
     }
 
     fn remove(&self) -> Vec<std::path::PathBuf> {
-        let mut trash: Vec<_> = self.job.store.remove_container(self.record()).into_iter().collect();
+        let mut trash: Vec<_> = self
+            .job
+            .store
+            .remove_container(self.record())
+            .into_iter()
+            .collect();
         for volume in &self.record().anonymous_volumes {
             trash.extend(self.job.store.remove_volume(volume));
         }
@@ -375,7 +453,11 @@ impl Monitor {
 
     fn save(&self, sync: bool) {
         // Nobody is there to tell; `ps` goes by what the kernel says.
-        drop(self.job.store.save_state(&self.record().id, &self.state, sync));
+        drop(
+            self.job
+                .store
+                .save_state(&self.record().id, &self.state, sync),
+        );
     }
 }
 
@@ -392,13 +474,17 @@ fn keep(job: &MonitorJob, way: &Way) -> Vec<RawFd> {
     }
     keep.extend(job.client.iter().map(|(fd, _)| fd.as_fd()));
     match &job.network {
-        Network::Bridge(attached) => keep.extend(attached.descriptors()),
+        Network::Bridge(place) => keep.extend([
+            place.client.as_fd(),
+            place.attached.user.as_fd(),
+            place.attached.network.as_fd(),
+        ]),
         Network::Shared(namespace) => keep.push(namespace.as_fd()),
         Network::Host | Network::None => {}
     }
     let mut raw: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
     if let Some(bound) = &job.published {
-        raw.extend(bound.descriptors().iter().map(AsRawFd::as_raw_fd));
+        raw.extend(bound.listeners.iter().map(|l| l.fd.as_raw_fd()));
     }
     raw
 }

@@ -20,6 +20,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, statat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::runtime::user::Asked;
@@ -30,7 +31,7 @@ use crate::sys::seccomp::Flags;
 use crate::sys::{process, signal};
 
 /// A program and what it may do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Program {
     /// Its words; the first is looked up in PATH.
     pub words: Vec<String>,

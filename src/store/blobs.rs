@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::spec::digest::{Digest, Hasher};
@@ -68,6 +68,18 @@ impl Store {
         })
     }
 
+    /// Gives a file of `tmp/` its name as a blob. Whoever wrote it has checked its digest.
+    pub fn adopt_blob(&self, file: &Path, digest: &Digest) -> Result<()> {
+        if self.has_blob(digest) {
+            return Ok(());
+        }
+        let place = self.blob_path(digest);
+        atomic::sync_path(file)
+            .and_then(|()| fs::rename(file, &place))
+            .and_then(|()| atomic::sync_parent(&place))
+            .what(|| format!("cannot write blob {digest}"))
+    }
+
     /// Waits until nobody else is fetching or unpacking `digest`, and keeps others waiting while the file lives.
     pub fn lock_blob(&self, digest: &Digest) -> Result<File> {
         let path = self
@@ -89,6 +101,15 @@ impl Store {
     /// Returns where the bytes of a blob on its way are kept.
     pub fn partial_path(&self, digest: &Digest) -> PathBuf {
         self.root().join("partial").join(digest.hex())
+    }
+
+    /// Gives what is at [`Store::partial_path`] its name; the caller has checked its digest.
+    pub fn publish_partial(&self, digest: &Digest) -> Result<()> {
+        let (path, place) = (self.partial_path(digest), self.blob_path(digest));
+        atomic::sync_path(&path)
+            .and_then(|()| fs::rename(&path, &place))
+            .and_then(|()| atomic::sync_parent(&place))
+            .what(|| format!("cannot write blob {digest}"))
     }
 }
 

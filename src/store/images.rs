@@ -30,6 +30,7 @@ use crate::store::Store;
 pub const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const LIST_DIGEST: &str = "rpod.list.digest";
 
 /// One line of the index: a manifest, and a name for it if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,22 @@ impl Entry {
             size,
             annotations,
         }
+    }
+
+    /// Keeps the digest of the list of platforms it was chosen from.
+    #[must_use]
+    pub fn chosen_from(mut self, list: &Digest) -> Self {
+        let text = list.to_string();
+        self.annotations.insert(LIST_DIGEST.to_owned(), text);
+        self
+    }
+
+    /// Returns the digest that a registry has under its name: a list's, if it was chosen from one.
+    pub fn pulled_digest(&self) -> Digest {
+        self.annotations
+            .get(LIST_DIGEST)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| self.digest.clone())
     }
 
     /// Returns its name, if it has one.
@@ -119,7 +136,7 @@ impl Store {
         let untagged = name.digest.as_ref();
         let found = self.image_entries()?.into_iter().find(|entry| {
             entry.annotations.get(REF_NAME) == Some(&wanted)
-                || (untagged == Some(&entry.digest)
+                || ((untagged == Some(&entry.digest) || untagged == Some(&entry.pulled_digest()))
                     && entry.name().is_none_or(|n| {
                         n.registry == name.registry && n.repository == name.repository
                     }))
@@ -205,33 +222,18 @@ impl Store {
 
     /// Puts an entry into the index; a name moves from the entry that had it, which stays without one.
     pub fn add_image(&self, entry: Entry) -> Result<()> {
-        self.change_index(|entries| {
-            if let Some(name) = entry.annotations.get(REF_NAME) {
-                for old in entries.iter_mut() {
-                    if old.annotations.get(REF_NAME) == Some(name) {
-                        old.annotations.remove(REF_NAME);
-                    }
-                }
-                // An image without a name is listed once, and only while nothing else names it.
-                let named: Vec<Digest> = entries
-                    .iter()
-                    .chain([&entry])
-                    .filter(|e| e.annotations.contains_key(REF_NAME))
-                    .map(|e| e.digest.clone())
-                    .collect();
-                entries
-                    .retain(|e| e.annotations.contains_key(REF_NAME) || !named.contains(&e.digest));
-            } else if entries.iter().any(|e| e.digest == entry.digest) {
-                return;
-            }
-            entries.push(entry);
-            entries.dedup();
-        })
+        self.change_images(|entries| Ok(put(entries, entry)), |(), _| {})
     }
 
     /// Takes entries out of the index.
     pub fn remove_images(&self, gone: &dyn Fn(&Entry) -> bool) -> Result<()> {
-        self.change_index(|entries| entries.retain(|entry| !gone(entry)))
+        self.change_images(
+            |entries| {
+                entries.retain(|entry| !gone(entry));
+                Ok(())
+            },
+            |(), _| {},
+        )
     }
 
     fn read_index(&self) -> Result<Index> {
@@ -248,7 +250,15 @@ impl Store {
         }
     }
 
-    fn change_index(&self, change: impl FnOnce(&mut Vec<Entry>)) -> Result<()> {
+    /// Changes the index while nobody else can. Then, before anybody else can, does
+    /// `then` with what `change` returned and the index as it is now on disk: what
+    /// nothing names any more may be deleted there, for whoever wants to name it
+    /// again looks, inside his own `change`, whether it is still there.
+    pub fn change_images<T>(
+        &self,
+        change: impl FnOnce(&mut Vec<Entry>) -> Result<T>,
+        then: impl FnOnce(&T, &[Entry]),
+    ) -> Result<T> {
         let directory = self.root().join("images");
         let lock_path = directory.join("lock");
         let what = || format!("cannot lock \"{}\"", lock_path.display());
@@ -266,13 +276,37 @@ impl Store {
         }
         let mut index = self.read_index()?;
         let before = index.manifests.clone();
-        change(&mut index.manifests);
-        if index.manifests == before {
-            return Ok(());
+        let changed = change(&mut index.manifests)?;
+        if index.manifests != before {
+            let bytes = serde_json::to_vec(&index)?;
+            self.write(&directory.join("index.json"), &bytes, true)?;
         }
-        let bytes = serde_json::to_vec(&index)?;
-        self.write(&directory.join("index.json"), &bytes, true)
+        then(&changed, &index.manifests);
+        Ok(changed)
     }
+}
+
+/// Puts an entry among others; a name moves from the entry that had it, which stays without one.
+pub fn put(entries: &mut Vec<Entry>, entry: Entry) {
+    if let Some(name) = entry.annotations.get(REF_NAME) {
+        for old in entries.iter_mut() {
+            if old.annotations.get(REF_NAME) == Some(name) {
+                old.annotations.remove(REF_NAME);
+            }
+        }
+        // An image without a name is listed once, and only while nothing else names it.
+        let named: Vec<Digest> = entries
+            .iter()
+            .chain([&entry])
+            .filter(|e| e.annotations.contains_key(REF_NAME))
+            .map(|e| e.digest.clone())
+            .collect();
+        entries.retain(|e| e.annotations.contains_key(REF_NAME) || !named.contains(&e.digest));
+    } else if entries.iter().any(|e| e.digest == entry.digest) {
+        return;
+    }
+    entries.push(entry);
+    entries.dedup();
 }
 
 /// Reads a manifest or configuration. Some builders write `null` where the

@@ -11,6 +11,8 @@ pub mod namespace;
 pub mod net;
 pub mod netlink;
 pub mod process;
+#[cfg(test)]
+pub mod sandbox;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;

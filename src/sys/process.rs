@@ -147,6 +147,14 @@ pub fn execute(path: &OsStr, words: &[String], env: &[String]) -> io::Error {
     io::Error::last_os_error()
 }
 
+/// Takes over a descriptor that was inherited through execve(2), once.
+pub fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl(2) only looks whether the number is open.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: it is open, and whoever executed us gave it to this caller alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Begins a session of one's own, away from any terminal (setsid(2)).
 pub fn new_session() -> io::Result<()> {
     // SAFETY: setsid(2) takes nothing.

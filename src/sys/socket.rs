@@ -52,7 +52,11 @@ pub fn set_late_port(fd: &impl AsFd) -> io::Result<()> {
 pub const MAX_DESCRIPTORS: usize = 2;
 
 /// Sends one message of a seqpacket socket, and descriptors beside it.
-pub fn send_message(fd: &impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub fn send_message(
+    fd: &impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {

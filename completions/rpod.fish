@@ -1,0 +1,504 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_rpod_global_optspecs
+    string join \n v/version h/help D/debug l/log-level=
+end
+
+function __fish_rpod_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_rpod_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_rpod_using_subcommand
+    set -l cmd (__fish_rpod_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c rpod -n "__fish_rpod_needs_command" -s l -l log-level -d 'Say as much: debug, info, warn, error or fatal' -r
+complete -c rpod -n "__fish_rpod_needs_command" -s v -l version -d 'Print the version'
+complete -c rpod -n "__fish_rpod_needs_command" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_needs_command" -s D -l debug -d 'Say more about a failure'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "run" -d 'Create a container from an image and start it'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "exec" -d 'Run another program in a running container'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "ps" -d 'List containers'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "logs" -d 'Print what a container wrote'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "inspect" -d 'Show everything known of containers, images and volumes'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "create" -d 'Create a container from an image and leave it to be started'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "start" -d 'Start containers, with their files as they were'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "restart" -d 'Stop containers if they run, and start them'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "kill" -d 'Send a signal to containers'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "rm" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "attach" -d 'Attach to a running container\'s input and output'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "cp" -d 'Copy files into a container or out of one'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "rename" -d 'Rename a container'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull an image from its registry'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "info" -d 'Show what rpod found on this machine'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "version" -d 'Show the version of rpod'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "container" -d 'Work with containers'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "image" -d 'Work with images'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "volume" -d 'Work with volumes'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "system" -d 'Look at rpod and this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s a -l attach -d 'Attach to stdin, stdout or stderr (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l name -d 'Name the container' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s e -l env -d 'Set a variable; without = it takes yours (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l env-file -d 'Read variables from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s w -l workdir -d 'Start in this directory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s u -l user -d 'Run as this user' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l group-add -d 'Add a group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a port or a range (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s h -l hostname -d 'Set the host name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns -d 'Ask this name server (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s l -l label -d 'Set a label (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l cidfile -d 'Write the container\'s id to a new file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l stop-signal -d 'Stop with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l stop-timeout -d 'Give it so many seconds to stop' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l cap-add -d 'Add a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l cap-drop -d 'Drop a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l shm-size -d 'Set the size of /dev/shm' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l pid -d 'See this machine\'s processes: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l ipc -d 'Share this machine\'s memory segments and queues: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l uts -d 'Share this machine\'s host name: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s d -l detach -d 'Leave it in the background and print its id'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s t -l tty -d 'Give it a terminal'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l rm -d 'Remove the container when it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port on a free port of this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l read-only -d 'Let nothing be written outside of mounts'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l init -d 'Run a small init that reaps processes and passes signals on'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l privileged -d 'Give it every right that you have'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -s q -l quiet -d 'Say nothing while pulling'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l no-healthcheck -d 'docker\'s; there are no health checks to leave out yet'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -s e -l env -d 'Set a variable; without = it takes yours (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -l env-file -d 'Read variables from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -s w -l workdir -d 'Start in this directory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -s u -l user -d 'Run as this user' -r
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -s d -l detach -d 'Leave it in the background'
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -s i -l interactive -d 'Keep standard input open'
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -s t -l tty -d 'Give it a terminal'
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -l privileged -d 'Give it every right that you have'
+complete -c rpod -n "__fish_rpod_using_subcommand exec" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -s n -l last -d 'Show the newest so many, whether they run or not' -r
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -s a -l all -d 'Show also those that do not run'
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -s l -l latest -d 'Show the newest, whether it runs or not'
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -s s -l size -d 'Show how much each has written'
+complete -c rpod -n "__fish_rpod_using_subcommand ps" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand logs" -s n -l tail -d 'Print so many lines from the end, or all' -r
+complete -c rpod -n "__fish_rpod_using_subcommand logs" -l since -d 'Leave out what is older: a time, or how long ago' -r
+complete -c rpod -n "__fish_rpod_using_subcommand logs" -l until -d 'Leave out what is newer: a time, or how long ago' -r
+complete -c rpod -n "__fish_rpod_using_subcommand logs" -s f -l follow -d 'Go on until it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand logs" -s t -l timestamps -d 'Print the time of each line'
+complete -c rpod -n "__fish_rpod_using_subcommand logs" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand inspect" -l type -d 'Look only for a container, image or volume' -r
+complete -c rpod -n "__fish_rpod_using_subcommand inspect" -s s -l size -d 'Measure how much a container has written'
+complete -c rpod -n "__fish_rpod_using_subcommand inspect" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s a -l attach -d 'docker\'s; what is attached is decided at the start' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l name -d 'Name the container' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s e -l env -d 'Set a variable; without = it takes yours (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l env-file -d 'Read variables from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s w -l workdir -d 'Start in this directory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s u -l user -d 'Run as this user' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l group-add -d 'Add a group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a port or a range (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s h -l hostname -d 'Set the host name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns -d 'Ask this name server (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s l -l label -d 'Set a label (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l cidfile -d 'Write the container\'s id to a new file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l stop-signal -d 'Stop with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l stop-timeout -d 'Give it so many seconds to stop' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l cap-add -d 'Add a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l cap-drop -d 'Drop a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l shm-size -d 'Set the size of /dev/shm' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l pid -d 'See this machine\'s processes: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l ipc -d 'Share this machine\'s memory segments and queues: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l uts -d 'Share this machine\'s host name: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s t -l tty -d 'Give it a terminal'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l rm -d 'Remove the container when it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port on a free port of this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l read-only -d 'Let nothing be written outside of mounts'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l init -d 'Run a small init that reaps processes and passes signals on'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l privileged -d 'Give it every right that you have'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -s q -l quiet -d 'Say nothing while pulling'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l no-healthcheck -d 'docker\'s; there are no health checks to leave out yet'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand start" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand start" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand start" -s a -l attach -d 'Show its output and pass signals on until it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand start" -s i -l interactive -d 'Give it your input as well'
+complete -c rpod -n "__fish_rpod_using_subcommand start" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand stop" -s t -l timeout -d 'Give them so many seconds; -1 waits without end' -r
+complete -c rpod -n "__fish_rpod_using_subcommand stop" -s s -l signal -d 'Ask with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand stop" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand restart" -s t -l timeout -d 'Give them so many seconds to stop; -1 waits without end' -r
+complete -c rpod -n "__fish_rpod_using_subcommand restart" -s s -l signal -d 'Ask them to stop with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand restart" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand kill" -s s -l signal -d 'Send this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand kill" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand wait" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand rm" -s f -l force -d 'Kill them first if they run; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand rm" -s v -l volumes -d 'Remove their anonymous volumes as well'
+complete -c rpod -n "__fish_rpod_using_subcommand rm" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand attach" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand attach" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand attach" -l no-stdin -d 'Do not give it your input'
+complete -c rpod -n "__fish_rpod_using_subcommand attach" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand cp" -s a -l archive -d 'Keep owners as they are'
+complete -c rpod -n "__fish_rpod_using_subcommand cp" -s L -l follow-link -d 'Copy what a symbolic link given as the source points to'
+complete -c rpod -n "__fish_rpod_using_subcommand cp" -s q -l quiet -d 'Say nothing when it is done'
+complete -c rpod -n "__fish_rpod_using_subcommand cp" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand rename" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand port" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand images" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand images" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand images" -s a -l all -d 'docker\'s; rpod keeps no images between the steps of a build'
+complete -c rpod -n "__fish_rpod_using_subcommand images" -l digests -d 'Show digests'
+complete -c rpod -n "__fish_rpod_using_subcommand images" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand images" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand images" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand tag" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand load" -s q -l quiet -d 'Say nothing while loading'
+complete -c rpod -n "__fish_rpod_using_subcommand load" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand info" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand info" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand version" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand version" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand completion" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "cp" -d 'Copy files into a container or out of one'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "exec" -d 'Run another program in a running container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "inspect" -d 'Show everything known of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "kill" -d 'Send a signal to containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "logs" -d 'Print what a container wrote'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "ls" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "list" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "ps" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "port" -d 'List the published ports of a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "rename" -d 'Rename a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "restart" -d 'Stop containers if they run, and start them'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "rm" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "remove" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "run" -d 'Create a container from an image and start it'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "start" -d 'Start containers, with their files as they were'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs ls list ps port rename restart rm remove run start stop wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not give it your input'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from cp" -s a -l archive -d 'Keep owners as they are'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from cp" -s L -l follow-link -d 'Copy what a symbolic link given as the source points to'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from cp" -s q -l quiet -d 'Say nothing when it is done'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'docker\'s; what is attached is decided at the start' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name the container' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set a variable; without = it takes yours (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read variables from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Start in this directory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'Run as this user' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add a group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the host name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Ask this name server (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id to a new file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Stop with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Give it so many seconds to stop' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Set the size of /dev/shm' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'See this machine\'s processes: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'Share this machine\'s memory segments and queues: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'Share this machine\'s host name: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Give it a terminal'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container when it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish every exposed port on a free port of this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Let nothing be written outside of mounts'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run a small init that reaps processes and passes signals on'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give it every right that you have'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing while pulling'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l no-healthcheck -d 'docker\'s; there are no health checks to leave out yet'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set a variable; without = it takes yours (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read variables from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'Start in this directory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'Run as this user' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Leave it in the background'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Keep standard input open'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Give it a terminal'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'Give it every right that you have'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure how much it has written'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'Send this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from kill" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l tail -d 'Print so many lines from the end, or all' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Leave out what is older: a time, or how long ago' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Leave out what is newer: a time, or how long ago' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Print the time of each line'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the newest so many, whether they run or not' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show also those that do not run'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -s l -l latest -d 'Show the newest, whether it runs or not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -s s -l size -d 'Show how much each has written'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -s n -l last -d 'Show the newest so many, whether they run or not' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -s a -l all -d 'Show also those that do not run'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -s l -l latest -d 'Show the newest, whether it runs or not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -s s -l size -d 'Show how much each has written'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s n -l last -d 'Show the newest so many, whether they run or not' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s a -l all -d 'Show also those that do not run'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s l -l latest -d 'Show the newest, whether it runs or not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Show how much each has written'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l timeout -d 'Give them so many seconds to stop; -1 waits without end' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Ask them to stop with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill them first if they run; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove their anonymous volumes as well'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from remove" -s f -l force -d 'Kill them first if they run; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from remove" -s v -l volumes -d 'Remove their anonymous volumes as well'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach to stdin, stdout or stderr (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name the container' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set a variable; without = it takes yours (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read variables from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Start in this directory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'Run as this user' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add a group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the host name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Ask this name server (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id to a new file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Stop with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Give it so many seconds to stop' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Set no-new-privileges or seccomp=unconfined (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Limit a resource, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel parameter of its namespaces (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Set the size of /dev/shm' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'See this machine\'s processes: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'Share this machine\'s memory segments and queues: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'Share this machine\'s host name: host' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Leave it in the background and print its id'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give it a terminal'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port on a free port of this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Let nothing be written outside of mounts'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run a small init that reaps processes and passes signals on'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give it every right that you have'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say nothing while pulling'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'docker\'s; there are no health checks to leave out yet'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Show its output and pass signals on until it ends'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Give it your input as well'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from start" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Give them so many seconds; -1 waits without end' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Ask with this signal' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "inspect" -d 'Show everything known of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "ls" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "list" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "pull" -d 'Pull an image from its registry'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "rm" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "remove" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Say nothing while loading'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'docker\'s; rpod keeps no images between the steps of a build'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s a -l all -d 'docker\'s; rpod keeps no images between the steps of a build'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "create" -d 'Create a volume'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of volumes'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "ls" -d 'List volumes'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "list" -d 'List volumes'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "prune" -d 'Remove every volume that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "rm" -d 'Remove volumes that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "remove" -d 'Remove volumes that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from create" -l label -d 'Set a label (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from create" -s o -l opt -d 'Set an option (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from create" -s d -l driver -d 'Take this driver; there is one, local' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from create" -l name -d 'docker\'s old way to name it' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from create" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from ls" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show only names'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from list" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from list" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only names'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove named ones as well, not only anonymous ones'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from rm" -s f -l force -d 'Take it for no error that one is not there'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
+complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from info" -f -a "info" -d 'Show what rpod found on this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print this help'

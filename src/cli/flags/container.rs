@@ -1,0 +1,566 @@
+//! The flags of `run` and `create`, and the request they make.
+//!
+//! Lives here: what was typed ([`Flags`]) and its meaning ([`Flags::request`]).
+//! Must not: look at images, the store or the machine.
+//! Called by: `run`, `create`.
+//! Always true: a flag is understood or refused; docker's that are not built yet
+//! are in [`TO_COME`] and are refused by name.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use clap::Args;
+
+use crate::cli::flags::{pairs, usage};
+use crate::error::Result;
+use crate::spec::container::{Namespaces, NetworkMode, PullPolicy, Request, Restart, Ulimit};
+use crate::spec::mount::{Mount, Source};
+use crate::spec::platform::Platform;
+use crate::spec::port::{Port, Protocol, parse_publish};
+use crate::spec::size;
+
+/// docker's flags of `run` and `create` that rpod does not have yet.
+pub const TO_COME: &[&str] = &[
+    "--annotation",
+    "--blkio-weight",
+    "--blkio-weight-device",
+    "--cgroup-parent",
+    "--cgroupns",
+    "--cpu-count",
+    "--cpu-percent",
+    "--cpu-period",
+    "--cpu-quota",
+    "--cpu-rt-period",
+    "--cpu-rt-runtime",
+    "--cpu-shares",
+    "-c",
+    "--cpus",
+    "--cpuset-cpus",
+    "--cpuset-mems",
+    "--device",
+    "--device-cgroup-rule",
+    "--device-read-bps",
+    "--device-read-iops",
+    "--device-write-bps",
+    "--device-write-iops",
+    "--domainname",
+    "--gidmap",
+    "--gpus",
+    "--health-cmd",
+    "--health-interval",
+    "--health-retries",
+    "--health-start-interval",
+    "--health-start-period",
+    "--health-timeout",
+    "--io-maxbandwidth",
+    "--io-maxiops",
+    "--ip",
+    "--ip6",
+    "--isolation",
+    "--kernel-memory",
+    "--link",
+    "--link-local-ip",
+    "--log-driver",
+    "--log-opt",
+    "--mac-address",
+    "--memory",
+    "-m",
+    "--memory-reservation",
+    "--memory-swap",
+    "--memory-swappiness",
+    "--network-alias",
+    "--net-alias",
+    "--oom-kill-disable",
+    "--oom-score-adj",
+    "--pids-limit",
+    "--pod",
+    "--replace",
+    "--rootfs",
+    "--runtime",
+    "--secret",
+    "--storage-opt",
+    "--subuidname",
+    "--subgidname",
+    "--systemd",
+    "--timeout",
+    "--tz",
+    "--uidmap",
+    "--umask",
+    "--use-api-socket",
+    "--userns",
+    "--volume-driver",
+    "--volumes-from",
+];
+
+/// What was typed.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// Keep standard input open
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Remove the container when it ends
+    #[arg(long)]
+    rm: bool,
+    /// Name the container
+    #[arg(long)]
+    name: Option<String>,
+    /// Set a variable; without = it takes yours (can be repeated)
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    env: Vec<String>,
+    /// Read variables from a file (can be repeated)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    env_file: Vec<String>,
+    /// Start in this directory
+    #[arg(short, long, value_name = "DIRECTORY")]
+    workdir: Option<String>,
+    /// Run as this user
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// Add a group (can be repeated)
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
+    /// Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)
+    #[arg(short, long, value_name = "VOLUME", value_hint = clap::ValueHint::AnyPath)]
+    volume: Vec<String>,
+    /// Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)
+    #[arg(long, value_name = "MOUNT")]
+    mount: Vec<String>,
+    /// Mount memory (can be repeated)
+    #[arg(long, value_name = "TARGET")]
+    tmpfs: Vec<String>,
+    /// Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)
+    #[arg(short, long, value_name = "PORT")]
+    publish: Vec<String>,
+    /// Publish every exposed port on a free port of this machine
+    #[arg(short = 'P', long)]
+    publish_all: bool,
+    /// Expose a port or a range (can be repeated)
+    #[arg(long, value_name = "PORT")]
+    expose: Vec<String>,
+    /// Run this instead of the image's entry point
+    #[arg(long, value_name = "COMMAND")]
+    entrypoint: Option<String>,
+    /// Set the host name inside
+    #[arg(short = 'h', long)]
+    hostname: Option<String>,
+    /// Join a network: bridge, host, none or container:NAME
+    #[arg(long, alias = "net", value_name = "NETWORK")]
+    network: Option<String>,
+    /// Ask this name server (can be repeated)
+    #[arg(long, value_name = "ADDRESS")]
+    dns: Vec<String>,
+    /// Search names in this domain (can be repeated)
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    /// Set an option of the resolver (can be repeated)
+    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
+    dns_option: Vec<String>,
+    /// Add a line to /etc/hosts (can be repeated)
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    add_host: Vec<String>,
+    /// Set a label (can be repeated)
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    label: Vec<String>,
+    /// Read labels from a file (can be repeated)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    label_file: Vec<String>,
+    /// Let nothing be written outside of mounts
+    #[arg(long)]
+    read_only: bool,
+    /// Run a small init that reaps processes and passes signals on
+    #[arg(long)]
+    init: bool,
+    /// Write the container's id to a new file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    cidfile: Option<String>,
+    /// Pull the image: always, missing or never
+    #[arg(long, value_name = "WHEN")]
+    pull: Option<String>,
+    /// Take the image of this platform
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
+    /// Start again: no, always, unless-stopped or on-failure[:TIMES]
+    #[arg(long, value_name = "WHEN")]
+    restart: Option<String>,
+    /// Stop with this signal
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+    /// Give it so many seconds to stop
+    #[arg(long, value_name = "SECONDS")]
+    stop_timeout: Option<String>,
+    /// Add a capability (can be repeated)
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_add: Vec<String>,
+    /// Drop a capability (can be repeated)
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_drop: Vec<String>,
+    /// Give it every right that you have
+    #[arg(long)]
+    privileged: bool,
+    /// Set no-new-privileges or seccomp=unconfined (can be repeated)
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// Limit a resource, as NAME=SOFT[:HARD] (can be repeated)
+    #[arg(long, value_name = "LIMIT")]
+    ulimit: Vec<String>,
+    /// Set a kernel parameter of its namespaces (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    sysctl: Vec<String>,
+    /// Set the size of /dev/shm
+    #[arg(long, value_name = "BYTES")]
+    shm_size: Option<String>,
+    /// See this machine's processes: host
+    #[arg(long, value_name = "MODE")]
+    pid: Option<String>,
+    /// Share this machine's memory segments and queues: host
+    #[arg(long, value_name = "MODE")]
+    ipc: Option<String>,
+    /// Share this machine's host name: host
+    #[arg(long, value_name = "MODE")]
+    uts: Option<String>,
+    /// Say nothing while pulling
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// docker's; there are no health checks to leave out yet
+    #[arg(long, hide = true)]
+    no_healthcheck: bool,
+    /// docker's; there is no such trust to disable
+    #[arg(long, hide = true)]
+    disable_content_trust: bool,
+}
+
+impl Flags {
+    /// Returns what was asked.
+    pub fn request(self, image: String, command: Vec<String>) -> Result<Request> {
+        let restart = match &self.restart {
+            Some(text) => Restart::parse(text)?,
+            None => Restart::No,
+        };
+        if self.rm && restart != Restart::No {
+            return Err(usage("--rm and --restart exclude each other".to_owned()));
+        }
+        let security = Security::parse(&self.security_opt)?;
+        Ok(Request {
+            image,
+            command,
+            entrypoint: self.entrypoint.as_deref().map(entrypoint).transpose()?,
+            name: self.name.as_deref().map(str::parse).transpose()?,
+            env: pairs::environment(&self.env_file, &self.env)?,
+            workdir: self.workdir.map(absolute_inside).transpose()?,
+            user: self.user,
+            groups: self.group_add,
+            hostname: self.hostname.map(host_name).transpose()?,
+            tty: self.tty,
+            interactive: self.interactive,
+            remove: self.rm,
+            init: self.init,
+            read_only: self.read_only,
+            mounts: mounts(&self.volume, &self.mount, &self.tmpfs)?,
+            publish: all(&self.publish, parse_publish)?,
+            publish_all: self.publish_all,
+            expose: all(&self.expose, expose)?,
+            network: self.network.as_deref().map(network).transpose()?,
+            ip: None,
+            dns: all(&self.dns, |text| one(address("--dns", text)))?,
+            dns_search: self.dns_search,
+            dns_options: self.dns_option,
+            hosts: all(&self.add_host, |text| one(host_line(text)))?,
+            labels: pairs::labels(&self.label_file, &self.label)?,
+            restart,
+            stop_signal: self.stop_signal,
+            stop_timeout: self.stop_timeout.as_deref().map(seconds).transpose()?,
+            cap_add: capabilities(&self.cap_add),
+            cap_drop: capabilities(&self.cap_drop),
+            privileged: self.privileged,
+            no_new_privileges: security.no_new_privileges,
+            seccomp_unconfined: security.seccomp_unconfined,
+            ulimits: all(&self.ulimit, |text| one(ulimit(text)))?,
+            sysctls: pairs::options("--sysctl", &self.sysctl)?,
+            shm_size: self.shm_size.as_deref().map(size::parse).transpose()?,
+            namespaces: Namespaces {
+                host_pid: is_host("--pid", self.pid.as_deref(), &[])?,
+                host_ipc: is_host("--ipc", self.ipc.as_deref(), &["private", "shareable"])?,
+                host_uts: is_host("--uts", self.uts.as_deref(), &[])?,
+            },
+            cidfile: self.cidfile,
+            pull: self.pull.as_deref().map_or(Ok(PullPolicy::Missing), pull)?,
+            platform: self.platform.map(platform).transpose()?,
+        })
+    }
+
+    /// Says whether it has a terminal and gets our input.
+    pub fn is_interactive_terminal(&self) -> bool {
+        self.tty && self.interactive
+    }
+}
+
+fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>>) -> Result<Vec<T>> {
+    let parts: Vec<Vec<T>> = texts.iter().map(|t| parse(t)).collect::<Result<_>>()?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+fn one<T>(result: Result<T>) -> Result<Vec<T>> {
+    result.map(|value| vec![value])
+}
+
+/// One word, or a list of words as JSON; an empty text takes the image's away.
+fn entrypoint(text: &str) -> Result<Vec<String>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    if text.starts_with('[') {
+        return serde_json::from_str(text).map_err(|_| {
+            usage(format!(
+                "--entrypoint \"{text}\" is no list of words in JSON"
+            ))
+        });
+    }
+    Ok(vec![text.to_owned()])
+}
+
+fn absolute_inside(path: String) -> Result<String> {
+    if path.starts_with('/') {
+        Ok(path)
+    } else {
+        Err(usage(format!(
+            "--workdir \"{path}\" does not begin with \"/\""
+        )))
+    }
+}
+
+/// sethostname(2) takes 64 bytes.
+fn host_name(name: String) -> Result<String> {
+    let good = !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    if good {
+        Ok(name)
+    } else {
+        Err(usage(format!(
+            "--hostname \"{name}\" is no host name: 1 to 64 letters, digits, \"-\", \"_\" and \".\" are"
+        )))
+    }
+}
+
+fn mounts(volumes: &[String], mounts: &[String], tmpfs: &[String]) -> Result<Vec<Mount>> {
+    let mut out = all(volumes, |text| one(Mount::parse_volume(text)))?;
+    out.extend(all(mounts, |text| one(Mount::parse_mount(text)))?);
+    out.extend(all(tmpfs, |text| one(Mount::parse_tmpfs(text)))?);
+    let mut targets = BTreeMap::new();
+    for mount in &mut out {
+        if let Source::Bind(path) = &mut mount.source {
+            *path = absolute(path)?;
+        }
+        if targets.insert(mount.target.clone(), ()).is_some() {
+            return Err(usage(format!(
+                "two mounts have the same place inside, \"{}\"",
+                mount.target
+            )));
+        }
+    }
+    Ok(out)
+}
+
+/// A path of the machine, as the caller means it from where they stand.
+fn absolute(path: &str) -> Result<String> {
+    let home = std::env::var("HOME").ok();
+    let path = match (path.strip_prefix('~'), home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home + rest,
+        _ => path.to_owned(),
+    };
+    let whole = std::path::absolute(&path)
+        .map_err(|error| crate::error::Error::from(error).what(format!("cannot use \"{path}\"")))?;
+    Ok(whole.to_string_lossy().into_owned())
+}
+
+/// `80`, `80/udp`, `80-90/tcp`.
+fn expose(text: &str) -> Result<Vec<Port>> {
+    let (numbers, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let Some((first, last)) = numbers.split_once('-') else {
+        return one(text.parse());
+    };
+    let protocol: Protocol = protocol.parse()?;
+    match (first.parse::<u16>(), last.parse::<u16>()) {
+        (Ok(first), Ok(last)) if first > 0 && first <= last => Ok((first..=last)
+            .map(|number| Port { number, protocol })
+            .collect()),
+        _ => Err(usage(format!("--expose \"{text}\" is no range of ports"))),
+    }
+}
+
+fn network(text: &str) -> Result<NetworkMode> {
+    match text {
+        "bridge" | "default" => Ok(NetworkMode::Bridge),
+        "host" => Ok(NetworkMode::Host),
+        "none" => Ok(NetworkMode::None),
+        _ => match text.strip_prefix("container:") {
+            Some(name) if !name.is_empty() => Ok(NetworkMode::Container(name.to_owned())),
+            _ => Err(usage(format!("there is no network \"{text}\""))
+                .hint("rpod has bridge, host, none and container:NAME; networks of your own are not built yet")),
+        },
+    }
+}
+
+fn address(flag: &str, text: &str) -> Result<IpAddr> {
+    text.parse()
+        .map_err(|_| usage(format!("{flag} \"{text}\" is no IP address")))
+}
+
+/// `name:address`; an IPv6 address may stand in brackets, and after `=`.
+fn host_line(text: &str) -> Result<(String, String)> {
+    let bad = |why: &str| usage(format!("--add-host \"{text}\" makes no host: {why}"));
+    let (name, address) = match (text.split_once('='), text.split_once(':')) {
+        (Some((name, address)), _) if !name.contains(':') => (name, address),
+        (_, Some(pair)) => pair,
+        _ => return Err(bad("write NAME:ADDRESS")),
+    };
+    let good_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '#');
+    if !good_name {
+        return Err(bad("the name is empty or has white space in it"));
+    }
+    if address == "host-gateway" {
+        return Ok((name.to_owned(), address.to_owned()));
+    }
+    let bare = address
+        .strip_prefix('[')
+        .and_then(|a| a.strip_suffix(']'))
+        .unwrap_or(address);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => Ok((name.to_owned(), ip.to_string())),
+        Err(_) => Err(bad(&format!("\"{address}\" is no IP address"))),
+    }
+}
+
+fn seconds(text: &str) -> Result<u64> {
+    match text {
+        "-1" => Ok(u64::MAX),
+        _ => text
+            .parse()
+            .map_err(|_| usage(format!("--stop-timeout \"{text}\" is no number of seconds"))),
+    }
+}
+
+fn capabilities(typed: &[String]) -> Vec<String> {
+    typed
+        .iter()
+        .flat_map(|text| text.split(','))
+        .map(|name| {
+            let name = name.trim().to_uppercase();
+            name.strip_prefix("CAP_").map(str::to_owned).unwrap_or(name)
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[derive(Default)]
+struct Security {
+    no_new_privileges: bool,
+    seccomp_unconfined: bool,
+}
+
+impl Security {
+    fn parse(options: &[String]) -> Result<Self> {
+        let mut out = Self::default();
+        for option in options {
+            // docker once had a colon here, and still reads it.
+            let split = option.split_once('=').or_else(|| option.split_once(':'));
+            let (key, value) = split.unwrap_or((option, ""));
+            match (key, value) {
+                ("no-new-privileges", "" | "true") => out.no_new_privileges = true,
+                ("no-new-privileges", "false") => out.no_new_privileges = false,
+                ("seccomp", "unconfined") => out.seccomp_unconfined = true,
+                ("seccomp", "builtin" | "default") => out.seccomp_unconfined = false,
+                ("seccomp", _) => {
+                    return Err(usage(format!(
+                        "rpod has no --security-opt {option} yet: only seccomp=unconfined"
+                    )));
+                }
+                // rpod sets no label and no profile, which is what these ask for.
+                ("label", _) | ("apparmor", "unconfined") => {}
+                _ => {
+                    return Err(usage(format!("rpod has no --security-opt {option}")).hint(
+                        "no-new-privileges, seccomp=unconfined, label=… and apparmor=unconfined are understood",
+                    ));
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Names of getrlimit(2).
+const LIMITS: &[&str] = &[
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
+fn ulimit(text: &str) -> Result<Ulimit> {
+    let bad = |why: &str| usage(format!("--ulimit \"{text}\" is no limit: {why}"));
+    let (name, values) = text
+        .split_once('=')
+        .ok_or_else(|| bad("write NAME=SOFT[:HARD], for example nofile=1024:2048"))?;
+    let name = name.to_lowercase();
+    if !LIMITS.contains(&name.as_str()) {
+        return Err(bad(&format!("\"{name}\" is none of {}", LIMITS.join(", "))));
+    }
+    let number = |text: &str| match text {
+        "-1" | "unlimited" => Ok(u64::MAX),
+        _ => text
+            .parse()
+            .map_err(|_| bad(&format!("\"{text}\" is no number"))),
+    };
+    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+    let (soft, hard) = (number(soft)?, number(hard)?);
+    if soft > hard {
+        return Err(bad("the soft limit is above the hard one"));
+    }
+    Ok(Ulimit { name, soft, hard })
+}
+
+fn is_host(flag: &str, mode: Option<&str>, own: &[&str]) -> Result<bool> {
+    match mode {
+        None | Some("" | "private") => Ok(false),
+        Some("host") => Ok(true),
+        Some(mode) if own.contains(&mode) => Ok(false),
+        Some(mode) => Err(usage(format!(
+            "rpod has no {flag} {mode} yet: only {flag} host"
+        ))),
+    }
+}
+
+fn pull(text: &str) -> Result<PullPolicy> {
+    match text {
+        "always" | "true" | "newer" => Ok(PullPolicy::Always),
+        "missing" | "false" => Ok(PullPolicy::Missing),
+        "never" => Ok(PullPolicy::Never),
+        _ => Err(usage(format!(
+            "--pull cannot be \"{text}\": always, missing or never"
+        ))),
+    }
+}
+
+fn platform(text: String) -> Result<String> {
+    text.parse::<Platform>().map(|_| text)
+}
+
+#[cfg(test)]
+mod tests;

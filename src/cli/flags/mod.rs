@@ -1,0 +1,35 @@
+//! Flags that several verbs share, from what was typed to what is meant.
+//!
+//! Lives here: the flags of a container, variables and labels with their files,
+//! filters.
+//! Must not: open the store.
+//! Called by: the verbs.
+//! Always true: what is wrong is said with the flag, or the file and its line.
+
+pub mod container;
+pub mod filter;
+pub mod pairs;
+
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+use crate::spec::duration;
+
+/// Reads `-t`: seconds; -1 is without end.
+pub fn grace(text: Option<&str>) -> Result<Option<Duration>> {
+    match text {
+        None => Ok(None),
+        Some("-1") => Ok(Some(Duration::MAX)),
+        Some(text) => match text.parse::<u64>() {
+            Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+            Err(_) => duration::parse(text)
+                .map(Some)
+                .map_err(|_| usage(format!("--time \"{text}\" is no number of seconds"))),
+        },
+    }
+}
+
+/// Returns an error of what was typed.
+pub fn usage(why: String) -> Error {
+    Error::of(Kind::Usage, why)
+}

@@ -1,0 +1,150 @@
+//! `rpod images`: which images there are.
+use std::collections::BTreeMap;
+
+use clap::Parser;
+
+use crate::cli::door::Door;
+use crate::cli::flags::filter;
+use crate::cli::ps::moment;
+use crate::cli::render::list::{self, Field, Look};
+use crate::cli::verbs::Act;
+use crate::error::Result;
+use crate::ops;
+use crate::ops::images::Row;
+use crate::spec::{duration, size};
+
+const FIELDS: &[Field] = &[
+    ("ID", "IMAGE ID"),
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("Digest", "DIGEST"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("Size", "SIZE"),
+    ("Containers", "CONTAINERS"),
+    ("SharedSize", "SHARED SIZE"),
+    ("UniqueSize", "UNIQUE SIZE"),
+    ("VirtualSize", "VIRTUAL SIZE"),
+];
+
+/// List images
+#[derive(Debug, Parser)]
+#[command(after_help = "Filters: before, dangling, label, reference, since, until")]
+pub struct Args {
+    /// docker's; rpod keeps no images between the steps of a build
+    #[arg(short, long, hide = true)]
+    all: bool,
+    /// Show digests
+    #[arg(long)]
+    digests: bool,
+    /// Show those that fit (can be repeated)
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Show as a Go template says, or as table or json
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Cut nothing off
+    #[arg(long)]
+    no_trunc: bool,
+    /// Show only ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// Only of this name, which may have *
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl Act for Args {
+    fn act(self, door: &Door) -> Result<u8> {
+        let options = ops::images::Options {
+            name: self.name,
+            filters: filter::pairs(&self.filter)?,
+        };
+        let found = ops::images::list(&door.session()?, &options)?;
+        let rows: Vec<list::Row> = found.iter().map(|one| row(one, self.no_trunc)).collect();
+        let table = if self.digests {
+            "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+        } else {
+            "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+        };
+        list::show(
+            &Look {
+                fields: FIELDS,
+                table,
+                only: self.quiet.then_some("ID"),
+                format: self.format.as_deref(),
+            },
+            &rows,
+        )?;
+        Ok(0)
+    }
+}
+
+fn row(one: &Row, whole: bool) -> list::Row {
+    let none = || "<none>".to_owned();
+    let id = if whole {
+        one.id.as_str()
+    } else {
+        one.id.short()
+    };
+    let since = one
+        .created
+        .map(|t| format!("{} ago", duration::human(t.age())));
+    let fields = BTreeMap::from([
+        ("ID", id.to_owned()),
+        ("Repository", one.repository.clone().unwrap_or_else(none)),
+        ("Tag", one.tag.clone().unwrap_or_else(none)),
+        ("Digest", one.digest.to_string()),
+        ("CreatedSince", since.unwrap_or_else(|| "N/A".to_owned())),
+        (
+            "CreatedAt",
+            one.created.map(moment).unwrap_or_else(|| "N/A".to_owned()),
+        ),
+        ("Size", size::decimal(one.size)),
+        ("Containers", one.containers.to_string()),
+        ("SharedSize", "N/A".to_owned()),
+        ("UniqueSize", "N/A".to_owned()),
+        ("VirtualSize", size::decimal(one.size)),
+    ]);
+    list::Row {
+        fields,
+        labels: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIELDS, Row, row};
+    use crate::cli::render::list::{Look, draw};
+    use crate::spec::digest::Digest;
+    use crate::spec::time::Time;
+
+    #[test]
+    fn the_list_is_the_tutorials() {
+        let image = |repository: &str, tag: &str| Row {
+            repository: Some(repository.to_owned()),
+            tag: Some(tag.to_owned()),
+            id: Digest::of(b""),
+            digest: Digest::of(b"manifest"),
+            created: Time::parse_since("2h").ok(),
+            size: 864_000_000,
+            containers: 1,
+        };
+        let rows: Vec<_> = [image("kubia", "latest"), image("zhangcaiwang/kubia", "1.0")]
+            .iter()
+            .map(|one| row(one, false))
+            .collect();
+        let look = Look {
+            fields: FIELDS,
+            table: "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+            only: None,
+            format: None,
+        };
+        assert_eq!(
+            draw(&look, &rows).expect("drawn"),
+            "REPOSITORY           TAG       IMAGE ID       CREATED       SIZE\n\
+             kubia                latest    e3b0c44298fc   2 hours ago   864MB\n\
+             zhangcaiwang/kubia   1.0       e3b0c44298fc   2 hours ago   864MB\n"
+        );
+    }
+}

@@ -1,0 +1,523 @@
+//! Which verbs there are, under which names, and which there are not yet.
+//!
+//! Lives here: the table of verbs and of the nouns they also stand under
+//! (`rpod container ls` is `rpod ps`), and how a mistyped one is met.
+//! Must not: know a flag; a verb's file does.
+//! Called by: `cli`, `help`, `completion`.
+//! Always true: help lists what works and nothing else; a docker verb that is
+//! not built says so by its name.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
+
+use crate::cli::door::Door;
+use crate::cli::render::terminal;
+use crate::cli::{
+    attach, completion, cp, create, exec, failure, images, info, inspect, kill, load, logs, port,
+    ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume, wait,
+};
+use crate::cli::{flags, help, suggest};
+use crate::error::{Error, Kind, Result};
+
+/// Arguments of a verb, which know what to do.
+pub trait Act: Parser {
+    /// Does it; returns the exit status.
+    fn act(self, door: &Door) -> Result<u8>;
+}
+
+/// One verb.
+pub struct Verb {
+    /// What is typed: `ps`, `volume ls`.
+    pub name: &'static str,
+    /// Words after it, as usage has them.
+    pub usage: &'static str,
+    /// Where help lists it.
+    pub group: Group,
+    /// Its exit status may be a container's, and rpod's own failures are 125 to 127.
+    pub runs: bool,
+    /// After its first operand nothing is a flag.
+    pub operands_end_flags: bool,
+    /// Flags of docker's that are not built yet.
+    pub flags_to_come: &'static [&'static str],
+    /// What is said to somebody who left the operand out.
+    pub when_empty: Option<&'static str>,
+    make: fn() -> Command,
+    /// Does what the arguments say.
+    pub run: fn(&ArgMatches, &Door) -> Result<u8>,
+}
+
+impl std::fmt::Debug for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Where help lists a verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Run and look at containers.
+    Common,
+    /// Change containers.
+    Containers,
+    /// Images.
+    Images,
+    /// rpod and this machine.
+    System,
+    /// Only under its noun.
+    Noun,
+}
+
+impl Verb {
+    /// Makes its table of flags, called as typed.
+    pub fn command(&self, called: &str) -> Command {
+        let mut command = (self.make)()
+            .name(self.name)
+            .bin_name(format!("rpod {called}"))
+            .override_usage(self.usage_of(called))
+            .args_override_self(true)
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .help_template(help::TEMPLATE);
+        let mut help = Arg::new("help")
+            .long("help")
+            .help("Print this help")
+            .action(ArgAction::SetTrue);
+        let taken = command
+            .get_arguments()
+            .any(|arg| arg.get_short() == Some('h'));
+        if !taken {
+            help = help.short('h');
+        }
+        command = command.arg(help);
+        command
+    }
+
+    /// Returns its line of usage, called as typed.
+    pub fn usage_of(&self, called: &str) -> String {
+        format!("rpod {called} {}", self.usage)
+            .trim_end()
+            .to_owned()
+    }
+}
+
+const fn verb<A: Act>(name: &'static str, usage: &'static str, group: Group) -> Verb {
+    Verb {
+        name,
+        usage,
+        group,
+        runs: false,
+        operands_end_flags: false,
+        flags_to_come: &[],
+        when_empty: None,
+        make: A::command,
+        run: act::<A>,
+    }
+}
+
+fn act<A: Act>(matches: &ArgMatches, door: &Door) -> Result<u8> {
+    A::from_arg_matches(matches)
+        .map_err(|error| failure::of_clap(&error, "rpod --help"))?
+        .act(door)
+}
+
+const fn running(mut verb: Verb) -> Verb {
+    verb.runs = true;
+    verb
+}
+
+const fn ending_flags(mut verb: Verb) -> Verb {
+    verb.operands_end_flags = true;
+    verb
+}
+
+const fn to_come(mut verb: Verb, flags: &'static [&'static str]) -> Verb {
+    verb.flags_to_come = flags;
+    verb
+}
+
+const fn when_empty(mut verb: Verb, hint: &'static str) -> Verb {
+    verb.when_empty = Some(hint);
+    verb
+}
+
+const KUBIA: &str = "try the image built into rpod: `rpod run -d -p 1234:8080 kubia`";
+
+/// Every verb.
+pub static VERBS: &[Verb] = &[
+    when_empty(
+        to_come(
+            ending_flags(running(verb::<run::Args>(
+                "run",
+                "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+                Group::Common,
+            ))),
+            flags::container::TO_COME,
+        ),
+        KUBIA,
+    ),
+    ending_flags(running(to_come(
+        verb::<exec::Args>(
+            "exec",
+            "[OPTIONS] CONTAINER COMMAND [ARG...]",
+            Group::Common,
+        ),
+        &["--cap-add", "--preserve-fds", "--latest"],
+    ))),
+    verb::<ps::Args>("ps", "[OPTIONS]", Group::Common),
+    to_come(
+        verb::<logs::Args>("logs", "[OPTIONS] CONTAINER", Group::Common),
+        &["--details", "--color", "--names"],
+    ),
+    verb::<inspect::Any>("inspect", "[OPTIONS] NAME|ID [NAME|ID...]", Group::Common),
+    when_empty(
+        to_come(
+            ending_flags(running(verb::<create::Args>(
+                "create",
+                "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+                Group::Containers,
+            ))),
+            flags::container::TO_COME,
+        ),
+        KUBIA,
+    ),
+    running(to_come(
+        verb::<start::Args>(
+            "start",
+            "[OPTIONS] CONTAINER [CONTAINER...]",
+            Group::Containers,
+        ),
+        &["--checkpoint", "--checkpoint-dir", "--all"],
+    )),
+    to_come(
+        verb::<stop::Args>(
+            "stop",
+            "[OPTIONS] CONTAINER [CONTAINER...]",
+            Group::Containers,
+        ),
+        &["--all", "-a"],
+    ),
+    verb::<restart::Args>(
+        "restart",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        Group::Containers,
+    ),
+    to_come(
+        verb::<kill::Args>(
+            "kill",
+            "[OPTIONS] CONTAINER [CONTAINER...]",
+            Group::Containers,
+        ),
+        &["--all", "-a"],
+    ),
+    verb::<wait::Args>("wait", "CONTAINER [CONTAINER...]", Group::Containers),
+    to_come(
+        verb::<rm::Args>(
+            "rm",
+            "[OPTIONS] CONTAINER [CONTAINER...]",
+            Group::Containers,
+        ),
+        &["--link", "-l", "--all", "-a"],
+    ),
+    verb::<attach::Args>("attach", "[OPTIONS] CONTAINER", Group::Containers),
+    verb::<cp::Args>(
+        "cp",
+        "[OPTIONS] CONTAINER:PATH PATH|- or PATH|- CONTAINER:PATH",
+        Group::Containers,
+    ),
+    verb::<rename::Args>("rename", "CONTAINER NEW_NAME", Group::Containers),
+    verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
+    to_come(
+        verb::<pull::Args>("pull", "[OPTIONS] IMAGE", Group::Images),
+        &["--all-tags", "-a", "--authfile", "--creds", "--cert-dir"],
+    ),
+    to_come(
+        verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
+        &["--tree"],
+    ),
+    to_come(
+        verb::<rmi::Args>("rmi", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
+        &["--no-prune", "--platform", "--all", "-a"],
+    ),
+    verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
+    to_come(
+        verb::<load::Args>("load", "[OPTIONS]", Group::Images),
+        &["--platform"],
+    ),
+    verb::<info::Args>("info", "[OPTIONS]", Group::System),
+    verb::<version::Args>("version", "[OPTIONS]", Group::System),
+    verb::<completion::Args>("completion", "bash|zsh|fish", Group::System),
+    verb::<inspect::Container>(
+        "container inspect",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        Group::Noun,
+    ),
+    verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
+    to_come(
+        verb::<volume::Create>("volume create", "[OPTIONS] [NAME]", Group::Noun),
+        &[
+            "--availability",
+            "--group",
+            "--limit-bytes",
+            "--required-bytes",
+            "--scope",
+            "--secret",
+            "--sharing",
+            "--topology-preferred",
+            "--topology-required",
+            "--type",
+        ],
+    ),
+    to_come(
+        verb::<volume::Ls>("volume ls", "[OPTIONS]", Group::Noun),
+        &["--cluster"],
+    ),
+    verb::<volume::Inspect>(
+        "volume inspect",
+        "[OPTIONS] VOLUME [VOLUME...]",
+        Group::Noun,
+    ),
+    verb::<volume::Rm>("volume rm", "[OPTIONS] VOLUME [VOLUME...]", Group::Noun),
+    verb::<volume::Prune>("volume prune", "[OPTIONS]", Group::Noun),
+];
+
+/// A noun, and the verbs under it: what is typed after the noun, and the verb it means.
+#[derive(Debug)]
+pub struct Noun {
+    /// What is typed.
+    pub name: &'static str,
+    /// What help says of it.
+    pub about: &'static str,
+    /// Names under it, the first the one help shows, and the verb's own name.
+    pub verbs: &'static [(&'static [&'static str], &'static str)],
+    /// docker's that are not built yet.
+    pub to_come: &'static [&'static str],
+}
+
+/// Every noun.
+pub static NOUNS: &[Noun] = &[
+    Noun {
+        name: "container",
+        about: "Work with containers",
+        verbs: &[
+            (&["attach"], "attach"),
+            (&["cp"], "cp"),
+            (&["create"], "create"),
+            (&["exec"], "exec"),
+            (&["inspect"], "container inspect"),
+            (&["kill"], "kill"),
+            (&["logs"], "logs"),
+            (&["ls", "list", "ps"], "ps"),
+            (&["port"], "port"),
+            (&["rename"], "rename"),
+            (&["restart"], "restart"),
+            (&["rm", "remove"], "rm"),
+            (&["run"], "run"),
+            (&["start"], "start"),
+            (&["stop"], "stop"),
+            (&["wait"], "wait"),
+        ],
+        to_come: &[
+            "commit", "diff", "export", "pause", "prune", "stats", "top", "unpause", "update",
+        ],
+    },
+    Noun {
+        name: "image",
+        about: "Work with images",
+        verbs: &[
+            (&["inspect"], "image inspect"),
+            (&["load"], "load"),
+            (&["ls", "list"], "images"),
+            (&["pull"], "pull"),
+            (&["rm", "remove"], "rmi"),
+            (&["tag"], "tag"),
+        ],
+        to_come: &["build", "history", "import", "prune", "push", "save"],
+    },
+    Noun {
+        name: "volume",
+        about: "Work with volumes",
+        verbs: &[
+            (&["create"], "volume create"),
+            (&["inspect"], "volume inspect"),
+            (&["ls", "list"], "volume ls"),
+            (&["prune"], "volume prune"),
+            (&["rm", "remove"], "volume rm"),
+        ],
+        to_come: &["update"],
+    },
+    Noun {
+        name: "system",
+        about: "Look at rpod and this machine",
+        verbs: &[(&["info"], "info")],
+        to_come: &[
+            "df",
+            "events",
+            "prune",
+            "dial-stdio",
+            "check",
+            "service",
+            "migrate",
+            "reset",
+        ],
+    },
+];
+
+/// docker's and podman's verbs and nouns that are not built yet.
+const TO_COME: &[&str] = &[
+    "auto-update",
+    "bake",
+    "build",
+    "builder",
+    "buildx",
+    "checkpoint",
+    "commit",
+    "compose",
+    "config",
+    "context",
+    "diff",
+    "doctor",
+    "events",
+    "export",
+    "generate",
+    "healthcheck",
+    "history",
+    "import",
+    "kube",
+    "login",
+    "logout",
+    "manifest",
+    "mount",
+    "network",
+    "node",
+    "pause",
+    "plugin",
+    "pod",
+    "push",
+    "save",
+    "scout",
+    "search",
+    "secret",
+    "service",
+    "stack",
+    "stats",
+    "swarm",
+    "top",
+    "trust",
+    "umount",
+    "unpause",
+    "unshare",
+    "update",
+];
+
+/// A verb that was typed.
+#[derive(Debug)]
+pub struct Found {
+    /// Which it is.
+    pub verb: &'static Verb,
+    /// How it was called: `container ls`.
+    pub called: String,
+    /// The words after it.
+    pub words: Vec<String>,
+}
+
+/// What came of looking for a verb.
+#[derive(Debug)]
+pub enum Search {
+    /// It is there.
+    Verb(Found),
+    /// A noun stood alone or asked for help, which was given.
+    Answered,
+}
+
+/// Returns the verb of a name of its own: `ps`, `volume ls`.
+pub fn named(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+/// Finds the verb that begins with `first`.
+pub fn find(first: &str, rest: &[String]) -> Result<Search> {
+    if let Some(noun) = NOUNS.iter().find(|noun| noun.name == first) {
+        return under(noun, rest);
+    }
+    let own = named(first).filter(|verb| verb.group != Group::Noun);
+    match own {
+        Some(verb) => Ok(Search::Verb(Found {
+            verb,
+            called: verb.name.to_owned(),
+            words: rest.to_vec(),
+        })),
+        None => Err(unknown(first)),
+    }
+}
+
+fn under(noun: &'static Noun, rest: &[String]) -> Result<Search> {
+    let Some((word, after)) = rest.split_first() else {
+        terminal::answer(&help::noun(noun))?;
+        return Ok(Search::Answered);
+    };
+    if matches!(word.as_str(), "--help" | "-h" | "help") {
+        terminal::answer(&help::noun(noun))?;
+        return Ok(Search::Answered);
+    }
+    let found = noun
+        .verbs
+        .iter()
+        .find(|(names, _)| names.contains(&word.as_str()))
+        .and_then(|(names, name)| Some((names[0], named(name)?)));
+    match found {
+        Some((shown, verb)) => Ok(Search::Verb(Found {
+            verb,
+            called: format!("{} {shown}", noun.name),
+            words: after.to_vec(),
+        })),
+        None => Err(unknown_under(noun, word)),
+    }
+}
+
+fn unknown(word: &str) -> Error {
+    if TO_COME.contains(&word) {
+        return not_yet(word);
+    }
+    let own = VERBS.iter().filter(|verb| verb.group != Group::Noun);
+    let names = own
+        .map(|verb| verb.name)
+        .chain(NOUNS.iter().map(|noun| noun.name))
+        .chain(TO_COME.iter().copied());
+    let error = Error::of(Kind::Usage, format!("rpod has no verb \"{word}\""));
+    match suggest::nearest(word, names) {
+        Some(near) => error.hint(meant("", near, TO_COME)),
+        None => error.hint("`rpod --help` lists the verbs"),
+    }
+}
+
+fn unknown_under(noun: &Noun, word: &str) -> Error {
+    if noun.to_come.contains(&word) {
+        return not_yet(&format!("{} {word}", noun.name));
+    }
+    let names = noun
+        .verbs
+        .iter()
+        .flat_map(|(names, _)| names.iter().copied())
+        .chain(noun.to_come.iter().copied());
+    let error = Error::of(
+        Kind::Usage,
+        format!("rpod {} has no verb \"{word}\"", noun.name),
+    );
+    match suggest::nearest(word, names) {
+        Some(near) => error.hint(meant(&format!("{} ", noun.name), near, noun.to_come)),
+        None => error.hint(format!("`rpod {} --help` lists its verbs", noun.name)),
+    }
+}
+
+fn not_yet(name: &str) -> Error {
+    Error::of(Kind::Usage, format!("rpod has no `{name}` yet"))
+        .hint("`rpod --help` lists the verbs there are")
+}
+
+/// A slip may mean a verb that is not built: then both are said.
+fn meant(before: &str, near: &str, to_come: &[&str]) -> String {
+    if to_come.contains(&near) {
+        format!("did you mean `rpod {before}{near}`? rpod does not have it yet")
+    } else {
+        format!("did you mean `rpod {before}{near}`?")
+    }
+}

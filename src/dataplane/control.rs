@@ -1,0 +1,475 @@
+//! How a container's monitor and the user's net process talk.
+//!
+//! One seqpacket socket, `net.sock` in the runtime directory; a message is one
+//! JSON value of at most [`FRAME`] bytes, with descriptors beside it:
+//!
+//! ```text
+//! net → client   {"answer":"welcome","version":1}
+//! client → net   {"ask":"attach","version":1,"id":…,"name":…,"ip":null}
+//! net → client   {"answer":"attached","address":{…}}   + its user namespace, its network namespace
+//! client → net   {"ask":"link"}                        + the container's network namespace
+//! net → client   {"answer":"done"}
+//! client → net   {"ask":"adopt","version":1,"id":…,"name":…,"ip":…}     a link made by a predecessor
+//! net → client   {"answer":"attached",…}               as above
+//! client → net   {"ask":"members","after":null}
+//! net → client   {"answer":"members","members":[…],"more":false}
+//! net → client   {"answer":"failed","error":{…}}       instead of any of them
+//! ```
+//!
+//! A member is a member as long as its connection is open: the end of its
+//! monitor, however it comes, frees its address. Each question has one answer,
+//! and a client asks one question at a time.
+//!
+//! Lives here: the messages, the client's half, and who starts the net process.
+//! Must not: make a device.
+//! Called by: `ops`, `monitor`, `role`; the net process's half is `dataplane::switch`.
+//! Always true: whoever starts a net process or ends one holds `net.lock`; so
+//! at most one of them serves a directory. A client that meets one on its way
+//! out hears no welcome and starts anew.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::spec::container::Address;
+use crate::spec::id::{ContainerId, ContainerName};
+use crate::sys::socket;
+
+/// Bytes of the longest message.
+pub const FRAME: usize = 16 * 1024;
+
+/// Version of the messages; a net process outlives the binary that started it.
+pub const VERSION: u32 = 1;
+
+/// Name of the socket in the runtime directory.
+pub(super) const SOCKET: &str = "net.sock";
+
+/// Name of the lock of those who start and end net processes.
+pub(super) const LOCK: &str = "net.lock";
+
+/// How long an answer may take; making a link takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a net process is to do.
+#[derive(Debug)]
+pub struct NetJob {
+    /// The runtime directory in which it serves.
+    pub runtime: PathBuf,
+    /// Where it tells that it serves, or why it cannot.
+    pub ready: Ready,
+    /// A network namespace whose net process has died; none makes a new one.
+    pub adopt: Option<OwnedFd>,
+}
+
+/// A question.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "lowercase")]
+pub(super) enum Ask {
+    Attach {
+        version: u32,
+        id: ContainerId,
+        name: ContainerName,
+        ip: Option<Ipv4Addr>,
+    },
+    Link,
+    Adopt {
+        version: u32,
+        id: ContainerId,
+        name: ContainerName,
+        ip: Ipv4Addr,
+    },
+    Members {
+        after: Option<ContainerId>,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "lowercase")]
+pub(super) enum Answer {
+    Welcome { version: u32 },
+    Attached { address: Address },
+    Done,
+    Members { members: Vec<Member>, more: bool },
+    Failed { error: Error },
+}
+
+/// A container on the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: ContainerName,
+    /// Its address.
+    pub ip: Ipv4Addr,
+}
+
+/// What a new member gets.
+#[derive(Debug)]
+pub struct Attached {
+    /// Its place on the network.
+    pub address: Address,
+    /// The user namespace that owns the network: whoever joins it has its capabilities.
+    pub user: OwnedFd,
+    /// The shared network namespace: kept, it survives the net process.
+    pub network: OwnedFd,
+}
+
+/// One connection to the net process: a membership, once attached.
+#[derive(Debug)]
+pub struct Client {
+    fd: OwnedFd,
+}
+
+/// Connects to the net process that serves `runtime`; none when nobody does.
+///
+/// # Errors
+/// When the directory is not the user's own, or a net process is there and cannot be talked to.
+pub fn connect(runtime: &Path) -> Result<Option<Client>> {
+    let directory = open_directory(runtime)?;
+    connect_at(&directory).what(|| unreachable_words(runtime))
+}
+
+/// Connects to the net process that serves `runtime`; where nobody does,
+/// `launch` starts one and returns when it is ready ([`ready`]).
+/// Of several that come at once, one launches.
+pub fn connect_or(runtime: &Path, launch: impl FnOnce() -> Result<()>) -> Result<Client> {
+    let directory = open_directory(runtime)?;
+    let connected = connect_at(&directory).what(|| unreachable_words(runtime))?;
+    if let Some(client) = connected {
+        return Ok(client);
+    }
+    let lock = open_lock(&directory)
+        .and_then(|lock| lock.lock().map(|()| lock))
+        .what(|| format!("cannot lock \"{}\"", runtime.join(LOCK).display()))?;
+    let connected = connect_at(&directory)
+        .what(|| unreachable_words(runtime))
+        .and_then(|found| match found {
+            Some(client) => Ok(client),
+            None => {
+                launch()?;
+                connect_at(&directory)
+                    .what(|| unreachable_words(runtime))?
+                    .ok_or_else(|| Error::new("the net process ended as soon as it had started"))
+            }
+        });
+    // Not by closing: the process just launched is a fork and may still have a copy.
+    drop(lock.unlock());
+    connected
+}
+
+fn unreachable_words(runtime: &Path) -> String {
+    format!(
+        "cannot reach the net process at \"{}\"",
+        runtime.join(SOCKET).display()
+    )
+}
+
+impl Client {
+    /// Becomes a member, with the address wanted or a free one. It has no link yet.
+    pub fn attach(
+        &mut self,
+        id: &ContainerId,
+        name: &ContainerName,
+        ip: Option<IpAddr>,
+    ) -> Result<Attached> {
+        let ip = ip.map(ipv4).transpose()?;
+        self.join(&Ask::Attach {
+            version: VERSION,
+            id: id.clone(),
+            name: name.clone(),
+            ip,
+        })
+    }
+
+    /// Becomes a member again, with the address and the link that it has.
+    pub fn adopt(
+        &mut self,
+        id: &ContainerId,
+        name: &ContainerName,
+        ip: IpAddr,
+    ) -> Result<Attached> {
+        self.join(&Ask::Adopt {
+            version: VERSION,
+            id: id.clone(),
+            name: name.clone(),
+            ip: ipv4(ip)?,
+        })
+    }
+
+    fn join(&mut self, ask: &Ask) -> Result<Attached> {
+        let (answer, descriptors) = self.ask(ask, &[])?;
+        let mut descriptors = descriptors.into_iter();
+        match (answer, descriptors.next(), descriptors.next()) {
+            (Answer::Attached { address }, Some(user), Some(network)) => Ok(Attached {
+                address,
+                user,
+                network,
+            }),
+            (other, ..) => Err(unexpected(&other)),
+        }
+    }
+
+    /// Links the container's network namespace: it has `eth0` afterwards, without
+    /// an address ([`crate::dataplane::link::configure`] is called inside). May be asked again for another
+    /// namespace, when the container is started again.
+    pub fn link(&mut self, container: BorrowedFd<'_>) -> Result<()> {
+        match self.ask(&Ask::Link, &[container])?.0 {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Lists the members, by id.
+    pub fn members(&mut self) -> Result<Vec<Member>> {
+        let mut all: Vec<Member> = Vec::new();
+        loop {
+            let after = all.last().map(|member| member.id.clone());
+            match self.ask(&Ask::Members { after }, &[])?.0 {
+                Answer::Members { members, more } => {
+                    let empty = members.is_empty();
+                    all.extend(members);
+                    if !more || empty {
+                        return Ok(all);
+                    }
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    /// Gives the connection away, to be kept open as long as the container lives.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
+    fn ask(&mut self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(Answer, Vec<OwnedFd>)> {
+        let bytes = serde_json::to_vec(ask)?;
+        let doing = || "cannot talk to the net process";
+        socket::send_message(&self.fd, &bytes, descriptors).what(doing)?;
+        match receive(&self.fd).what(doing)? {
+            None => Err(Error::new("the net process has ended")),
+            Some((Answer::Failed { error }, _)) => Err(error),
+            Some(answer) => Ok(answer),
+        }
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl From<OwnedFd> for Client {
+    /// Takes a connection back that [`Client::into_fd`] gave away.
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+}
+
+fn unexpected(answer: &Answer) -> Error {
+    Error::internal(format!(
+        "the net process answered something else: {answer:?}"
+    ))
+}
+
+fn ipv4(ip: IpAddr) -> Result<Ipv4Addr> {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => Ok(ip),
+        IpAddr::V6(ip) => Err(Error::of(
+            Kind::Usage,
+            format!("network \"bridge\" has no IPv6 addresses such as {ip}"),
+        )),
+    }
+}
+
+fn receive(fd: &OwnedFd) -> io::Result<Option<(Answer, Vec<OwnedFd>)>> {
+    let mut buffer = vec![0; FRAME];
+    match socket::receive_message(fd, &mut buffer) {
+        Ok((0, _)) => Ok(None),
+        Ok((length, descriptors)) => Ok(Some((
+            serde_json::from_slice(&buffer[..length])?,
+            descriptors,
+        ))),
+        Err(error) if gone(&error) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer in {} seconds", PATIENCE.as_secs()),
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+fn gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
+}
+
+fn connect_at(directory: &OwnedFd) -> io::Result<Option<Client>> {
+    let fd = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    rustix::net::sockopt::set_socket_timeout(
+        &fd,
+        rustix::net::sockopt::Timeout::Recv,
+        Some(PATIENCE),
+    )?;
+    match rustix::net::connect(&fd, &socket_address(directory, SOCKET)?) {
+        Ok(()) => {}
+        Err(Errno::NOENT | Errno::CONNREFUSED | Errno::CONNRESET) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    check_peer(&fd)?;
+    match receive(&fd)? {
+        None => Ok(None),
+        Some((Answer::Welcome { version: VERSION }, _)) => Ok(Some(Client { fd })),
+        Some((Answer::Failed { error }, _)) => Err(io::Error::other(error.to_string())),
+        Some(_) => Err(io::Error::other(
+            "it was started by another version of rpod; it ends with the last container on its network",
+        )),
+    }
+}
+
+/// Says whether the other end is the user's own process.
+pub(super) fn check_peer(fd: &impl AsFd) -> io::Result<()> {
+    let peer = rustix::net::sockopt::socket_peercred(fd)?;
+    if peer.uid == rustix::process::geteuid() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("user {} is at the other end", peer.uid.as_raw()),
+    ))
+}
+
+/// A path in `directory`, however long the directory's own name is: a socket's
+/// address has room for 108 bytes only.
+pub(super) fn socket_address(directory: &OwnedFd, name: &str) -> io::Result<SocketAddrUnix> {
+    Ok(SocketAddrUnix::new(format!(
+        "/proc/self/fd/{}/{name}",
+        directory.as_raw_fd()
+    ))?)
+}
+
+/// Opens the runtime directory, making it where it is missing.
+///
+/// # Errors
+/// When it is somebody else's, or no directory.
+pub fn open_directory(runtime: &Path) -> Result<OwnedFd> {
+    let doing = || format!("cannot use the runtime directory \"{}\"", runtime.display());
+    let hint = || "name another place with XDG_RUNTIME_DIR, a directory of your own: `XDG_RUNTIME_DIR=/some/directory rpod …`";
+    let directory = match open_existing(runtime) {
+        Err(Errno::NOENT) => {
+            use std::os::unix::fs::DirBuilderExt;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(runtime)
+                .what(doing)
+                .hint(hint)?;
+            open_existing(runtime)
+        }
+        other => other,
+    };
+    let directory = match directory {
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            return Err(Error::new("it is a symbolic link or no directory"))
+                .what(doing)
+                .hint(hint);
+        }
+        other => other.what(doing).hint(hint)?,
+    };
+    let meta = rustix::fs::fstat(&directory).what(doing)?;
+    if meta.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(Error::new(format!("it belongs to user {}", meta.st_uid)))
+            .what(doing)
+            .hint(hint);
+    }
+    if meta.st_mode & 0o077 != 0 {
+        rustix::fs::fchmod(&directory, Mode::RWXU).what(doing)?;
+    }
+    Ok(directory)
+}
+
+fn open_existing(runtime: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(
+        runtime,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+/// Opens the lock of those who start and end net processes; not yet locked.
+pub(super) fn open_lock(directory: &OwnedFd) -> io::Result<File> {
+    Ok(File::from(rustix::fs::openat(
+        directory,
+        LOCK,
+        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::RUSR | Mode::WUSR,
+    )?))
+}
+
+/// Names a file of the directory by its device and number; none when it is not there.
+pub(super) fn identity(directory: &OwnedFd, name: &str) -> Option<(u64, u64)> {
+    let meta = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some((meta.st_dev, meta.st_ino))
+}
+
+/// Where a process being launched tells that it serves, or why it cannot.
+#[derive(Debug)]
+pub struct Ready(OwnedFd);
+
+impl AsRawFd for Ready {
+    fn as_raw_fd(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Where its parent waits for that.
+#[derive(Debug)]
+pub struct Waiting(OwnedFd);
+
+/// Makes the two ends of a launch.
+pub fn ready() -> io::Result<(Ready, Waiting)> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    Ok((Ready(write), Waiting(read)))
+}
+
+impl Ready {
+    /// Tells how it went. A parent that has gone is no reason to stop.
+    pub fn tell(self, outcome: &Result<()>) {
+        if let Ok(bytes) = serde_json::to_vec(outcome) {
+            drop(File::from(self.0).write_all(&bytes));
+        }
+    }
+}
+
+impl Waiting {
+    /// Waits until the process serves. The caller has dropped its own [`Ready`].
+    pub fn wait(self) -> Result<()> {
+        let mut text = String::new();
+        File::from(self.0)
+            .read_to_string(&mut text)
+            .what(|| "cannot hear from the process just started")?;
+        if text.is_empty() {
+            return Err(Error::new("the net process ended before it was ready"));
+        }
+        serde_json::from_str::<Result<()>>(&text)?
+    }
+}

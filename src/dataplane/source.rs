@@ -1,0 +1,78 @@
+//! With whose address a published port's connection reaches the program.
+//!
+//! Lives here: one decision, from the client's address and the container's.
+//! Must not: open a socket.
+//! Called by: `dataplane::relay`, `dataplane::datagram`.
+//! Always true: what it returns is no loopback address, which the container
+//! would take for its own, and of the container's version of IP.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use crate::spec::container::Address;
+
+/// Where the program is.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The container's address.
+    pub ip: Ipv4Addr,
+    /// Its gateway: who stands for clients that have no address of their own there.
+    pub gateway: Ipv4Addr,
+}
+
+impl Target {
+    /// Reads a container's place; none when it has no IPv4 address.
+    pub fn of(address: &Address) -> Option<Self> {
+        match (address.ip, address.gateway) {
+            (IpAddr::V4(ip), IpAddr::V4(gateway)) => Some(Self { ip, gateway }),
+            _ => None,
+        }
+    }
+
+    /// Returns the address and port the program sees. Port 0 means any free one.
+    ///
+    /// A client on the machine itself that came by loopback is the gateway, as
+    /// docker shows it; so is one that came by IPv6, which a container without
+    /// IPv6 has no other word for, and one with the container's own address.
+    pub fn source(&self, client: SocketAddr) -> SocketAddrV4 {
+        match client.ip().to_canonical() {
+            IpAddr::V4(ip)
+                if !(ip.is_loopback()
+                    || ip.is_unspecified()
+                    || ip.is_multicast()
+                    || ip.is_broadcast()
+                    || ip == self.ip) =>
+            {
+                SocketAddrV4::new(ip, client.port())
+            }
+            _ => SocketAddrV4::new(self.gateway, 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn a_client_keeps_its_address_where_it_has_one() {
+        let target = Target {
+            ip: [172, 17, 0, 2].into(),
+            gateway: [172, 17, 0, 1].into(),
+        };
+        for (client, seen) in [
+            ("198.51.100.77:40000", "198.51.100.77:40000"),
+            ("[::ffff:198.51.100.77]:40000", "198.51.100.77:40000"),
+            ("127.0.0.1:40000", "172.17.0.1:0"),
+            ("127.9.9.9:40000", "172.17.0.1:0"),
+            ("[::ffff:127.0.0.1]:40000", "172.17.0.1:0"),
+            ("[::1]:40000", "172.17.0.1:0"),
+            ("[2001:db8::7]:40000", "172.17.0.1:0"),
+            ("172.17.0.2:40000", "172.17.0.1:0"),
+            ("172.17.0.9:40000", "172.17.0.9:40000"),
+            ("0.0.0.0:1", "172.17.0.1:0"),
+        ] {
+            let client = client.parse().expect(client);
+            assert_eq!(target.source(client).to_string(), seen, "{client}");
+        }
+    }
+}

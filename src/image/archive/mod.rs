@@ -1,0 +1,265 @@
+//! Archives: images that were saved by docker, podman and others.
+//!
+//! ```text
+//! docker-archive  manifest.json, <config>.json, <layer>.tar …   (docker before 25, podman)
+//! OCI layout      oci-layout, index.json, blobs/sha256/…        (docker since 25 has both)
+//! ```
+//!
+//! 1. Take the files out of the stream or directory into `tmp/`, hashed on the way.
+//! 2. Read the index, or manifest.json, and choose the manifests for this machine.
+//! 3. Give every blob that an image needs its name, when its digest is the one said.
+//! 4. Unpack the layers, which checks their diff ids.
+//! 5. Put the names into the index.
+//!
+//! Lives here: the steps, and the OCI layout; below, `content` (the files) and
+//! `docker` (docker's own form).
+//! Must not: print, or keep a file that no image needs.
+//! Called by: `ops::load`.
+//! Always true: memory is bounded whatever the archive says: files go to the
+//! disk, and only documents of at most 4 MiB are read into memory.
+
+mod content;
+mod docker;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use oci_spec::image::{ImageConfiguration, ImageManifest};
+use serde::Deserialize;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::image::layer::{self, Report};
+use crate::progress::Progress;
+use crate::spec::digest::Digest;
+use crate::spec::idmap::IdMap;
+use crate::spec::platform::Platform;
+use crate::spec::reference::Reference;
+use crate::store::Store;
+use crate::store::images::{DOCUMENT_LIMIT, Entry, parse_document};
+use content::Content;
+pub use content::Source;
+
+/// An image that was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its names; none when the archive says none.
+    pub names: Vec<Reference>,
+    /// Its id.
+    pub id: Digest,
+}
+
+/// Loads all images of an archive into the store and unpacks their layers.
+///
+/// The caller is root of a user namespace with that map when it has more than
+/// the user's own id, and may start threads.
+pub fn load(
+    store: &Store,
+    source: Source<'_>,
+    id_map: &IdMap,
+    progress: &dyn Progress,
+) -> Result<Vec<Loaded>> {
+    let content = Content::take(store, source)?;
+    let found = if content.has("index.json") {
+        layout(&content)?
+    } else if content.has("manifest.json") {
+        docker::images(&content)?
+    } else {
+        return Err(Error::new(
+            "it holds no image: there is neither a manifest.json nor an index.json in it",
+        )
+        .hint("`rpod load` reads what `save` has written; a root file system is read by `rpod import`"));
+    };
+    if found.is_empty() {
+        return Err(Error::new("it holds no image: its list of images is empty"));
+    }
+    let mut loaded = Vec::new();
+    for image in found {
+        loaded.push(keep(&content, image, id_map, progress)?);
+    }
+    Ok(loaded)
+}
+
+/// A manifest whose blobs are all in the store, and the names it is to have.
+struct Found {
+    entry: Entry,
+    names: Vec<Reference>,
+}
+
+/// Steps 4 and 5.
+fn keep(
+    content: &Content,
+    found: Found,
+    id_map: &IdMap,
+    progress: &dyn Progress,
+) -> Result<Loaded> {
+    let store = content.store();
+    let image = store.load_image(&found.entry)?;
+    for layer in &image.layers {
+        let step = progress.begin(layer.diff_id.short(), "Loading layer", Some(layer.size));
+        let unpacked = layer::unpack_blob(store, layer, id_map, Report { progress, step });
+        progress.end(step, if unpacked.is_ok() { "Loaded" } else { "Failed" });
+        unpacked?;
+    }
+    let named = |name| {
+        Entry::new(
+            &found.entry.media_type,
+            found.entry.digest.clone(),
+            found.entry.size,
+            name,
+        )
+    };
+    if found.names.is_empty() {
+        store.add_image(named(None))?;
+    }
+    for name in &found.names {
+        store.add_image(named(Some(name)))?;
+    }
+    Ok(Loaded {
+        names: found.names,
+        id: image.id,
+    })
+}
+
+/// A list of manifests: `index.json`, or an index among the blobs (OCI image spec, image-index.md).
+#[derive(Debug, Deserialize)]
+struct Index {
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    #[serde(default)]
+    media_type: String,
+    digest: Digest,
+    size: u64,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    platform: Option<Platform>,
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEXES: [&str; 2] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+/// Indexes in indexes.
+const DEPTH_LIMIT: usize = 4;
+
+/// Steps 2 and 3 for an OCI layout.
+fn layout(content: &Content) -> Result<Vec<Found>> {
+    let what = || "cannot read index.json";
+    let index: Index = parse_document(&content.document("index.json")?).what(what)?;
+    // Docker's own list beside it names images that the index does not.
+    let tags = docker::tags(content);
+    let mut found: Vec<Found> = Vec::new();
+    for descriptor in for_this_machine(index.manifests).what(what)? {
+        let names = names(&descriptor.annotations)?;
+        let manifest = manifest(content, descriptor, 0)?;
+        let (entry, config) = take_manifest(content, &manifest)?;
+        let names = match names.as_slice() {
+            [] => tags.get(&config).cloned().unwrap_or_default(),
+            _ => names,
+        };
+        // An image with several names has several entries.
+        match found.iter_mut().find(|f| f.entry.digest == entry.digest) {
+            Some(known) => known.names.extend(names),
+            None => found.push(Found { entry, names }),
+        }
+    }
+    for image in &mut found {
+        image.names.sort();
+        image.names.dedup();
+    }
+    Ok(found)
+}
+
+/// Follows indexes to the manifest for this machine.
+fn manifest(content: &Content, descriptor: Descriptor, depth: usize) -> Result<Descriptor> {
+    if !INDEXES.contains(&descriptor.media_type.as_str()) {
+        return Ok(descriptor);
+    }
+    if depth == DEPTH_LIMIT {
+        return Err(Error::new(format!(
+            "its indexes are nested more than {DEPTH_LIMIT} deep"
+        )));
+    }
+    let what = || format!("cannot read index {}", descriptor.digest);
+    let bytes = content.blob_document(&descriptor.digest, descriptor.size)?;
+    let index: Index = parse_document(&bytes).what(what)?;
+    let chosen = for_this_machine(index.manifests).what(what)?;
+    let chosen = chosen
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::new("it lists no image").what(what()))?;
+    manifest(content, chosen, depth + 1)
+}
+
+/// Leaves out what is for other machines, and what is no image but is about one.
+fn for_this_machine(manifests: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
+    let host = Platform::host();
+    let images: Vec<Descriptor> = manifests
+        .into_iter()
+        .filter(|d| !d.annotations.contains_key("vnd.docker.reference.type"))
+        .collect();
+    let fits = |d: &Descriptor| d.platform.as_ref().is_none_or(|p| host.accepts(p));
+    if images.is_empty() || images.iter().any(fits) {
+        return Ok(images.into_iter().filter(fits).collect());
+    }
+    let there: Vec<String> = images
+        .iter()
+        .filter_map(|d| d.platform.as_ref().map(Platform::to_string))
+        .collect();
+    Err(Error::of(
+        Kind::NotFound,
+        format!("it has no image for {host}, only for {}", there.join(", ")),
+    ))
+}
+
+/// Brings a manifest, its configuration and its layers into the store; returns its
+/// entry, without a name, and the configuration's digest.
+fn take_manifest(content: &Content, descriptor: &Descriptor) -> Result<(Entry, Digest)> {
+    let what = || format!("cannot read manifest {}", descriptor.digest);
+    let bytes = content.blob_document(&descriptor.digest, descriptor.size)?;
+    let manifest: ImageManifest = parse_document(&bytes).what(what)?;
+    let config: Digest = manifest.config().digest().as_ref().parse().what(what)?;
+    let document = content.blob_document(&config, manifest.config().size())?;
+    let _: ImageConfiguration =
+        parse_document(&document).what(|| format!("{} is no image", descriptor.digest))?;
+    for layer in manifest.layers() {
+        let digest: Digest = layer.digest().as_ref().parse().what(what)?;
+        content.keep_blob(&digest, layer.size())?;
+    }
+    content.keep_blob(&config, manifest.config().size())?;
+    content.keep_blob(&descriptor.digest, descriptor.size)?;
+    let media_type = match descriptor.media_type.as_str() {
+        "" => MANIFEST,
+        said => said,
+    };
+    let entry = Entry::new(media_type, descriptor.digest.clone(), descriptor.size, None);
+    Ok((entry, config))
+}
+
+/// Returns the names that annotations give. A bare word is a tag of a name that
+/// only the user knows.
+fn names(annotations: &BTreeMap<String, String>) -> Result<Vec<Reference>> {
+    let said = |key: &str| {
+        annotations
+            .get(key)
+            .filter(|name| name.contains([':', '/']))
+    };
+    said("io.containerd.image.name")
+        .or_else(|| said("org.opencontainers.image.ref.name"))
+        .map(|name| name.parse())
+        .transpose()
+        .map(|name| name.into_iter().collect())
+}
+
+/// Bytes of a document at most.
+const fn document_limit() -> u64 {
+    DOCUMENT_LIMIT
+}

@@ -1,0 +1,307 @@
+//! Registries: the client's side of the OCI distribution specification.
+//!
+//! ```text
+//! GET /v2/                                   is anyone there, and over TLS or not
+//! GET /v2/<repository>/manifests/<tag|digest>
+//! GET /v2/<repository>/blobs/<digest>        with Range, to go on where we stopped
+//! ```
+//!
+//! Lives here: [`Registry`]: which host a name means, HTTPS or HTTP, being let
+//! in, and a registry's refusals in words.
+//! Must not: touch the store.
+//! Called by: `transfer`.
+//! Always true: a manifest that is returned has the digest it was asked by.
+//! Plain HTTP is spoken to this machine itself, and elsewhere only when the user
+//! said so.
+
+pub mod auth;
+pub mod http;
+pub mod manifest;
+pub mod proxy;
+pub mod tls;
+pub mod url;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use hyper::StatusCode;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RANGE};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::image::credentials::Credential;
+use crate::image::registry::http::{Answer, Call, Client, Fault, FaultKind, Limits};
+use crate::image::registry::manifest::clean;
+use crate::image::registry::proxy::Proxies;
+use crate::image::registry::url::{Origin, Url};
+use crate::spec::digest::Digest;
+use crate::spec::reference::DOCKER_HUB;
+use crate::store::images::DOCUMENT_LIMIT;
+
+/// How a registry is to be spoken to.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// What it is told to let us in.
+    pub credential: Option<Credential>,
+    /// Its certificate need not be valid, and it may be without TLS.
+    pub insecure: bool,
+    /// How long we wait.
+    pub limits: Limits,
+    /// What stands between.
+    pub proxies: Proxies,
+}
+
+/// A manifest as it came.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their digest.
+    pub digest: Digest,
+    /// What the registry said it is.
+    pub media_type: Option<String>,
+}
+
+/// One registry.
+pub struct Registry {
+    client: Client,
+    /// What references call it.
+    name: String,
+    credential: Option<Credential>,
+    insecure: bool,
+    origin: OnceCell<Origin>,
+    /// The `Authorization` that last let us into a repository.
+    passes: Mutex<HashMap<String, HeaderValue>>,
+}
+
+impl Registry {
+    /// Returns the registry of a name; asks nothing yet.
+    pub fn new(name: &str, access: Access) -> Self {
+        Self {
+            client: Client::new(access.limits, !access.insecure, access.proxies),
+            name: name.to_owned(),
+            credential: access.credential,
+            insecure: access.insecure,
+            origin: OnceCell::new(),
+            passes: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Returns how long it waits.
+    pub fn limits(&self) -> &Limits {
+        self.client.limits()
+    }
+
+    /// Fetches a manifest by tag or digest, and checks its digest.
+    pub async fn manifest(&self, repository: &str, wanted: &str) -> Result<Document> {
+        let mut call = self
+            .call(&format!("/v2/{repository}/manifests/{wanted}"))
+            .await?;
+        let accept = HeaderValue::from_static(manifest::ACCEPT);
+        call.headers.insert(ACCEPT, accept);
+        let mut answer = self.ask(repository, &call).await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.refusal(answer, "such image").await);
+        }
+        let origin = answer.url.origin.clone();
+        let media_type = answer
+            .header(CONTENT_TYPE.as_str())
+            .and_then(|text| text.split(';').next())
+            .map(|text| text.trim().to_owned());
+        let said = answer.header("docker-content-digest").map(str::to_owned);
+        let bytes = answer
+            .bytes(DOCUMENT_LIMIT)
+            .await
+            .map_err(Error::from)
+            .what(|| "cannot read its manifest")?;
+        let digest = Digest::of(&bytes);
+        // A digest of another kind (sha512) is none that we were asked to check.
+        let expected = [Some(wanted.to_owned()), said]
+            .into_iter()
+            .flatten()
+            .filter_map(|text| text.parse::<Digest>().ok());
+        for expected in expected {
+            if expected != digest {
+                return Err(Error::new(format!(
+                    "the manifest that {origin} sent has digest {digest}, not {expected}"
+                )));
+            }
+        }
+        Ok(Document {
+            bytes,
+            digest,
+            media_type,
+        })
+    }
+
+    /// Begins to fetch a blob, from byte `from` if the registry can.
+    ///
+    /// The answer's status is 200 (from the beginning), 206 (from `from`) or 416.
+    pub async fn blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        from: u64,
+    ) -> Result<Answer, Fault> {
+        let mut call = self
+            .call(&format!("/v2/{repository}/blobs/{digest}"))
+            .await?;
+        if from > 0
+            && let Ok(range) = HeaderValue::from_str(&format!("bytes={from}-"))
+        {
+            call.headers.insert(RANGE, range);
+        }
+        let answer = self.ask(repository, &call).await?;
+        match answer.status.as_u16() {
+            200 | 206 | 416 => Ok(answer),
+            _ => Err(self.refusal(answer, "such blob").await.into()),
+        }
+    }
+
+    async fn call(&self, path: &str) -> Result<Call, Fault> {
+        Ok(Call::get(Url {
+            origin: self.origin().await?.clone(),
+            path: path.to_owned(),
+        }))
+    }
+
+    /// Makes a request, and once more after a challenge was answered.
+    async fn ask(&self, repository: &str, call: &Call) -> Result<Answer, Fault> {
+        let pass = self.passes().get(repository).cloned();
+        let answer = self.client.exchange(call, pass.as_ref()).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || answer.url.origin != call.url.origin {
+            return Ok(answer);
+        }
+        // A token has its time, so an old one may have to be replaced: once.
+        let scope = format!("repository:{repository}:pull");
+        for challenge in auth::challenges(&answer.headers) {
+            let credential = self.credential.as_ref();
+            let origin = &call.url.origin;
+            let pass = auth::answer(&self.client, origin, &challenge, credential, &scope)
+                .await
+                .map_err(|error| self.log_in(error))?;
+            if let Some(pass) = pass {
+                self.passes().insert(repository.to_owned(), pass.clone());
+                return self.client.exchange(call, Some(&pass)).await;
+            }
+        }
+        Ok(answer)
+    }
+
+    fn passes(&self) -> std::sync::MutexGuard<'_, HashMap<String, HeaderValue>> {
+        self.passes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns where it is, having found out whether it speaks TLS.
+    async fn origin(&self) -> Result<&Origin, Fault> {
+        self.origin.get_or_try_init(|| self.find_out()).await
+    }
+
+    async fn find_out(&self) -> Result<Origin, Fault> {
+        let host = match self.name.as_str() {
+            DOCKER_HUB => "registry-1.docker.io",
+            other => other,
+        };
+        let secure = Origin::parse(host, true)?;
+        if secure.is_loopback() {
+            let plain = Origin::parse(host, false)?;
+            return self.first_of(plain, secure).await;
+        }
+        if self.insecure {
+            let plain = Origin::parse(host, false)?;
+            return self.first_of(secure, plain).await;
+        }
+        Ok(secure)
+    }
+
+    /// Returns whichever answers. Where neither does, the failure of the one that was there counts.
+    async fn first_of(&self, first: Origin, second: Origin) -> Result<Origin, Fault> {
+        let fault = match self.greet(&first).await {
+            Ok(()) => return Ok(first),
+            Err(fault) => fault,
+        };
+        match self.greet(&second).await {
+            Ok(()) => Ok(second),
+            Err(_) if fault.kind != FaultKind::Unreachable => Err(fault),
+            Err(_) if !first.tls => Err(fault),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn greet(&self, origin: &Origin) -> Result<(), Fault> {
+        let call = Call::get(Url {
+            origin: origin.clone(),
+            path: "/v2/".to_owned(),
+        });
+        let mut answer = self.client.send(&call, None).await?;
+        let body = answer.bytes(DOCUMENT_LIMIT).await.unwrap_or_default();
+        // Servers of TLS tell a guest who speaks HTTP so, in their own words.
+        let text = String::from_utf8_lossy(&body);
+        if answer.status == StatusCode::BAD_REQUEST && !origin.tls && text.contains("HTTPS") {
+            let text = format!("{origin} answers over TLS only");
+            return Err(Fault::new(FaultKind::Cut, Error::new(text)));
+        }
+        Ok(())
+    }
+
+    /// Turns a status that is no success into words. `noun` is what was asked for.
+    async fn refusal(&self, mut answer: Answer, noun: &str) -> Error {
+        let status = answer.status.as_u16();
+        let host = answer.url.origin.to_string();
+        let words = said(&answer.bytes(64 << 10).await.unwrap_or_default());
+        let from = format!("{status} from {host}");
+        match status {
+            404 => Error::of(
+                Kind::NotFound,
+                format!("the registry has no {noun} ({from})"),
+            ),
+            401 | 403 if self.credential.is_none() => self.log_in(Error::new(format!(
+                "the registry shows it to nobody it does not know, or has no {noun} ({from})"
+            ))),
+            401 | 403 => self.log_in(Error::new(format!(
+                "the registry does not let you have it with the login it was given, or has no {noun} ({from})"
+            ))),
+            429 => {
+                let error = Error::new(format!(
+                    "the registry has had too many requests from here ({from}{})",
+                    answer
+                        .header("retry-after")
+                        .map(|after| format!("; it says to come back after {} s", clean(after)))
+                        .unwrap_or_default()
+                ));
+                match self.credential {
+                    None => error.hint(format!(
+                        "who is logged in may ask more often: `rpod login {}`",
+                        self.name
+                    )),
+                    Some(_) => error,
+                }
+            }
+            _ if words.is_empty() => Error::new(format!("the registry refuses ({from})")),
+            _ => Error::new(format!("the registry refuses: {words} ({from})")),
+        }
+    }
+
+    fn log_in(&self, error: Error) -> Error {
+        error.hint(format!("log in first: `rpod login {}`", self.name))
+    }
+}
+
+/// Returns the first message of an error document (distribution spec, "Error Codes").
+fn said(bytes: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Errors {
+        errors: Vec<One>,
+    }
+    #[derive(Deserialize)]
+    struct One {
+        #[serde(default)]
+        message: String,
+    }
+    serde_json::from_slice::<Errors>(bytes)
+        .ok()
+        .and_then(|errors| errors.errors.into_iter().next())
+        .map(|one| clean(&one.message))
+        .unwrap_or_default()
+}

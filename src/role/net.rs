@@ -1,0 +1,54 @@
+//! The net process: the user's shared network namespace and who is on it.
+//!
+//! The order of its start, each step with the reason for its place:
+//! 1. Its name, so that `ps` tells it from the start.
+//! 2. The network namespace: a new one, or that of a predecessor that was killed.
+//! 3. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
+//! 4. The socket: from here on clients are heard.
+//! 5. "Ready" to whoever started it; a failure of any step goes the same way.
+//!
+//! Lives here: that order.
+//! Must not: decide an address or answer a client (`dataplane::switch`).
+//! Called by: `role::open`, in a process with one thread that is root, with all
+//! capabilities, in the user namespace that is to own the network; detached from
+//! its starter's session and terminal.
+//! Always true: it ends by itself when nobody is on the network.
+
+use crate::dataplane::control::NetJob;
+use crate::dataplane::link;
+use crate::dataplane::switch::Switch;
+use crate::error::{Context, Result};
+use crate::network::plan::Plan;
+use crate::sys::net;
+
+/// Does the job and returns the exit status of the process.
+pub fn main(job: NetJob) -> u8 {
+    drop(net::set_name(c"rpod-net"));
+    match start(&job) {
+        Ok(mut switch) => {
+            job.ready.tell(&Ok(()));
+            drop(job.adopt);
+            u8::from(switch.run().is_err())
+        }
+        Err(error) => {
+            job.ready
+                .tell(&Err(error.what("cannot make the default network")));
+            1
+        }
+    }
+}
+
+fn start(job: &NetJob) -> Result<Switch> {
+    match &job.adopt {
+        Some(network) => net::enter_network(network)
+            .what(|| "cannot join the network namespace of the one before")?,
+        None => net::unshare_network()
+            .what(|| "cannot make a network namespace")
+            .hint(
+                || "an administrator may have set its limit to 0: `sysctl user.max_net_namespaces`",
+            )?,
+    }
+    let plan = Plan::default_network();
+    link::create_bridge(&plan)?;
+    Switch::serve(&job.runtime, plan)
+}

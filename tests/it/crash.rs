@@ -1,0 +1,152 @@
+//! `kill -9` of rpod at any instant: afterwards everything works, and what was
+//! staged is swept. `RPOD_TEST_KILLS` says how often (60; 500 with
+//! `RPOD_TEST_FULL=1`).
+
+use std::time::Duration;
+
+use crate::support::image::{Image, Layer, busybox_layer};
+use crate::support::registry::{HostileRegistry, Reply};
+use crate::support::{Sandbox, eventually, probe};
+
+fn kills() -> u32 {
+    let told = std::env::var("RPOD_TEST_KILLS").ok();
+    let usual = if probe::full() { 500 } else { 60 };
+    told.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Spread over the time a command takes, without a source of chance: the same
+/// instants in every run are no loss, as no two runs are equally fast.
+fn instants(count: u32, whole: Duration) -> impl Iterator<Item = Duration> {
+    let longest = whole + whole / 4;
+    (0..count).map(move |n| {
+        let part = f64::from(n.wrapping_mul(2_654_435_769) >> 8) / f64::from(1 << 24);
+        longest.mul_f64(part)
+    })
+}
+
+/// Runs a command again and again, each time killed at another instant.
+fn kill_at_instants(rpod: &Sandbox, count: u32, arguments: &[&str], between: impl Fn()) {
+    let whole = rpod.run(arguments).took;
+    between();
+    for instant in instants(count, whole) {
+        let mut running = rpod.command(arguments).spawn();
+        std::thread::sleep(instant);
+        running.signal("KILL");
+        drop(running);
+        between();
+    }
+}
+
+fn swept(rpod: &Sandbox) {
+    eventually("what was staged is swept", || {
+        rpod.run(&["images", "-q"]).success();
+        rpod.run(&["ps", "-aq"]).success();
+        if !rpod.staged().is_empty() {
+            rpod.run(&["system", "check", "--repair"]).success();
+        }
+        rpod.staged().is_empty()
+    });
+}
+
+fn image() -> Image {
+    Image::new("tiny")
+        .layer(busybox_layer().gzip())
+        .layer(Layer::new().file("greeting", "sound").gzip())
+        .cmd(&["cat", "/greeting"])
+}
+
+#[test]
+fn killed_while_pulling() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&image(), |_| Reply::Honest);
+    let name = registry.name("tiny");
+    kill_at_instants(&rpod, kills() / 4, &["pull", &name], || {
+        let _gone = rpod.run(&["rmi", "-f", &name]);
+    });
+    rpod.run(&["pull", &name]).success();
+    rpod.run(&["run", "--rm", &name])
+        .success()
+        .stdout_is("sound");
+    swept(&rpod);
+}
+
+#[test]
+fn killed_while_loading() {
+    let rpod = Sandbox::new();
+    let archive = rpod.write("image.tar", image().docker_archive());
+    let words = ["load", "-i", archive.to_str().unwrap()];
+    kill_at_instants(&rpod, kills() / 4, &words, || {
+        let _gone = rpod.run(&["rmi", "-f", "tiny"]);
+    });
+    rpod.run(&words).success();
+    rpod.run(&["run", "--rm", "tiny"])
+        .success()
+        .stdout_is("sound");
+    swept(&rpod);
+}
+
+#[test]
+fn killed_while_running() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let words = ["run", "--rm", "--name", "same", "busybox", "true"];
+    kill_at_instants(&rpod, kills() / 4, &words, || {
+        rpod.run(&["rm", "-f", "same"]).success();
+    });
+    rpod.run(&words).success();
+    rpod.remove_all();
+    swept(&rpod);
+}
+
+#[test]
+fn killed_while_removing() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let make = || {
+        rpod.run(&["rm", "-f", "same"]).success();
+        rpod.start(&["--name", "same", "busybox", "sleep", "1000"]);
+    };
+    make();
+    kill_at_instants(&rpod, kills() / 4, &["rm", "-f", "same"], make);
+    rpod.remove_all();
+    swept(&rpod);
+}
+
+#[test]
+fn a_killed_monitor_is_found_out() {
+    let rpod = Sandbox::with(&["busybox"]);
+    rpod.start(&["--name", "orphan", "busybox", "sleep", "1000"]);
+    let monitors = rpod.processes();
+    let monitor = monitors
+        .iter()
+        .find(|process| process.name.contains("monitor"));
+    let pid = monitor.expect("a process named rpod-monitor").pid;
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    eventually("ps tells the truth", || {
+        let alive = rpod
+            .processes()
+            .iter()
+            .any(|process| process.name == "sleep");
+        let running = rpod.inspect("orphan", "{{.State.Running}}") == "true";
+        alive == running
+    });
+    rpod.run(&["rm", "-f", "orphan"]).success();
+    rpod.run(&["run", "--rm", "--name", "orphan", "busybox", "echo", "fine"])
+        .success()
+        .stdout_is("fine\n");
+}
+
+#[test]
+fn a_killed_network_process_is_replaced() {
+    let rpod = Sandbox::with(&["busybox"]);
+    rpod.start(&["--name", "one", "busybox", "sleep", "1000"]);
+    let all = rpod.processes();
+    let Some(net) = all.iter().find(|process| process.name.contains("net")) else {
+        panic!("a process named rpod-net");
+    };
+    let pid = rustix::process::Pid::from_raw(net.pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rpod.run(&["run", "--rm", "busybox", "ip", "route"])
+        .success()
+        .stdout_has("172.17.0.1");
+    rpod.remove_all();
+}

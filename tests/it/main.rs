@@ -1,0 +1,65 @@
+//! The integration tests: one binary, one `mod` per theme a user would name.
+//!
+//! A test's name is a sentence about rpod; its body reads as what a user does.
+//! Each runs in a `Sandbox` of its own (`tests/support`), so tests run at once.
+//! Used by `tests/run` and by `cargo test`; the images come from
+//! `tests/images/build`. What must not live here: tests of one function, which
+//! are beside the function. Always true: rpod is only seen from outside.
+//!
+//! `tests/run` runs a part of these again as a user without subordinate ids and
+//! as root; the part is the tests in the modules it names.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::let_underscore_must_use,
+    reason = "a test that cannot go on says so by a panic, and prints what it saw"
+)]
+#![allow(dead_code, reason = "the harness offers more than each moment uses")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+/// Programs which people run for real: node, redis, nginx, apt.
+mod applications;
+/// Attaching to a running container.
+mod attach;
+/// Machines that lack or forbid something: what still works, and what is said.
+mod broken_hosts;
+/// Several rpods at the same time.
+mod concurrency;
+/// Files between a container and the host: `cp`.
+mod copy;
+/// `kill -9` of rpod at any instant.
+mod crash;
+/// Commands in a running container: `exec`.
+mod exec;
+/// Archives which mean harm.
+mod hostile;
+/// Who the user is inside: `--user`, owners, groups.
+mod identity;
+/// What is in the store and what it is called: `images`, `tag`, `rmi`, `history`.
+mod images;
+/// `create`, `start`, `stop`, `kill`, `restart`, `wait`, `rm`, `ps`, `rename`.
+mod lifecycle;
+/// Images from files and standard input, and back: `load`, `save`.
+mod load;
+/// What containers wrote: `logs`.
+mod logs;
+/// What may be typed: flags, their places, names and their conflicts.
+mod names_and_flags;
+/// Which network a container is on and whom it reaches.
+mod network;
+/// Published ports.
+mod ports;
+/// Images from registries, good and bad.
+mod pull;
+/// `run`: the program, its input, output, environment and exit code.
+mod run;
+/// `inspect`, and `--format` everywhere.
+mod templates;
+/// Named volumes, directories of the host, and `--mount`.
+mod volumes;

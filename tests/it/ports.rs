@@ -1,0 +1,256 @@
+//! Published ports: where they listen, whom they let in, and who has them.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+use crate::require;
+use crate::support::{Sandbox, eventually, free_port, http_get, probe};
+
+const SERVE: [&str; 7] = ["busybox", "httpd", "-f", "-p", "80", "-h", "/var/www"];
+
+fn serve(rpod: &Sandbox, name: &str, publish: &[&str]) -> String {
+    let mut words = vec!["--name", name];
+    for port in publish {
+        words.extend(["-p", port]);
+    }
+    words.extend(SERVE);
+    rpod.start(&words)
+}
+
+#[test]
+fn run_publishes_port_on_every_address() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    serve(&rpod, "web", &[&format!("{port}:80")]);
+    assert_eq!(
+        http_get(format!("127.0.0.1:{port}"), "/"),
+        "busybox of Debian\n"
+    );
+    if probe::ipv6_loopback() {
+        assert_eq!(
+            http_get(format!("[::1]:{port}"), "/"),
+            "busybox of Debian\n"
+        );
+    }
+    rpod.run(&["port", "web"])
+        .success()
+        .stdout_has(&format!("80/tcp -> 0.0.0.0:{port}"));
+    rpod.run(&["port", "web", "80"])
+        .success()
+        .stdout_has(&format!("0.0.0.0:{port}"));
+    rpod.remove_all();
+}
+
+#[test]
+fn run_publishes_only_on_the_address_asked_for() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    serve(&rpod, "web", &[&format!("127.0.0.2:{port}:80")]);
+    assert_eq!(
+        http_get(format!("127.0.0.2:{port}"), "/"),
+        "busybox of Debian\n"
+    );
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    rpod.remove_all();
+}
+
+#[test]
+fn a_port_left_out_is_a_free_one_and_is_told() {
+    let rpod = Sandbox::with(&["busybox"]);
+    serve(&rpod, "web", &["127.0.0.1::80", "80"]);
+    let shown = rpod.run(&["port", "web", "80/tcp"]).success().stdout();
+    let first = shown
+        .lines()
+        .find(|line| line.starts_with("127.0.0.1:"))
+        .unwrap();
+    assert_eq!(http_get(first, "/"), "busybox of Debian\n");
+    assert!(
+        shown.lines().any(|line| line.starts_with("0.0.0.0:")),
+        "{shown}"
+    );
+    rpod.remove_all();
+}
+
+#[test]
+fn ranges_and_several_ports_are_published() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let (one, two) = (free_port(), free_port());
+    serve(
+        &rpod,
+        "web",
+        &[&format!("{one}:80"), &format!("127.0.0.1:{two}:80")],
+    );
+    for port in [one, two] {
+        assert_eq!(
+            http_get(format!("127.0.0.1:{port}"), "/"),
+            "busybox of Debian\n"
+        );
+    }
+    rpod.remove_all();
+}
+
+#[test]
+fn a_port_that_is_taken_is_refused_and_the_holder_named() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    let publish = format!("{port}:80");
+    serve(&rpod, "first", &[&publish]);
+    let refused = rpod.run(&[
+        "run", "-d", "--name", "second", "-p", &publish, "busybox", "true",
+    ]);
+    refused
+        .refuses()
+        .stderr_has(&port.to_string())
+        .stderr_has("in use")
+        .stderr_has("\"first\"");
+    let names = rpod
+        .run(&["ps", "-a", "--format", "{{.Names}}"])
+        .success()
+        .stdout();
+    assert_eq!(names, "first\n", "the refused one left nothing");
+    rpod.remove_all();
+    let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = holder.local_addr().unwrap().port();
+    let publish = format!("127.0.0.1:{port}:80");
+    rpod.run(&["run", "-d", "-p", &publish, "busybox", "true"])
+        .refuses()
+        .stderr_has(&port.to_string())
+        .stderr_has("in use");
+}
+
+#[test]
+fn a_port_is_free_again_after_stop_and_back_after_start() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    serve(&rpod, "web", &[&format!("{port}:80")]);
+    http_get(format!("127.0.0.1:{port}"), "/");
+    rpod.run(&["stop", "-t", "1", "web"]).success();
+    eventually("the port is free", || {
+        std::net::TcpListener::bind(("0.0.0.0", port)).is_ok()
+    });
+    rpod.run(&["start", "web"]).success();
+    assert_eq!(
+        http_get(format!("127.0.0.1:{port}"), "/"),
+        "busybox of Debian\n"
+    );
+    rpod.remove_all();
+}
+
+#[test]
+fn a_privileged_port_is_refused_with_the_reason() {
+    require!(!probe::is_root(), "root may listen on every port");
+    let start = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    require!(
+        start.trim() == "1024",
+        "this machine lets users listen on low ports"
+    );
+    let rpod = Sandbox::with(&["busybox"]);
+    rpod.run(&["run", "--rm", "-p", "80:80", "busybox", "true"])
+        .refuses()
+        .stderr_has("1024")
+        .stderr_has("ip_unprivileged_port_start");
+}
+
+#[test]
+fn udp_is_published_too() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    let publish = format!("127.0.0.1:{port}:9/udp");
+    let echo = "while :; do nc -u -l -p 9 -e cat; done";
+    // Not every busybox has `-e`; a plain listener prints what comes.
+    let plain = "nc -u -l -p 9";
+    let script = format!("nc --help 2>&1 | grep -q -- '-e PROG' && {{ {echo}; }}; {plain}");
+    rpod.start(&[
+        "--name", "udp", "-p", &publish, "busybox", "sh", "-c", &script,
+    ]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    eventually("a datagram arrives", || {
+        socket.send_to(b"datagram\n", ("127.0.0.1", port)).ok();
+        std::thread::sleep(Duration::from_millis(100));
+        let mut buffer = [0; 64];
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        socket
+            .recv(&mut buffer)
+            .is_ok_and(|count| &buffer[..count] == b"datagram\n")
+            || rpod.run(&["logs", "udp"]).stdout().contains("datagram")
+    });
+    rpod.remove_all();
+}
+
+#[test]
+fn a_connection_carries_megabytes_both_ways_and_half_closes() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    let publish = format!("127.0.0.1:{port}:80");
+    // Answers only after the end of the request's stream: needs the half close.
+    let script = "nc -l -p 80 > /got; wc -c < /got";
+    rpod.start(&[
+        "--name", "sink", "-p", &publish, "busybox", "sh", "-c", script,
+    ]);
+    let mut stream = None;
+    eventually("it listens", || {
+        rpod.run(&["exec", "sink", "sh", "-c", "netstat -ltn | grep -q :80"])
+            .code
+            == Some(0)
+    });
+    eventually("it accepts", || {
+        stream = TcpStream::connect(("127.0.0.1", port)).ok();
+        stream.is_some()
+    });
+    let mut stream = stream.unwrap();
+    stream.write_all(&vec![7; 8 << 20]).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let _end = stream.read(&mut [0; 16]);
+    rpod.run(&["wait", "sink"]).success();
+    rpod.run(&["logs", "sink"]).success().stdout_has("8388608");
+    rpod.remove_all();
+}
+
+/// In a network of its own, where a second namespace is a host far away.
+#[test]
+fn a_remote_client_keeps_its_address() {
+    require!(probe::user_namespaces(), "user namespaces are forbidden");
+    require!(probe::program("ip").is_some(), "iproute2 is not installed");
+    require!(
+        !cannot_make_links(),
+        "this user cannot make links in a namespace"
+    );
+    let rpod = Sandbox::with(&["busybox"]);
+    let program = rpod.program().to_str().unwrap();
+    // The client's namespace is made first; both ends are ours inside it.
+    let script = r#"
+        ip link set lo up
+        unshare -n sleep 1000 & far=$!
+        trap 'kill $far' EXIT
+        until [ "$(readlink /proc/$far/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
+        ip link add near type veth peer name far netns $far
+        ip addr add 192.0.2.1/24 dev near; ip link set near up
+        nsenter -t $far -n sh -c 'ip addr add 192.0.2.99/24 dev far; ip link set far up'
+        "$RPOD" run -d --name web -p 8080:8080 kubia > /dev/null
+        for try in 1 2 3 4 5 6 7 8 9 10; do
+            nsenter -t $far -n busybox wget -T 2 -qO- http://192.0.2.1:8080/ && break
+            sleep 0.3
+        done
+        "$RPOD" rm -f web > /dev/null
+    "#;
+    rpod.other("unshare", &["-Urnm", "sh", "-ec", script])
+        .env("RPOD", program)
+        .run()
+        .success()
+        .stdout_has("Your IP is 192.0.2.99. ");
+}
+
+fn cannot_make_links() -> bool {
+    let script = "ip link add a type veth peer name b";
+    !std::process::Command::new("unshare")
+        .args(["-Urn", "sh", "-c", script])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,356 @@
+//! Images from registries: a real one, and one that misbehaves.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::require;
+use crate::support::image::{
+    INDEX, Image, Layer, MANIFEST, built_layout, busybox_layer, descriptor,
+};
+use crate::support::registry::{HostileRegistry, Kind, Registry, Reply, exchange};
+use crate::support::{Sandbox, normalise::normalise};
+
+const NO_REGISTRY: &str = "docker-registry is not installed";
+
+fn tiny() -> Image {
+    Image::new("tiny")
+        .layer(busybox_layer().gzip())
+        .layer(Layer::new().file("greeting", "pulled").gzip())
+        .cmd(&["cat", "/greeting"])
+}
+
+#[test]
+fn pull_prints_what_docker_prints_and_the_name_on_stdout() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let name = registry.push(&tiny());
+    let pulled = rpod.run(&["pull", &name]);
+    pulled.success();
+    let said = format!("{}{}", pulled.stderr(), pulled.stdout());
+    for line in [
+        format!(
+            "latest: Pulling from {}",
+            name.trim_end_matches(":latest").split_once('/').unwrap().1
+        ),
+        format!("Digest: {}", tiny().digest()),
+        format!("Status: Downloaded newer image for {name}"),
+    ] {
+        assert!(said.contains(&line), "{line}\n{pulled}");
+    }
+    assert_eq!(
+        normalise(&said).matches("<id12>: Pull complete").count(),
+        2,
+        "{pulled}"
+    );
+    rpod.run(&["run", "--rm", &name])
+        .success()
+        .stdout_is("pulled");
+    let again = rpod.run(&["pull", &name]);
+    again.success();
+    let said = format!("{}{}", again.stderr(), again.stdout());
+    assert!(said.contains("Status: Image is up to date for"), "{again}");
+}
+
+#[test]
+fn run_pulls_what_is_not_there_and_keeps_stdout_for_the_program() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let name = registry.push(&tiny());
+    let ran = rpod.run(&["run", "--rm", &name]);
+    ran.success().stdout_is("pulled");
+    let first = format!("Unable to find image '{name}' locally");
+    assert_eq!(ran.stderr().lines().next(), Some(first.as_str()));
+    ran.stderr_has("Pull complete")
+        .stderr_has("Digest: sha256:")
+        .stderr_has("Status: Downloaded newer image");
+    drop(registry);
+    rpod.run(&["run", "--rm", &name])
+        .success()
+        .stdout_is("pulled");
+}
+
+#[test]
+fn pull_of_a_short_name_asks_docker_hub_or_its_mirror() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    registry.push_layout(&built_layout("busybox"), "library/busybox:latest");
+    rpod.mirror_docker_hub(registry.address());
+    let ran = rpod.run(&["run", "--rm", "busybox", "echo", "Hello World"]);
+    ran.success().stdout_is("Hello World\n");
+    let lines: Vec<String> = normalise(&ran.stderr())
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "Unable to find image 'busybox:latest' locally",
+            "latest: Pulling from library/busybox",
+            "<id12>: Pull complete",
+            "Digest: <digest>",
+            "Status: Downloaded newer image for busybox:latest",
+        ]
+    );
+}
+
+#[test]
+fn pull_fetches_only_missing_layers() {
+    let rpod = Sandbox::new();
+    let first = HostileRegistry::serve(&tiny(), |_| Reply::Honest);
+    rpod.run(&["pull", &first.name("tiny")]).success();
+    let other = Image::new("tiny")
+        .layer(busybox_layer().gzip())
+        .layer(Layer::new().file("more", "x").gzip())
+        .cmd(&["true"]);
+    let second = HostileRegistry::serve(&other, |_| Reply::Honest);
+    rpod.run(&["pull", &second.name("tiny")]).success();
+    let fetched = second
+        .requests()
+        .iter()
+        .filter(|request| request.kind() == Kind::Blob && request.method == "GET")
+        .count();
+    assert_eq!(fetched, 1, "{:#?}", second.requests());
+}
+
+#[test]
+fn pull_by_digest_checks_the_manifest() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    registry.push(&tiny());
+    let name = registry.name(&format!("tiny@{}", tiny().digest()));
+    rpod.run(&["pull", &name]).success();
+    rpod.run(&["run", "--rm", &name])
+        .success()
+        .stdout_is("pulled");
+    let rude = HostileRegistry::serve(&tiny(), |request| match request.kind() {
+        Kind::Manifest => Reply::Corrupted,
+        _ => Reply::Honest,
+    });
+    let name = rude.name(&format!("tiny@{}", tiny().digest()));
+    rpod.run(&["pull", &name]).refuses();
+}
+
+#[test]
+fn pull_picks_this_machine_from_an_index_and_names_those_there_are() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let put = |tag: &str, architecture: &str| {
+        let image = tiny().platform(architecture, "linux");
+        registry.push_as(&image, &format!("multi:{tag}-{architecture}"));
+        let mut entry = descriptor(MANIFEST, &image.manifest_blob());
+        entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
+        entry
+    };
+    let index = |tag: &str, entries: serde_json::Value| {
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        registry.put_manifest("multi", tag, INDEX, index.to_string().as_bytes());
+    };
+    index(
+        "all",
+        json!([
+            put("a", "s390x"),
+            put("a", crate::support::image::architecture())
+        ]),
+    );
+    index("other", json!([put("b", "s390x"), put("b", "mips64le")]));
+    rpod.run(&["run", "--rm", &registry.name("multi:all")])
+        .success()
+        .stdout_is("pulled");
+    rpod.run(&["pull", &registry.name("multi:other")])
+        .refuses()
+        .stderr_has("s390x")
+        .stderr_has("mips64le");
+}
+
+#[test]
+fn pull_says_when_there_is_no_such_image_or_nobody_answers() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    registry.push(&tiny());
+    rpod.run(&["pull", &registry.name("missing")])
+        .refuses()
+        .stderr_has("missing")
+        .stderr_lacks("log in");
+    rpod.run(&["pull", &registry.name("tiny:no-tag")])
+        .refuses()
+        .stderr_has("no-tag");
+    let closed = format!("127.0.0.1:{}/tiny", crate::support::free_port());
+    rpod.run(&["pull", &closed]).refuses().stderr_has("refused");
+}
+
+#[test]
+fn pull_refuses_bytes_that_are_not_what_was_promised() {
+    let cases: [(Kind, Reply, &str); 6] = [
+        (Kind::Blob, Reply::Corrupted, "digest"),
+        (Kind::Config, Reply::Corrupted, "digest"),
+        (Kind::Blob, Reply::Endless, ""),
+        (Kind::Manifest, Reply::Endless, ""),
+        (Kind::Blob, Reply::WrongLength(100), ""),
+        (
+            Kind::Manifest,
+            Reply::Status(200, "Content-Type: text/html\r\n".into(), "<html>".into()),
+            "",
+        ),
+    ];
+    for (kind, reply, word) in cases {
+        let rpod = Sandbox::new();
+        let told = reply.clone();
+        let registry = HostileRegistry::serve(&tiny(), move |request| {
+            if request.kind() == kind {
+                told.clone()
+            } else {
+                Reply::Honest
+            }
+        });
+        let pulled = rpod
+            .command(&["pull", &registry.name("tiny")])
+            .timeout(120)
+            .run();
+        pulled.refuses().stderr_has(word);
+        assert_eq!(
+            rpod.run(&["images", "-q"]).success().stdout(),
+            "",
+            "{kind:?} {reply:?}"
+        );
+    }
+}
+
+#[test]
+fn pull_goes_on_where_a_connection_broke() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&tiny(), |request| match request.kind() {
+        Kind::Blob if request.earlier == 0 => Reply::Truncated(1000),
+        _ => Reply::Honest,
+    });
+    let name = registry.name("tiny");
+    rpod.run(&["pull", &name]).success();
+    rpod.run(&["run", "--rm", &name])
+        .success()
+        .stdout_is("pulled");
+}
+
+#[test]
+fn pull_tries_again_when_the_registry_is_busy() {
+    let rpod = Sandbox::new();
+    let registry =
+        HostileRegistry::serve(&tiny(), |request| match (request.kind(), request.earlier) {
+            (Kind::Manifest, 0) => {
+                Reply::Status(429, "Retry-After: 1\r\n".into(), "slow down".into())
+            }
+            (Kind::Blob, 0) => Reply::Status(503, String::new(), "busy".into()),
+            _ => Reply::Honest,
+        });
+    rpod.run(&["pull", &registry.name("tiny")]).success();
+}
+
+#[test]
+fn pull_gives_up_when_the_registry_stays_broken() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&tiny(), |request| match request.kind() {
+        Kind::Blob => Reply::Status(500, String::new(), "broken".into()),
+        _ => Reply::Honest,
+    });
+    let pulled = rpod
+        .command(&["pull", &registry.name("tiny")])
+        .timeout(120)
+        .run();
+    pulled.refuses().stderr_has("500");
+    assert!(
+        registry.requests().len() < 60,
+        "{} requests",
+        registry.requests().len()
+    );
+}
+
+#[test]
+fn pull_shows_a_token_and_sends_it_nowhere_else() {
+    let rpod = Sandbox::new();
+    let storage = HostileRegistry::serve(&tiny(), |_| Reply::Honest);
+    let elsewhere = storage.address().to_owned();
+    let registry = HostileRegistry::serve(&tiny(), move |request| match request.kind() {
+        Kind::Token => Reply::Token("secret-token".into()),
+        _ if request.authorization() != Some("Bearer secret-token") => Reply::AskForToken,
+        Kind::Blob => Reply::Redirect(format!("http://{elsewhere}{}", request.path)),
+        _ => Reply::Honest,
+    });
+    rpod.run(&["pull", &registry.name("tiny")]).success();
+    let blobs = storage.requests();
+    assert!(!blobs.is_empty(), "the redirect was not followed");
+    for request in blobs {
+        assert_eq!(request.authorization(), None, "{request:#?}");
+    }
+}
+
+#[test]
+fn pull_says_log_in_when_the_registry_wants_a_name() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&tiny(), |request| match request.kind() {
+        Kind::Token => Reply::Status(401, String::new(), "{\"errors\":[]}".into()),
+        _ => Reply::AskForToken,
+    });
+    rpod.run(&["pull", &registry.name("tiny")])
+        .refuses()
+        .stderr_has("rpod login");
+}
+
+#[test]
+fn pull_leaves_redirects_that_go_round() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&tiny(), |request| match request.kind() {
+        Kind::Blob => Reply::Redirect(request.path.clone()),
+        _ => Reply::Honest,
+    });
+    rpod.run(&["pull", &registry.name("tiny")])
+        .refuses()
+        .stderr_has("redirect");
+}
+
+#[test]
+fn pull_can_be_interrupted_and_leaves_the_store_sound() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&tiny(), |request| match request.kind() {
+        Kind::Blob => Reply::Silent(Duration::from_secs(30)),
+        _ => Reply::Honest,
+    });
+    let mut pulling = rpod.command(&["pull", &registry.name("tiny")]).spawn();
+    crate::support::eventually("a layer is asked for", || {
+        registry
+            .requests()
+            .iter()
+            .any(|request| request.kind() == Kind::Blob)
+    });
+    pulling.signal("INT");
+    let output = pulling.finish(Duration::from_secs(10));
+    assert_ne!(output.code, Some(0), "{output}");
+    assert_eq!(rpod.run(&["images", "-q"]).success().stdout(), "");
+}
+
+#[test]
+fn pushed_again_an_image_keeps_its_digest() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let name = registry.push(&tiny());
+    let copy = registry.name("copy:1");
+    rpod.run(&["pull", &name]).success();
+    rpod.run(&["tag", &name, &copy]).success();
+    let pushed = rpod.run(&["push", &copy]);
+    pushed.success();
+    let last = format!(
+        "1: digest: {} size: {}",
+        tiny().digest(),
+        tiny().manifest_blob().len()
+    );
+    let said = format!("{}{}", pushed.stdout(), pushed.stderr());
+    assert!(said.contains(&last), "{last}\n{pushed}");
+    let accept = format!("Accept: {MANIFEST}\r\n");
+    let got = exchange(
+        registry.address(),
+        "GET",
+        "/v2/copy/manifests/1",
+        &accept,
+        b"",
+    )
+    .unwrap();
+    assert_eq!(got.body, tiny().manifest_blob());
+}

@@ -1,0 +1,105 @@
+//! The list of what a verb needs, held for every verb: a door in `src/cli`, its
+//! meaning in `src/ops`, a man page, and a test that types it.
+//!
+//! A verb is a file of `src/cli` that has a page of its own in the help; rooms for
+//! wording (`FURNITURE`) are no verbs. Used by `cargo test`.
+//! What must not live here: what a verb does. Always true: a verb that lacks a part
+//! is named with the file that is to be written.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Files of `src/cli` that are no verb.
+const FURNITURE: [&str; 5] = ["mod", "flags", "render", "failure", "tests"];
+/// Verbs whose meaning is in `ops` under another name.
+const RENAMED: [(&str, &str); 1] = [("rmi", "remove_image")];
+
+fn root() -> PathBuf {
+    let root = std::env::var("RPOD_TEST_SOURCE").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(root)
+}
+
+/// The modules of a directory: its files and its directories.
+fn modules(directory: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|kind| kind == "rs"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn verbs() -> Vec<String> {
+    let all = modules(&root().join("src/cli"));
+    all.into_iter()
+        .filter(|name| !FURNITURE.contains(&name.as_str()))
+        .collect()
+}
+
+#[test]
+fn every_verb_has_its_meaning_in_ops() {
+    let ops = modules(&root().join("src/ops"));
+    let mut missing = Vec::new();
+    for verb in verbs() {
+        let renamed = RENAMED.iter().find(|(typed, _)| *typed == verb);
+        let meaning = renamed.map_or(verb.as_str(), |(_, meaning)| meaning);
+        if !ops.contains(meaning) && !ops.contains(&verb) && !is_only_wording(&verb) {
+            missing.push(format!(
+                "verb \"{verb}\": src/cli/{verb}.rs has no src/ops/{verb}.rs"
+            ));
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
+/// A door which uses `ops` under other names says so by importing it.
+fn is_only_wording(verb: &str) -> bool {
+    let cli = root().join("src/cli");
+    let text = std::fs::read_to_string(cli.join(format!("{verb}.rs")))
+        .or_else(|_| std::fs::read_to_string(cli.join(verb).join("mod.rs")))
+        .unwrap_or_default();
+    text.contains("ops::") || !text.contains("ops")
+}
+
+#[test]
+fn every_verb_is_typed_in_a_test() {
+    let tests = root().join("tests/it");
+    let mut text = String::new();
+    for entry in std::fs::read_dir(tests).unwrap().flatten() {
+        text += &std::fs::read_to_string(entry.path()).unwrap();
+    }
+    let untyped = verbs().into_iter().filter(|verb| {
+        let word = verb.replace('_', "-");
+        !text.contains(&format!("\"{word}\"")) && !text.contains(&format!("\"{word} "))
+    });
+    let missing: Vec<_> = untyped
+        .map(|verb| format!("verb \"{verb}\": no test in tests/it types it"))
+        .collect();
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_man_page_is_of_a_verb_and_every_verb_has_one() {
+    let man = root().join("man");
+    if !man.is_dir() {
+        return;
+    }
+    let entries = std::fs::read_dir(&man).unwrap().flatten();
+    let pages: BTreeSet<String> = entries
+        .filter_map(|entry| entry.file_name().to_str().map(str::to_owned))
+        .collect();
+    let missing: Vec<_> = verbs()
+        .into_iter()
+        .map(|verb| format!("rpod-{}.1", verb.replace('_', "-")))
+        .filter(|page| !pages.contains(page))
+        .map(|page| format!("man/{page} is missing"))
+        .collect();
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
