@@ -1,9 +1,10 @@
 //! Who the container's program runs as: `-u`, `--group-add`, and the image's
 //! own `/etc/passwd` and `/etc/group`.
 //!
-//! Lives here: resolving names inside an image, and becoming the user.
-//! Must not: ask the machine's own users, or follow anything out of the image.
-//! Called by: `runtime::sequence`, `runtime::exec`, `image` (COPY --chown).
+//! Lives here: resolving names inside an image.
+//! Must not: ask the machine's own users, follow anything out of the image, or
+//! become the user (`program`).
+//! Called by: `runtime::program`.
 //! Always true: files of an image are hostile. They are opened below its root
 //! (openat2(2), RESOLVE_IN_ROOT), must be regular, and are read up to a limit;
 //! lines that make no sense are passed over. The rules are docker's: a number
@@ -15,7 +16,6 @@ use std::io::Read;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::error::{Context, Error, Result};
 use crate::spec::idmap::IdMap;
@@ -58,27 +58,6 @@ pub fn resolve(root: BorrowedFd<'_>, asked: Asked<'_>) -> Result<User> {
     let passwd = read_database(root, "etc/passwd")?;
     let group = read_database(root, "etc/group")?;
     resolve_in(&passwd, &group, asked)
-}
-
-/// Becomes the user, irrevocably: groups first, while changing them is still allowed.
-///
-/// # Errors
-/// When the kernel refuses. A user of a single id has no right to change
-/// groups; when there are none to change, that is no error.
-pub fn enter(user: &User) -> Result<()> {
-    let groups: Vec<Gid> = user.groups.iter().map(|id| Gid::from_raw(*id)).collect();
-    match set_thread_groups(&groups) {
-        Ok(()) => {}
-        // /proc/self/setgroups is "deny" where the map was written without newgidmap.
-        Err(rustix::io::Errno::PERM) if user.groups == [user.gid] => {}
-        Err(errno) => {
-            return Err(errno).what(|| format!("cannot join the groups {:?}", user.groups));
-        }
-    }
-    let gid = Gid::from_raw(user.gid);
-    set_thread_res_gid(gid, gid, gid).what(|| format!("cannot become group {}", user.gid))?;
-    let uid = Uid::from_raw(user.uid);
-    set_thread_res_uid(uid, uid, uid).what(|| format!("cannot become user {}", user.uid))
 }
 
 /// As much as is read of a file; the largest real ones have some thousand lines.

@@ -12,6 +12,7 @@ use super::{Destination, End, Options, copy, found};
 use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Session;
+use crate::ops::launch::Roles;
 use crate::process::identity::Identity;
 use crate::process::userns::{self, Entry};
 use crate::progress::Silent;
@@ -67,6 +68,10 @@ impl House {
             host,
             store,
             progress: Arc::new(Silent),
+            roles: Roles {
+                monitor: |_| 1,
+                net: |_| 1,
+            },
         };
         Self { dir, session }
     }

@@ -8,7 +8,7 @@
 //!
 //! Lives here: the ready programs, and loading them.
 //! Must not: decide which container has a filter (that is its record).
-//! Called by: `runtime::sequence`, `runtime::exec`.
+//! Called by: `runtime::program`.
 //! Always true: both filters know the 64-bit architecture and its 32-bit
 //! sibling; a call of any other kills the process, so that no second table of
 //! numbers leads around the first.
@@ -26,7 +26,7 @@
 mod compile;
 mod table;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 pub use crate::sys::seccomp::{Flags, Instruction};
 
 const MACHINE: compile::Machine = if cfg!(target_arch = "x86_64") {
@@ -91,13 +91,6 @@ pub fn load(filter: &[Instruction], flags: Flags) -> Result<()> {
         Some(hint) => failed.hint(|| hint),
         None => failed,
     }
-}
-
-/// Sees to it that no program gains rights by being run (prctl(2), PR_SET_NO_NEW_PRIVS).
-pub fn forbid_new_privileges() -> Result<()> {
-    rustix::thread::set_no_new_privs(true)
-        .map_err(Error::from)
-        .what(|| "cannot set no-new-privileges")
 }
 
 // errno(3), the same on all machines of ours.
