@@ -3,14 +3,14 @@
 //! ```text
 //! 1 limit     bounding set, while CAP_SETPCAP is still ours
 //! 2 keep      the permitted set survives the change of user
-//!             (user::enter happens here)
+//!             (the change happens here)
 //! 3 raise     effective again, for what still has to be done: loading a filter
 //! 4 settle    the sets the program begins with, last of all
 //! ```
 //!
 //! Lives here: names and numbers, docker's default set, the four steps.
-//! Must not: change the user (`runtime::user`) or decide when a step is taken.
-//! Called by: `ops` (parsing), `runtime::sequence`, `runtime::exec`.
+//! Must not: change the user, or decide when a step is taken (`runtime::program`).
+//! Called by: `ops` (choosing), `runtime::program`.
 //! Always true: a set is sorted and has each number once. As with docker, a
 //! program of root's has the container's capabilities permitted and effective; a
 //! program of another user has none, and gains what a set-user-id file gives,

@@ -175,7 +175,7 @@ impl Plant {
         let name = name_of(entry)?;
         refuse_directory(parent.as_fd(), name)?;
         let (temporary, file) = staged(parent.as_fd())?;
-        let mut write = || -> Result<()> {
+        let write = || -> Result<()> {
             self.copied.bytes += pour(content, &file, size)?;
             self.dress(file.as_fd(), entry)?;
             match renameat(&parent, &temporary, &parent, name) {
