@@ -131,10 +131,12 @@ pub struct Client {
     fd: OwnedFd,
 }
 
-/// Connects to the net process that serves `runtime`; none when nobody does.
+/// Connects to the net process that serves `runtime`; none when nobody does. Only
+/// tests look without starting one.
 ///
 /// # Errors
 /// When the directory is not the user's own, or a net process is there and cannot be talked to.
+#[cfg(test)]
 pub fn connect(runtime: &Path) -> Result<Option<Client>> {
     let directory = open_directory(runtime)?;
     connect_at(&directory).what(|| unreachable_words(runtime))
@@ -231,6 +233,7 @@ impl Client {
     }
 
     /// Lists the members, by id.
+    #[cfg(test)]
     pub fn members(&mut self) -> Result<Vec<Member>> {
         let mut all: Vec<Member> = Vec::new();
         loop {
@@ -246,11 +249,6 @@ impl Client {
                 other => return Err(unexpected(&other)),
             }
         }
-    }
-
-    /// Gives the connection away, to be kept open as long as the container lives.
-    pub fn into_fd(self) -> OwnedFd {
-        self.fd
     }
 
     fn ask(&mut self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(Answer, Vec<OwnedFd>)> {

@@ -43,11 +43,6 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// When all of it was made, so that the same rpod makes the same image.
 const CREATED: &str = "2024-08-04T18:51:00Z";
 
-/// Returns the names of the images that rpod has in itself.
-pub fn names() -> Vec<Reference> {
-    vec![name()]
-}
-
 /// Says whether a name means one of them, when nobody gave it to another image.
 pub fn provides(reference: &Reference) -> bool {
     *reference == name()

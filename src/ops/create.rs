@@ -291,7 +291,12 @@ fn environment(config: &Config, request: &Request, hostname: &str) -> Vec<String
         set("TERM=xterm".to_owned());
     }
     config.env().iter().flatten().cloned().for_each(&mut set);
-    request.env.iter().filter(|entry| entry.contains('=')).cloned().for_each(&mut set);
+    request
+        .env
+        .iter()
+        .filter(|entry| entry.contains('='))
+        .cloned()
+        .for_each(&mut set);
     // A word whose value the caller does not have takes the image's away.
     let unset: Vec<String> = request
         .env

@@ -16,6 +16,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
 
 use serde::de::DeserializeOwned;
@@ -67,7 +68,13 @@ impl Entry {
 /// Forks a child that calls [`Entry::unshare`] first, and maps its ids.
 pub fn launch(identity: &Identity, work: impl FnOnce(Channel) -> u8) -> Result<Child> {
     let (ours, theirs) = Channel::pair()?;
-    let pid = process::fork(|| work(theirs)).what(|| "cannot start a process")?;
+    let parents = ours.as_fd().as_raw_fd();
+    let pid = process::fork(|| {
+        // Held by the child as well, the end of the parent would never be seen.
+        process::close_inherited(parents);
+        work(theirs)
+    })
+    .what(|| "cannot start a process")?;
     let child = Child { pid, channel: ours };
     match child.map(identity) {
         Ok(()) => Ok(child),

@@ -14,7 +14,7 @@
 //! Always true: the channel closes by execve(2), so its end without a word is success.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,7 @@ pub struct InitJob<'a> {
 /// Does the job; returns only when it failed, or with the program's status under `--init`.
 pub fn main(job: InitJob<'_>) -> u8 {
     let channel = job.channel.as_fd().try_clone_to_owned().map(Channel::from);
-    match work(job) {
+    match work(job, channel.as_ref().ok()) {
         Ok(status) => status,
         Err(error) => {
             if let Ok(channel) = channel {
@@ -91,8 +91,16 @@ pub fn main(job: InitJob<'_>) -> u8 {
     }
 }
 
-fn work(job: InitJob<'_>) -> Result<u8> {
+fn work(job: InitJob<'_>, spare: Option<&Channel>) -> Result<u8> {
     process::hide()?;
+    // What the monitor has open is not ours, least of all its end of our channel.
+    let mut keep: Vec<RawFd> = job.streams.iter().map(AsRawFd::as_raw_fd).collect();
+    keep.push(job.channel.as_fd().as_raw_fd());
+    keep.extend(spare.map(|channel| channel.as_fd().as_raw_fd()));
+    if let Links::Join(namespace) = &job.links {
+        keep.push(namespace.as_raw_fd());
+    }
+    process::close_all_but(&keep)?;
     process::new_session().what(|| "cannot begin a session")?;
     let channel = &job.channel;
     let namespace = File::open("/proc/self/ns/net").what(|| "cannot open its network namespace")?;

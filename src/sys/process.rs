@@ -178,6 +178,13 @@ pub fn close_all_but(keep: &[RawFd]) -> io::Result<()> {
     close_range(first, u32::MAX)
 }
 
+/// Closes this process's copy of a descriptor whose owner is in the parent's memory.
+pub fn close_inherited(fd: RawFd) {
+    // SAFETY: whoever calls this has just forked; the value that owns the number
+    // is the parent's, and its copy here is never dropped, since a child ends by _exit.
+    unsafe { libc::close(fd) };
+}
+
 fn close_range(first: u32, last: u32) -> io::Result<()> {
     // SAFETY: whoever calls this has forked and has no use for what is closed:
     // the owners of those descriptors are never dropped, since the child ends by _exit.

@@ -105,6 +105,9 @@ pub fn close_inherited(fd: &impl std::os::fd::AsRawFd) {
 /// own, without network devices but loopback; says so and does nothing where
 /// the kernel gives none.
 pub fn machine(body: impl FnOnce()) {
+    if !alone() {
+        return;
+    }
     child(|| {
         // SAFETY: plain system calls of a process with one thread.
         let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
@@ -121,4 +124,28 @@ pub fn machine(body: impl FnOnce()) {
         body();
     })
     .join();
+}
+
+/// Says whether this process runs one test, on its only thread. Otherwise runs the
+/// calling test in such a process: a fork of a program with threads may find any lock
+/// of its libraries held by a thread that is not there.
+fn alone() -> bool {
+    const MARK: &str = "RPOD_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let thread = std::thread::current();
+    let name = thread.name().expect("libtest names its threads");
+    let output = std::process::Command::new(std::env::current_exe().expect("our own path"))
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(MARK, "1")
+        .output()
+        .expect("run");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
 }

@@ -1,3 +1,9 @@
+//! Templates, line by line as docker shows them.
+//! Lives here: tests only.
+//! Must not: touch the user's own store.
+//! Called by: the test command.
+//! Always true: each test says what it holds in its name.
+
 use serde_json::{Value, json};
 
 use super::{Mode, Template};

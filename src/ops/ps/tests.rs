@@ -1,3 +1,9 @@
+//! Lists of containers, and the store that other tests of verbs use.
+//! Lives here: tests only.
+//! Must not: touch the user's own store.
+//! Called by: the test command.
+//! Always true: each test says what it holds in its name.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

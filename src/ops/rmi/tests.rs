@@ -1,3 +1,9 @@
+//! What goes when an image is removed, and what stays.
+//! Lives here: tests only.
+//! Must not: touch the user's own store.
+//! Called by: the test command.
+//! Always true: each test says what it holds in its name.
+
 use serde_json::json;
 
 use super::{Plan, unname};

@@ -1,3 +1,9 @@
+//! What the flags of `run` and `create` come to.
+//! Lives here: tests only.
+//! Must not: touch the user's own store.
+//! Called by: the test command.
+//! Always true: each test says what it holds in its name.
+
 use clap::Parser;
 
 use super::Flags;
@@ -154,7 +160,7 @@ fn what_is_wrong_is_said_with_its_flag() {
         (&["--dns", "x"], "--dns \"x\" is no IP address"),
         (&["--add-host", "x"], "write NAME:ADDRESS"),
         (&["--add-host", "x:y"], "\"y\" is no IP address"),
-        (&["--ulimit", "nofile=2:1"], "above the hard one"),
+        (&["--ulimit", "nofile=2:1"], "above the hard limit"),
         (&["--ulimit", "nofiles=2"], "\"nofiles\" is none of"),
         (
             &["--pid", "container:x"],
