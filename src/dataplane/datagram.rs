@@ -97,7 +97,7 @@ impl Datagrams {
     }
 
     /// Passes on what has come to one of the machine's sockets.
-    pub(super) fn hear_client(&mut self, epoll: &Epoll, index: usize) {
+    pub(super) fn pass_in(&mut self, epoll: &Epoll, index: usize) {
         for _ in 0..BURST {
             let Some(listener) = self.sockets.get(index) else {
                 return;
@@ -132,7 +132,7 @@ impl Datagrams {
     }
 
     /// Passes on what the program has answered to a client.
-    pub(super) fn hear_server(&mut self, key: Key) {
+    pub(super) fn pass_out(&mut self, key: Key) {
         let Some((generation, Some(session))) = self.slots.get_mut(key.slot) else {
             return;
         };

@@ -163,8 +163,8 @@ impl Relay {
                     Token::Listener(index) => self.accept(index),
                     Token::Client(key) => self.note(key, true, event),
                     Token::Server(key) => self.note(key, false, event),
-                    Token::Datagram(index) => self.datagrams.hear_client(&self.epoll, index),
-                    Token::Answer(key) => self.datagrams.hear_server(key),
+                    Token::Datagram(index) => self.datagrams.pass_in(&self.epoll, index),
+                    Token::Answer(key) => self.datagrams.pass_out(key),
                 }
             }
             // Those that wait now; who asks again comes after the next events.

@@ -742,11 +742,13 @@ fn measure() {
     machine(|| {
         let published = Published::new("5201");
         let _server = published.container.spawn(|| {
-            std::process::Command::new("iperf3")
+            use std::os::unix::process::CommandExt;
+            // In place of this process, so that it ends with it.
+            let error = std::process::Command::new("iperf3")
                 .args(["-s", "-p", "5201"])
                 .stdout(std::process::Stdio::null())
-                .status()
-                .expect("iperf3");
+                .exec();
+            panic!("iperf3: {error}");
         });
         std::thread::sleep(Duration::from_millis(500));
         for command in commands.split(';') {
