@@ -69,7 +69,7 @@ pub fn load(
         return Err(Error::new(
             "it holds no image: there is neither a manifest.json nor an index.json in it",
         )
-        .hint("`rpod load` reads what `save` has written; a root file system is read by `rpod import`"));
+        .hint("`rpod load` reads what `save` of docker or podman has written"));
     };
     if found.is_empty() {
         return Err(Error::new("it holds no image: its list of images is empty"));

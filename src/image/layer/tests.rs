@@ -115,7 +115,10 @@ fn files_directories_and_links_come_out_as_they_went_in() {
         Path::new("../outside")
     );
     assert_eq!(fs::metadata(tree.path("d")).expect("there").mtime(), 7);
-    assert_eq!(fs::metadata(tree.path("d/old")).expect("there").mtime(), 1000);
+    assert_eq!(
+        fs::metadata(tree.path("d/old")).expect("there").mtime(),
+        1000
+    );
     for (name, mode) in [
         ("", 0o711),
         ("d", 0o555),
@@ -322,7 +325,8 @@ fn devices_become_empty_files_that_remember() {
     let device = tree.xattr("null", "user.rpod.device");
     assert_eq!(device.as_deref(), Some(&b"c 1:3"[..]));
     // A device 0/0 would be a whiteout that nobody declared.
-    tree.unpack(&[with(b'3', "zero", |_| {})]).expect("unpacked");
+    tree.unpack(&[with(b'3', "zero", |_| {})])
+        .expect("unpacked");
     assert!(!is_hidden(&tree, "zero"));
 }
 
@@ -338,8 +342,12 @@ fn an_owner_that_does_not_exist_is_remembered() {
     };
     tree.unpack(&[owner(b'0', "f"), owner(b'5', "d"), owner(b'2', "x")])
         .expect_err("a link without a target");
-    tree.unpack(&[owner(b'0', "f"), owner(b'5', "d"), entry(b'0', "r", "", b"")])
-        .expect("unpacked");
+    tree.unpack(&[
+        owner(b'0', "f"),
+        owner(b'5', "d"),
+        entry(b'0', "r", "", b""),
+    ])
+    .expect("unpacked");
     for name in ["f", "d"] {
         let value = tree.xattr(name, "user.rpod.owner");
         assert_eq!(value.as_deref(), Some(&b"102:103"[..]), "{name}");
@@ -375,7 +383,12 @@ fn an_owner_in_the_map_is_given_when_we_may() {
     let mut link = header(b'2', b"l", b"f", 0);
     link[108..115].copy_from_slice(b"0000146");
     seal(&mut link);
-    let parts = [owned(b'0', "f"), owned(b'5', "d"), entry(b'0', "d/in", "", b""), link.to_vec()];
+    let parts = [
+        owned(b'0', "f"),
+        owned(b'5', "d"),
+        entry(b'0', "d/in", "", b""),
+        link.to_vec(),
+    ];
     unpack(&tar(&parts)[..], &tree.path(""), &ids, REPORT).expect("unpacked");
     for name in ["f", "d"] {
         let meta = fs::metadata(tree.path(name)).expect("there");
@@ -384,7 +397,10 @@ fn an_owner_in_the_map_is_given_when_we_may() {
     }
     // A set-group-id directory hands on its group, but not to what the tar gives another.
     assert_eq!(fs::metadata(tree.path("d/in")).expect("there").gid(), 0);
-    assert_eq!(fs::symlink_metadata(tree.path("l")).expect("there").uid(), 102);
+    assert_eq!(
+        fs::symlink_metadata(tree.path("l")).expect("there").uid(),
+        102
+    );
 }
 
 #[test]
@@ -417,9 +433,14 @@ fn attributes_that_steer_an_overlay_do_not_come_from_outside() {
 
 #[test]
 fn capabilities_lose_the_root_they_were_given_under() {
-    let v3 = [1, 0, 0, 3, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xa0, 0x86, 1, 0];
+    let v3 = [
+        1, 0, 0, 3, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xa0, 0x86, 1, 0,
+    ];
     let v2 = super::tree::capability(&v3);
-    assert_eq!(v2, [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        v2,
+        [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    );
     assert_eq!(super::tree::capability(&v2), v2);
 }
 
@@ -471,7 +492,8 @@ fn a_tree_as_deep_as_allowed_can_be_made_and_replaced() {
     ])
     .expect("unpacked");
     assert_eq!(tree.text(&format!("{deep}g")), "1");
-    tree.unpack(&[entry(b'0', "d", "", b"2")]).expect("unpacked");
+    tree.unpack(&[entry(b'0', "d", "", b"2")])
+        .expect("unpacked");
     assert_eq!(tree.text("d"), "2");
 }
 

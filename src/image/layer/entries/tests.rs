@@ -91,7 +91,10 @@ fn entries_follow_each_other_and_unread_data_are_skipped() {
     let mut entries = Entries::new(&bytes[..]);
     let mut names = Vec::new();
     while let Some(entry) = entries.next_entry().expect("read") {
-        names.push((String::from_utf8_lossy(&entry.name).into_owned(), entry.kind));
+        names.push((
+            String::from_utf8_lossy(&entry.name).into_owned(),
+            entry.kind,
+        ));
     }
     assert_eq!(
         names,
@@ -137,7 +140,10 @@ fn numbers_are_octal_or_binary() {
     block[136..148].copy_from_slice(&[255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 254]);
     seal(&mut block);
     let entry = first(&[block.to_vec()]);
-    assert_eq!((entry.uid, entry.gid, entry.mtime), (0x30_0001, 1000, (-2, 0)));
+    assert_eq!(
+        (entry.uid, entry.gid, entry.mtime),
+        (0x30_0001, 1000, (-2, 0))
+    );
     block[124..136].copy_from_slice(&[255; 12]);
     seal(&mut block);
     assert!(refused(&[block.to_vec()]).contains("negative"));
@@ -282,7 +288,11 @@ fn extended_headers_cannot_fill_the_memory() {
     let many = vec![one; 20];
     assert!(refused(&many).contains("1048576"));
     // Each entry has its own.
-    let pair = [pax(&[("comment", &[b'a'; 600_000])]), entry(b'0', "x", "", b"")].concat();
+    let pair = [
+        pax(&[("comment", &[b'a'; 600_000])]),
+        entry(b'0', "x", "", b""),
+    ]
+    .concat();
     assert_eq!(read(&tar(&vec![pair; 3])).expect("read").len(), 3);
 }
 
@@ -291,5 +301,8 @@ fn a_tar_may_end_without_its_zeros() {
     let bytes = entry(b'0', "x", "", b"abc");
     assert_eq!(read(&bytes).expect("read").len(), 1);
     assert_eq!(read(&[]).expect("read").len(), 0);
-    assert_eq!(read(&[bytes, vec![0; 512]].concat()).expect("read").len(), 1);
+    assert_eq!(
+        read(&[bytes, vec![0; 512]].concat()).expect("read").len(),
+        1
+    );
 }
