@@ -37,7 +37,7 @@ use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::Store;
-use crate::store::images::{DOCUMENT_LIMIT, Entry, parse_document};
+use crate::store::images::{Entry, parse_document};
 use content::Content;
 pub use content::Source;
 
@@ -257,9 +257,4 @@ fn names(annotations: &BTreeMap<String, String>) -> Result<Vec<Reference>> {
         .map(|name| name.parse())
         .transpose()
         .map(|name| name.into_iter().collect())
-}
-
-/// Bytes of a document at most.
-const fn document_limit() -> u64 {
-    DOCUMENT_LIMIT
 }
