@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use super::document_limit;
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::layer::entries::{self, Entries};
 use crate::image::layer::inflate::{self, Compression};
@@ -25,6 +24,7 @@ use crate::image::layer::{plain_name, shown};
 use crate::spec::digest::{Digest, Hasher};
 use crate::store::Store;
 use crate::store::atomic::Staged;
+use crate::store::images::DOCUMENT_LIMIT;
 
 /// Where an archive comes from.
 pub enum Source<'a> {
@@ -127,10 +127,9 @@ impl Content {
 
     /// Reads a file that was found, if it is small enough for a document.
     pub fn read(&self, held: &Held) -> Result<Vec<u8>> {
-        let limit = document_limit();
-        if held.size > limit {
+        if held.size > DOCUMENT_LIMIT {
             return Err(Error::new(format!(
-                "it has {} bytes, and a document has at most {limit}",
+                "it has {} bytes, and a document has at most {DOCUMENT_LIMIT}",
                 held.size
             )));
         }
@@ -138,14 +137,14 @@ impl Content {
         let file =
             File::open(&held.path).or_else(|_| File::open(self.store.blob_path(&held.digest)));
         let mut bytes = Vec::new();
-        file?.take(limit).read_to_end(&mut bytes)?;
+        file?.take(DOCUMENT_LIMIT).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
     /// Reads a blob that is a document, out of the archive or the store.
     pub fn blob_document(&self, digest: &Digest, size: u64) -> Result<Vec<u8>> {
         if self.store.has_blob(digest) {
-            return self.store.read_blob(digest, document_limit());
+            return self.store.read_blob(digest, DOCUMENT_LIMIT);
         }
         let held = self.blob(digest, size)?;
         self.read(&held)

@@ -37,7 +37,7 @@ use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::Store;
-use crate::store::images::{DOCUMENT_LIMIT, Entry, parse_document};
+use crate::store::images::{Entry, parse_document};
 use content::Content;
 pub use content::Source;
 
@@ -69,7 +69,7 @@ pub fn load(
         return Err(Error::new(
             "it holds no image: there is neither a manifest.json nor an index.json in it",
         )
-        .hint("`rpod load` reads what `save` has written; a root file system is read by `rpod import`"));
+        .hint("`rpod load` reads what `save` of docker or podman has written"));
     };
     if found.is_empty() {
         return Err(Error::new("it holds no image: its list of images is empty"));
@@ -257,9 +257,4 @@ fn names(annotations: &BTreeMap<String, String>) -> Result<Vec<Reference>> {
         .map(|name| name.parse())
         .transpose()
         .map(|name| name.into_iter().collect())
-}
-
-/// Bytes of a document at most.
-const fn document_limit() -> u64 {
-    DOCUMENT_LIMIT
 }
