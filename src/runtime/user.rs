@@ -270,8 +270,12 @@ fn exists(asked: Asked<'_>, kind: &str, id: u32, there: bool) -> Result<()> {
             200_000_u32.saturating_add(id)
         )));
     }
+    let (id, file) = match kind {
+        "uid" => ("uid", "/etc/subuid"),
+        _ => ("gid", "/etc/subgid"),
+    };
     Err(Error::new(format!(
-        "user \"{person}\" has only one uid; /etc/subuid has no line for {person}"
+        "user \"{person}\" has only one {id}; {file} has no line for {person}"
     ))
     .what(what)
     .hint(format!(
