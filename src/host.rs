@@ -162,15 +162,18 @@ fn passwd_entry(uid: u32) -> Option<(String, PathBuf)> {
     })
 }
 
-/// A login session names its directory; where there is none, the place systemd
-/// would have used, else one in /tmp that only this user can have made
+/// A login session names its directory; where there is none, or it is not this
+/// user's alone (after `su`, or sudo), the place systemd would have used, else one in /tmp that only this user can have made
 /// (whoever uses it checks the owner).
 fn runtime_directory(uid: u32, named: Option<PathBuf>) -> PathBuf {
     let usable = |path: &Path| {
         use std::os::unix::fs::MetadataExt;
-        fs::metadata(path).is_ok_and(|m| m.is_dir() && m.uid() == uid)
+        let private = |m: &fs::Metadata| m.uid() == uid && m.mode() & 0o022 == 0;
+        fs::metadata(path).is_ok_and(|m| m.is_dir() && private(&m))
     };
-    if let Some(path) = named {
+    if let Some(path) = named
+        && usable(&path)
+    {
         return path.join("rpod");
     }
     let run = PathBuf::from(format!("/run/user/{uid}"));

@@ -76,7 +76,7 @@ pub fn connect(session: &Session, record: &Record, hello: Hello) -> Result<Owned
 pub fn not_running(record: &Record, state: &State) -> Error {
     let name = &record.name;
     let why = match (state.status, state.exit_code, state.finished) {
-        (Status::Created, ..) => "it was never started".to_owned(),
+        (Status::Created, ..) => "it is not running (it was never started)".to_owned(),
         (_, Some(code), Some(time)) => {
             format!(
                 "it is not running (exited with status {code}, {} ago)",

@@ -228,9 +228,10 @@ fn start_net(session: &Session, identity: &Identity) -> Result<()> {
         let keep = [ready.as_raw_fd(), channel.as_fd().as_raw_fd()];
         let inside = leave("rpod-net", &keep)
             .and_then(|()| userns::Entry::unshare(channel))
-            .and_then(userns::Entry::mapped);
+            .and_then(userns::Entry::mapped)
+            .and_then(|_| Ok(process::hide()?));
         match inside {
-            Ok(_) => role(NetJob {
+            Ok(()) => role(NetJob {
                 runtime,
                 ready,
                 adopt: None,
@@ -272,7 +273,7 @@ fn bind_ports(session: &Session, record: &Record, network: &Network) -> Result<O
     }
     match publish::bind(&record.publish) {
         Ok(bound) => Ok(Some(bound)),
-        Err(error) => Err(name_holder(session, record, error)),
+        Err(error) => Err(name_holder(session, record, error).kind_of(Kind::Conflict)),
     }
 }
 

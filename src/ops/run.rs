@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Kind, Result};
 use crate::ops::{Session, create, launch, relay, rm};
 use crate::process::frames::Hello;
 use crate::spec::container::{Record, Request};
@@ -87,7 +87,12 @@ fn launch_or_remove(
     client: Option<(OwnedFd, Hello)>,
 ) -> Result<()> {
     let launched = launch::launch(session, record, client);
-    if launched.is_err() && record.remove {
+    // docker keeps a container whose program could not be run, to be looked at; one
+    // that stands in the way of another is an error before anything is made.
+    let in_the_way = launched
+        .as_ref()
+        .is_err_and(|error| error.kind() == Kind::Conflict);
+    if in_the_way || (launched.is_err() && record.remove) {
         let options = rm::Options {
             force: true,
             volumes: true,

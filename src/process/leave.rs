@@ -26,6 +26,5 @@ pub fn leave(title: &str, keep: &[RawFd]) -> Result<()> {
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
     std::env::set_current_dir("/")?;
-    process::hide()?;
     Ok(())
 }
