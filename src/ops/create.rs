@@ -25,6 +25,7 @@ use crate::runtime::{capabilities, program, rlimit};
 use crate::spec::container::{NetworkMode, Record, Request, State};
 use crate::spec::id::ContainerId;
 use crate::spec::mount::{Mount, Source};
+use crate::spec::platform::Platform;
 use crate::spec::port::{Port, PortMapping};
 use crate::spec::time::Time;
 use crate::store::images::Image;
@@ -43,6 +44,7 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     check(&request)?;
     let platform = request.platform.as_deref().map(str::parse).transpose()?;
     let image = pull::ensure(session, &request.image, request.pull, platform)?;
+    tell_other_platform(session, &image);
     let config = image.config.config().clone().unwrap_or_default();
     let cidfile = request.cidfile.as_deref().map(claim_cidfile).transpose()?;
     let id = session.store.new_container_id();
@@ -78,6 +80,21 @@ fn publish(session: &Session, record: &mut Record, chosen: bool) -> Result<()> {
             }
             Ok(()) => return Ok(()),
         }
+    }
+}
+
+/// As docker: it may run all the same, where the kernel knows an interpreter for it.
+fn tell_other_platform(session: &Session, image: &Image) {
+    let of_image = Platform {
+        os: image.config.os().to_string(),
+        architecture: image.config.architecture().to_string(),
+        variant: None,
+    };
+    let host = Platform::host();
+    if !host.accepts(&of_image) {
+        session.progress.warn(&format!(
+            "the image's platform ({of_image}) does not match this machine's ({host})"
+        ));
     }
 }
 

@@ -58,8 +58,14 @@ struct Monitor {
     signals: Signals,
     supervisor: Supervisor,
     state: State,
-    ports: Option<OwnedFd>,
+    ports: Option<Ports>,
     init: i32,
+}
+
+/// The ports process: it ends when the descriptor is closed, also by our death.
+struct Ports {
+    pid: i32,
+    _control: OwnedFd,
 }
 
 /// How long a restart waits: as docker's, from 100 ms, doubled each time.
@@ -258,7 +264,7 @@ impl Monitor {
             .map(|l| l.fd.as_raw_fd())
             .collect();
         keep.extend([job.network.as_raw_fd(), job.control.as_raw_fd()]);
-        process::fork(|| {
+        let pid = process::fork(|| {
             // The monitor's connections are not ours to keep open.
             if process::close_all_but(&keep).is_err() {
                 return 1;
@@ -267,7 +273,10 @@ impl Monitor {
             ports::main(job)
         })
         .what(|| "cannot start the process that serves its ports")?;
-        self.ports = Some(ours);
+        self.ports = Some(Ports {
+            pid,
+            _control: ours,
+        });
         Ok(())
     }
 
@@ -375,7 +384,11 @@ impl Monitor {
     }
 
     fn ended(&mut self, exit: Exit) {
-        self.ports = None;
+        // The ports are free before anyone hears of the end.
+        if let Some(ports) = self.ports.take() {
+            drop(process::kill(ports.pid, 9));
+            drop(process::wait(ports.pid, true));
+        }
         self.state.status = Status::Exited;
         self.state.exit_code = Some(exit.status());
         self.state.finished = Some(Time::now());
@@ -409,6 +422,7 @@ impl Monitor {
 
     fn finish(&mut self) {
         let status = self.state.exit_code.unwrap_or(255);
+        self.job.published = None;
         let trash = if self.record().remove {
             self.remove()
         } else {

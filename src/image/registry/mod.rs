@@ -271,7 +271,7 @@ impl Registry {
                 ));
                 match self.credential {
                     None => error.hint(format!(
-                        "who is logged in may ask more often: `rpod login {}`",
+                        "who is logged in may ask more often: `podman login {0}` or `docker login {0}` writes what rpod reads",
                         self.name
                     )),
                     Some(_) => error,
@@ -283,7 +283,10 @@ impl Registry {
     }
 
     fn log_in(&self, error: Error) -> Error {
-        error.hint(format!("log in first: `rpod login {}`", self.name))
+        error.hint(format!(
+            "log in first: `podman login {0}` or `docker login {0}` writes what rpod reads",
+            self.name
+        ))
     }
 }
 
