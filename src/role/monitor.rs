@@ -36,9 +36,9 @@ use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Sta
 use crate::spec::idmap::IdMap;
 use crate::spec::time::Time;
 use crate::store::atomic;
-use crate::sys::namespace;
 use crate::sys::process::{self, Exit};
 use crate::sys::signal::Signals;
+use crate::sys::{memory, namespace};
 
 /// Does the job; the status is nobody's to see.
 pub fn main(job: MonitorJob) -> u8 {
@@ -81,11 +81,16 @@ impl Monitor {
     fn begin(mut job: MonitorJob) -> Result<Self> {
         let way = std::mem::replace(&mut job.way, Way::Fresh(Channel::pair()?.0));
         let keep = keep(&job, &way);
+        // First of all, so that the parent maps ids while we do the rest.
+        let way = match way {
+            Way::Fresh(channel) => Ok(Entry::unshare(channel)?),
+            Way::Join(channel, user_namespace) => Err((channel, user_namespace)),
+        };
         leave("rpod-monitor", &keep)?;
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         let (parent, entry) = match way {
-            Way::Fresh(channel) => (None, Some(Entry::unshare(channel)?)),
-            Way::Join(channel, user_namespace) => {
+            Ok(entry) => (None, Some(entry)),
+            Err((channel, user_namespace)) => {
                 if let Err(error) = namespace::join(user_namespace.as_fd(), namespace::USER) {
                     let error = Error::from(error).what("cannot join the network's user namespace");
                     channel.send(&Started::Failed(error.clone()))?;
@@ -130,6 +135,7 @@ impl Monitor {
             drop(parent.send(&Started::Runs));
         }
         self.sweep();
+        memory::slim_down();
         let mut wait = FIRST_WAIT;
         loop {
             let begun = Instant::now();
@@ -270,6 +276,7 @@ impl Monitor {
                 return 1;
             }
             process::set_title("rpod-ports");
+            memory::slim_down();
             ports::main(job)
         })
         .what(|| "cannot start the process that serves its ports")?;

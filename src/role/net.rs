@@ -19,7 +19,7 @@ use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
-use crate::sys::net;
+use crate::sys::{memory, net};
 
 /// Does the job and returns the exit status of the process.
 pub fn main(job: NetJob) -> u8 {
@@ -27,6 +27,7 @@ pub fn main(job: NetJob) -> u8 {
     match start(&job) {
         Ok(mut switch) => {
             job.ready.tell(&Ok(()));
+            memory::slim_down();
             drop(job.adopt);
             u8::from(switch.run().is_err())
         }
