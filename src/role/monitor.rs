@@ -276,7 +276,6 @@ impl Monitor {
                 return 1;
             }
             process::set_title("rpod-ports");
-            memory::slim_down();
             ports::main(job)
         })
         .what(|| "cannot start the process that serves its ports")?;

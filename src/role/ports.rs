@@ -17,7 +17,7 @@
 use crate::dataplane::link;
 use crate::dataplane::publish::PortsJob;
 use crate::dataplane::relay::Relay;
-use crate::sys::net;
+use crate::sys::{memory, net};
 
 /// Does the job and returns the exit status of the process.
 pub fn main(job: PortsJob) -> u8 {
@@ -26,7 +26,10 @@ pub fn main(job: PortsJob) -> u8 {
         return 1;
     }
     let transparent = link::transparent(&job.address, &job.bound.udp_ports()).is_ok();
-    let served = Relay::new(job.bound, &job.address, transparent, job.control)
-        .and_then(|mut relay| relay.run());
+    let served =
+        Relay::new(job.bound, &job.address, transparent, job.control).and_then(|mut relay| {
+            memory::slim_down();
+            relay.run()
+        });
     u8::from(served.is_err())
 }
