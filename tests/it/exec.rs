@@ -114,7 +114,7 @@ fn exec_refuses_a_container_that_does_not_run_and_says_how_to_start_it() {
     rpod.run(&["exec", "idle", "true"])
         .refuses()
         .stderr_has("idle")
-        .stderr_has("not running")
+        .stderr_has("never started")
         .stderr_has("rpod start idle");
     rpod.run(&["exec", "missing", "true"])
         .refuses()

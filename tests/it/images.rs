@@ -1,4 +1,4 @@
-//! What is in the store and what it is called: `images`, `tag`, `rmi`, `history`.
+//! What is in the store and what it is called: `images`, `tag`, `rmi`.
 
 use crate::support::Sandbox;
 use crate::support::image::{Image, Layer, busybox, busybox_layer};
@@ -129,24 +129,6 @@ fn layers_that_images_share_are_stored_once() {
         .map(|map| std::fs::read_dir(map.path()).unwrap().count())
         .sum();
     assert_eq!(count, 3, "busybox once, and one of each");
-}
-
-#[test]
-fn history_shows_layers_from_the_top() {
-    let rpod = Sandbox::with(&["busybox"]);
-    let shown = rpod.run(&["history", "busybox"]).success().stdout();
-    let lines: Vec<_> = shown.lines().collect();
-    for column in ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"] {
-        assert!(lines[0].contains(column), "{shown}");
-    }
-    assert!(
-        lines[1].contains("CMD [\"sh\"]") && lines[1].contains("0B"),
-        "{shown}"
-    );
-    assert!(
-        lines[2].starts_with("<missing>") && lines[2].contains("MB"),
-        "{shown}"
-    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Images from files and standard input, and back out: `load`, `save`.
+//! Images from files and standard input: `load`.
 
 use crate::support::Sandbox;
 use crate::support::image::{Image, Layer, built, built_layout, busybox_layer};
@@ -103,32 +103,20 @@ fn load_says_what_is_wrong_with_what_is_no_archive() {
 }
 
 #[test]
-fn load_says_when_the_image_is_for_another_machine_and_run_refuses_it() {
+fn an_image_for_another_machine_is_warned_of_and_tried() {
     let rpod = Sandbox::new();
     let image = greeting(|layer| layer).platform("s390x", "linux");
     rpod.command(&["load"])
         .stdin(image.docker_archive())
         .run()
         .success();
-    let ran = rpod.run(&["run", "--rm", "greet"]);
-    assert_ne!(ran.code, Some(0));
-    ran.stderr_has("s390x");
-}
-
-#[test]
-fn save_gives_back_what_load_takes() {
-    let rpod = Sandbox::new();
-    let image = greeting(Layer::gzip);
-    rpod.command(&["load"])
-        .stdin(image.docker_archive())
-        .run()
-        .success();
-    let file = rpod.work().join("saved.tar");
-    rpod.run(&["save", "-o", file.to_str().unwrap(), "greet"])
-        .success();
-    let other = Sandbox::new();
-    other.load(&file);
-    greets(&other);
-    let id = other.run(&["images", "-q", "--no-trunc"]).success().line();
-    assert_eq!(id, image.id());
+    let architecture = crate::support::image::architecture();
+    let warning = format!(
+        "the image's platform (linux/s390x) does not match this machine's (linux/{architecture})"
+    );
+    // Its programs are this machine's own: what is tried works.
+    rpod.run(&["run", "--rm", "greet"])
+        .success()
+        .stdout_is("hello")
+        .stderr_has(&warning);
 }

@@ -41,11 +41,11 @@ mod exec;
 mod hostile;
 /// Who the user is inside: `--user`, owners, groups.
 mod identity;
-/// What is in the store and what it is called: `images`, `tag`, `rmi`, `history`.
+/// What is in the store and what it is called: `images`, `tag`, `rmi`.
 mod images;
 /// `create`, `start`, `stop`, `kill`, `restart`, `wait`, `rm`, `ps`, `rename`.
 mod lifecycle;
-/// Images from files and standard input, and back: `load`, `save`.
+/// Images from files and standard input: `load`.
 mod load;
 /// What containers wrote: `logs`.
 mod logs;

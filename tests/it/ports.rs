@@ -108,7 +108,15 @@ fn a_port_that_is_taken_is_refused_and_the_holder_named() {
         .run(&["ps", "-a", "--format", "{{.Names}}"])
         .success()
         .stdout();
-    assert_eq!(names, "first\n", "the refused one left nothing");
+    // As with docker, it is there and can be started when the port is free.
+    assert_eq!(names, "second\nfirst\n");
+    assert_eq!(rpod.inspect("second", "{{.State.Status}}"), "created");
+    rpod.run(&["run", "--rm", "-p", &publish, "busybox", "true"])
+        .refuses();
+    let all = rpod.run(&["ps", "-aq"]).success().stdout();
+    assert_eq!(all.lines().count(), 2, "--rm leaves nothing");
+    rpod.run(&["rm", "-f", "first"]).success();
+    rpod.run(&["start", "-a", "second"]).success();
     rpod.remove_all();
     let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = holder.local_addr().unwrap().port();

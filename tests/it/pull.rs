@@ -5,10 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::require;
-use crate::support::image::{
-    INDEX, Image, Layer, MANIFEST, built_layout, busybox_layer, descriptor,
-};
-use crate::support::registry::{HostileRegistry, Kind, Registry, Reply, exchange};
+use crate::support::image::{INDEX, Image, Layer, MANIFEST, busybox_layer, descriptor};
+use crate::support::registry::{HostileRegistry, Kind, Registry, Reply};
 use crate::support::{Sandbox, normalise::normalise};
 
 const NO_REGISTRY: &str = "docker-registry is not installed";
@@ -68,30 +66,6 @@ fn run_pulls_what_is_not_there_and_keeps_stdout_for_the_program() {
     rpod.run(&["run", "--rm", &name])
         .success()
         .stdout_is("pulled");
-}
-
-#[test]
-fn pull_of_a_short_name_asks_docker_hub_or_its_mirror() {
-    require!(Registry::available(), "{NO_REGISTRY}");
-    let (rpod, registry) = (Sandbox::new(), Registry::start());
-    registry.push_layout(&built_layout("busybox"), "library/busybox:latest");
-    rpod.mirror_docker_hub(registry.address());
-    let ran = rpod.run(&["run", "--rm", "busybox", "echo", "Hello World"]);
-    ran.success().stdout_is("Hello World\n");
-    let lines: Vec<String> = normalise(&ran.stderr())
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            "Unable to find image 'busybox:latest' locally",
-            "latest: Pulling from library/busybox",
-            "<id12>: Pull complete",
-            "Digest: <digest>",
-            "Status: Downloaded newer image for busybox:latest",
-        ]
-    );
 }
 
 #[test]
@@ -303,7 +277,7 @@ fn pull_leaves_redirects_that_go_round() {
     });
     rpod.run(&["pull", &registry.name("tiny")])
         .refuses()
-        .stderr_has("redirect");
+        .stderr_has("from one address to another");
 }
 
 #[test]
@@ -324,33 +298,4 @@ fn pull_can_be_interrupted_and_leaves_the_store_sound() {
     let output = pulling.finish(Duration::from_secs(10));
     assert_ne!(output.code, Some(0), "{output}");
     assert_eq!(rpod.run(&["images", "-q"]).success().stdout(), "");
-}
-
-#[test]
-fn pushed_again_an_image_keeps_its_digest() {
-    require!(Registry::available(), "{NO_REGISTRY}");
-    let (rpod, registry) = (Sandbox::new(), Registry::start());
-    let name = registry.push(&tiny());
-    let copy = registry.name("copy:1");
-    rpod.run(&["pull", &name]).success();
-    rpod.run(&["tag", &name, &copy]).success();
-    let pushed = rpod.run(&["push", &copy]);
-    pushed.success();
-    let last = format!(
-        "1: digest: {} size: {}",
-        tiny().digest(),
-        tiny().manifest_blob().len()
-    );
-    let said = format!("{}{}", pushed.stdout(), pushed.stderr());
-    assert!(said.contains(&last), "{last}\n{pushed}");
-    let accept = format!("Accept: {MANIFEST}\r\n");
-    let got = exchange(
-        registry.address(),
-        "GET",
-        "/v2/copy/manifests/1",
-        &accept,
-        b"",
-    )
-    .unwrap();
-    assert_eq!(got.body, tiny().manifest_blob());
 }

@@ -129,8 +129,9 @@ fn an_empty_named_volume_starts_with_what_the_image_has_there() {
         "-v",
         "vol:/data",
         "seeded",
-        "rm",
-        "/data/seed",
+        "sh",
+        "-c",
+        "touch /data/own && rm /data/seed",
     ])
     .success();
     rpod.run(&["run", "--rm", "-v", "vol:/data", "seeded"])

@@ -13,6 +13,7 @@ use super::plant::{Ground, Owners, Plant};
 use super::walk::walk;
 use super::{Copied, Sink, relative};
 use crate::error::Result;
+use crate::sys::sandbox::machine;
 
 /// Two directories, and beside them a secret that nothing may reach.
 struct Room {
@@ -122,19 +123,21 @@ fn check(tree: &Path, tool: u32) {
 
 #[test]
 fn a_tree_arrives_whole() {
-    let room = Room::new();
-    furnish(&room.at("from"));
-    let copied = room
-        .copy(Ground::Machine(room.open("to")), Owners::Person)
-        .expect("copied");
-    check(&room.at("to/tree"), 0o755);
-    assert_eq!(copied.bytes, 9);
-    assert_eq!(copied.skipped, ["\"tree/socket\" is a socket"]);
-    // Once more over what is there now.
-    room.copy(Ground::Machine(room.open("to")), Owners::Kept)
-        .expect("copied");
-    check(&room.at("to/tree"), 0o4755);
-    assert_eq!(fs::read_dir(room.at("to/tree")).expect("listed").count(), 3);
+    machine(|| {
+        let room = Room::new();
+        furnish(&room.at("from"));
+        let copied = room
+            .copy(Ground::Machine(room.open("to")), Owners::Person)
+            .expect("copied");
+        check(&room.at("to/tree"), 0o755);
+        assert_eq!(copied.bytes, 9);
+        assert_eq!(copied.skipped, ["\"tree/socket\" is a socket"]);
+        // Once more over what is there now.
+        room.copy(Ground::Machine(room.open("to")), Owners::Kept)
+            .expect("copied");
+        check(&room.at("to/tree"), 0o4755);
+        assert_eq!(fs::read_dir(room.at("to/tree")).expect("listed").count(), 3);
+    });
 }
 
 #[test]
