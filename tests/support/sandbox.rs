@@ -13,11 +13,11 @@
 //! mount, nothing in the store's `tmp/`. Containers are for the test to remove;
 //! `remove_all` does it in one line. When the test has already failed, every
 //! command is printed with its streams, and what is left is killed, process by
-//! process, because it carries the sandbox's path.
+//! process, because it carries the sandbox's path or mark.
 //!
 //! What must not live here: anything about one verb. Used by every file of
-//! `tests/it`. Always true: only processes that carry the sandbox's own path are
-//! ever signalled.
+//! `tests/it`. Always true: only processes that carry the sandbox's own path or
+//! mark are ever signalled.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -43,6 +43,8 @@ const LEAVE: Duration = Duration::from_secs(5);
 /// A user of its own for one test.
 pub struct Sandbox {
     path: PathBuf,
+    /// The mark of its processes.
+    mark: u64,
     program: PathBuf,
     log: Arc<Mutex<Vec<String>>>,
     /// Set for tests which leave something on purpose, such as a killed rpod's.
@@ -73,6 +75,7 @@ impl Sandbox {
             .map_or_else(|| env!("CARGO_BIN_EXE_rpod").into(), PathBuf::from);
         Sandbox {
             path,
+            mark: (u64::from(std::process::id()) << 24) | u64::from(number),
             program,
             log: Arc::default(),
             leaves_processes: Mutex::new(false),
@@ -219,16 +222,6 @@ impl Sandbox {
         assert_eq!(self.run(&["ps", "-aq"]).success().stdout(), "");
     }
 
-    /// Has pulls from docker.io served by a registry on this machine.
-    pub fn mirror_docker_hub(&self, registry: &str) {
-        let dir = self.home().join(".config/containers");
-        std::fs::create_dir_all(&dir).unwrap();
-        let text = format!(
-            "[[registry]]\nprefix = \"docker.io\"\nlocation = \"{registry}\"\ninsecure = true\n"
-        );
-        std::fs::write(dir.join("registries.conf"), text).unwrap();
-    }
-
     /// For tests whose point is what a killed rpod leaves: nothing is asserted
     /// about processes when the sandbox goes, and what there is gets killed.
     pub fn may_leave_processes(&self) {
@@ -249,7 +242,7 @@ impl Sandbox {
 
     /// The processes of this sandbox: those that carry its path, and theirs.
     pub fn processes(&self) -> Vec<Process> {
-        Process::of(&self.path)
+        Process::of(&self.path, self.mark)
     }
 
     /// The mounts below this sandbox, as this process sees them.
@@ -416,7 +409,7 @@ impl Command<'_> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = start(&mut command, &line);
+        let mut child = start(&mut command, &line, self.sandbox.mark);
         let stdin = child.stdin.take().map(|pipe| Box::new(pipe) as Box<_>);
         let stdout = Stream::of(child.stdout.take().unwrap());
         let stderr = Stream::of(child.stderr.take().unwrap());
@@ -456,7 +449,7 @@ impl Command<'_> {
         // A group leader would make setsid fork; the command is then not our child.
         command.process_group(rustix::process::getpgrp().as_raw_nonzero().get());
         command.stdin(side()).stdout(side()).stderr(side());
-        let child = start(&mut command, &line);
+        let child = start(&mut command, &line, self.sandbox.mark);
         drop(command);
         let main = std::fs::File::from(main);
         let stdout = Stream::of(main.try_clone().unwrap());
@@ -515,9 +508,9 @@ impl Command<'_> {
 
 /// Starts a command; a program file that another thread is just now writing or
 /// forking with (`ETXTBSY`) is tried again.
-fn start(command: &mut std::process::Command, line: &str) -> Child {
+fn start(command: &mut std::process::Command, line: &str, mark: u64) -> Child {
     for _ in 0..50 {
-        match command.spawn() {
+        match marked(mark, || command.spawn()) {
             Ok(child) => return child,
             Err(error) if error.raw_os_error() == Some(libc::ETXTBSY) => {
                 std::thread::sleep(Duration::from_millis(20));
@@ -526,6 +519,25 @@ fn start(command: &mut std::process::Command, line: &str) -> Child {
         }
     }
     panic!("cannot start {line}: the file stays busy");
+}
+
+/// Starts a process that has this mark, as all have that come from it: a limit
+/// which Linux knows and does not use (getrlimit(2), `RLIMIT_LOCKS`). Unlike its
+/// environment, anybody may read it of a process which hides.
+pub fn marked<T>(mark: u64, start: impl FnOnce() -> T) -> T {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // A process inherits it from this one: nothing else may start meanwhile.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(|broken| broken.into_inner());
+    let usual = getrlimit(Resource::Locks);
+    let with_mark = Rlimit {
+        current: Some(mark),
+        maximum: usual.maximum,
+    };
+    setrlimit(Resource::Locks, with_mark).unwrap();
+    let started = start();
+    setrlimit(Resource::Locks, usual).unwrap();
+    started
 }
 
 /// A command that runs.
@@ -876,9 +888,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// Returns the processes that carry this path, with those they started.
-    fn of(path: &Path) -> Vec<Process> {
-        let mark = path.to_str().unwrap();
+    /// Returns the processes that carry this path or mark, with those they started.
+    fn of(path: &Path, mark: u64) -> Vec<Process> {
+        let path = path.to_str().unwrap();
         let own_mounts = std::fs::read_link("/proc/self/ns/mnt").ok();
         let mut ours = Vec::new();
         let mut others = Vec::new();
@@ -887,7 +899,7 @@ impl Process {
             if process.pid == std::process::id() as i32 {
                 continue;
             }
-            if process.carries(mark, own_mounts.as_deref()) {
+            if process.has(mark) || process.carries(path, own_mounts.as_deref()) {
                 ours.push(process);
             } else {
                 others.push(process);
@@ -931,6 +943,16 @@ impl Process {
             name: field("Name:")?,
             command: command.trim().to_owned(),
         })
+    }
+
+    fn has(&self, mark: u64) -> bool {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.pid));
+        let limits = limits.unwrap_or_default();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max file locks"));
+        let soft = line.and_then(|line| line.split_whitespace().next());
+        soft.is_some_and(|soft| soft == mark.to_string())
     }
 
     fn carries(&self, mark: &str, own_mounts: Option<&Path>) -> bool {
