@@ -69,6 +69,7 @@ fn the_last_resort_for_a_runtime_directory_is_refused_when_it_is_someone_elses()
         .under(&["unshare", "-m", "--map-root-user", "--map-auto"], &script)
         .run();
     ran.refuses().stderr_has(&taken);
+    rpod.run(&["ps", "-aq"]).success().stdout_is("");
 }
 
 #[test]
