@@ -148,14 +148,3 @@ fn a_single_id_runs_what_needs_no_other_and_says_so_once() {
     again.success();
     assert_eq!(again.stderr(), "");
 }
-
-#[test]
-fn keep_id_makes_the_user_the_same_inside() {
-    require!(!probe::is_root(), "root has nothing to keep");
-    require!(probe::subordinate_ids(), "{NEEDS_IDS}");
-    let rpod = Sandbox::with(&["busybox"]);
-    let uid = rustix::process::geteuid().as_raw();
-    rpod.run(&["run", "--rm", "--userns=keep-id", "busybox", "id", "-u"])
-        .success()
-        .stdout_is(&format!("{uid}\n"));
-}

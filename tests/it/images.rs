@@ -132,24 +132,6 @@ fn layers_that_images_share_are_stored_once() {
 }
 
 #[test]
-fn history_shows_layers_from_the_top() {
-    let rpod = Sandbox::with(&["busybox"]);
-    let shown = rpod.run(&["history", "busybox"]).success().stdout();
-    let lines: Vec<_> = shown.lines().collect();
-    for column in ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"] {
-        assert!(lines[0].contains(column), "{shown}");
-    }
-    assert!(
-        lines[1].contains("CMD [\"sh\"]") && lines[1].contains("0B"),
-        "{shown}"
-    );
-    assert!(
-        lines[2].starts_with("<missing>") && lines[2].contains("MB"),
-        "{shown}"
-    );
-}
-
-#[test]
 fn whiteouts_hide_what_is_below() {
     let rpod = Sandbox::new();
     let below = busybox_layer()

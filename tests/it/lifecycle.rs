@@ -120,7 +120,7 @@ fn kill_sends_any_signal() {
     eventually("the trap is set", || logs().contains("ready"));
     rpod.run(&["kill", "-s", "HUP", "kk"])
         .success()
-        .stdout_is("k\n");
+        .stdout_is("kk\n");
     eventually("the signal arrives", || logs().contains("hup"));
     rpod.run(&["kill", "--signal", "9", "kk"]).success();
     rpod.run(&["wait", "kk"]).success().stdout_is("137\n");
@@ -144,7 +144,7 @@ fn restart_starts_it_anew() {
     let pid = rpod.inspect("rr", "{{.State.Pid}}");
     rpod.run(&["restart", "-t", "0", "rr"])
         .success()
-        .stdout_is("r\n");
+        .stdout_is("rr\n");
     assert_ne!(rpod.inspect("rr", "{{.State.Pid}}"), pid);
     assert_eq!(rpod.inspect("rr", "{{.State.Running}}"), "true");
     rpod.remove_all();

@@ -103,32 +103,16 @@ fn load_says_what_is_wrong_with_what_is_no_archive() {
 }
 
 #[test]
-fn load_says_when_the_image_is_for_another_machine_and_run_refuses_it() {
+fn run_warns_of_an_image_for_another_machine_and_tries() {
     let rpod = Sandbox::new();
     let image = greeting(|layer| layer).platform("s390x", "linux");
     rpod.command(&["load"])
         .stdin(image.docker_archive())
         .run()
         .success();
-    let ran = rpod.run(&["run", "--rm", "greet"]);
-    assert_ne!(ran.code, Some(0));
-    ran.stderr_has("s390x");
-}
-
-#[test]
-fn save_gives_back_what_load_takes() {
-    let rpod = Sandbox::new();
-    let image = greeting(Layer::gzip);
-    rpod.command(&["load"])
-        .stdin(image.docker_archive())
-        .run()
-        .success();
-    let file = rpod.work().join("saved.tar");
-    rpod.run(&["save", "-o", file.to_str().unwrap(), "greet"])
-        .success();
-    let other = Sandbox::new();
-    other.load(&file);
-    greets(&other);
-    let id = other.run(&["images", "-q", "--no-trunc"]).success().line();
-    assert_eq!(id, image.id());
+    // As docker: an interpreter that the kernel knows may run it. This one is not
+    // really for that machine.
+    rpod.run(&["run", "--rm", "greet"])
+        .success()
+        .stderr_has("linux/s390x");
 }

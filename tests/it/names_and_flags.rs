@@ -143,11 +143,11 @@ fn a_container_answers_to_a_short_id_that_is_its_alone() {
 #[test]
 fn mistakes_are_met_with_the_nearest_word() {
     let rpod = Sandbox::new();
-    rpod.run(&["imags"]).fails(125).stderr_has("images");
+    rpod.run(&["imags"]).fails(1).stderr_has("images");
     rpod.run(&["run", "--nane", "x", "busybox"])
         .fails(125)
         .stderr_has("--name");
-    rpod.run(&["rm"]).fails(125);
+    rpod.run(&["rm"]).fails(1);
     rpod.run(&["run"]).fails(125);
 }
 

@@ -58,31 +58,6 @@ fn addresses_are_used_again() {
 }
 
 #[test]
-fn a_server_of_the_host_is_reached_by_name() {
-    require!(probe::tun(), "/dev/net/tun cannot be opened");
-    let rpod = Sandbox::with(&["busybox"]);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = std::thread::spawn(move || {
-        use std::io::{Read, Write};
-        let (mut stream, _) = listener.accept().unwrap();
-        let _request = stream.read(&mut [0; 1024]).unwrap();
-        stream
-            .write_all(b"HTTP/1.0 200 OK\r\n\r\nthe host")
-            .unwrap();
-    });
-    for name in ["host.rpod.internal", "host.docker.internal"] {
-        rpod.run(&["run", "--rm", "busybox", "grep", name, "/etc/hosts"])
-            .success();
-    }
-    let url = format!("http://host.rpod.internal:{port}/");
-    rpod.run(&["run", "--rm", "busybox", "wget", "-qO-", &url])
-        .success()
-        .stdout_is("the host");
-    server.join().unwrap();
-}
-
-#[test]
 fn network_none_has_a_loopback_and_nothing_else() {
     let rpod = Sandbox::with(&["busybox"]);
     let shown = rpod
@@ -139,58 +114,6 @@ fn network_of_a_container_can_be_shared() {
         rpod.run(&words).stdout() == "busybox of Debian\n"
     });
     rpod.remove_all();
-}
-
-#[test]
-fn a_network_of_the_users_own_knows_names() {
-    let rpod = Sandbox::with(&["busybox"]);
-    rpod.run(&["network", "create", "mynet"]).success();
-    rpod.run(&["network", "ls"])
-        .success()
-        .stdout_has("mynet")
-        .stdout_has("bridge")
-        .stdout_has("none");
-    let serve = ["httpd", "-f", "-p", "80", "-h", "/var/www"];
-    rpod.start(
-        &[
-            &["--name", "web", "--network", "mynet", "busybox"],
-            &serve[..],
-        ]
-        .concat(),
-    );
-    let words = [
-        "run",
-        "--rm",
-        "--net",
-        "mynet",
-        "busybox",
-        "wget",
-        "-qO-",
-        "http://web/",
-    ];
-    eventually("it answers by name", || {
-        rpod.run(&words).stdout() == "busybox of Debian\n"
-    });
-    let other = [
-        "run",
-        "--rm",
-        "busybox",
-        "wget",
-        "-T",
-        "2",
-        "-qO-",
-        "http://web/",
-    ];
-    assert_ne!(
-        rpod.run(&other).code,
-        Some(0),
-        "other networks do not know it"
-    );
-    let refused = rpod.run(&["network", "rm", "mynet"]);
-    assert_ne!(refused.code, Some(0));
-    refused.stderr_has("web");
-    rpod.remove_all();
-    rpod.run(&["network", "rm", "mynet"]).success();
 }
 
 #[test]

@@ -71,30 +71,6 @@ fn run_pulls_what_is_not_there_and_keeps_stdout_for_the_program() {
 }
 
 #[test]
-fn pull_of_a_short_name_asks_docker_hub_or_its_mirror() {
-    require!(Registry::available(), "{NO_REGISTRY}");
-    let (rpod, registry) = (Sandbox::new(), Registry::start());
-    registry.push_layout(&built_layout("busybox"), "library/busybox:latest");
-    rpod.mirror_docker_hub(registry.address());
-    let ran = rpod.run(&["run", "--rm", "busybox", "echo", "Hello World"]);
-    ran.success().stdout_is("Hello World\n");
-    let lines: Vec<String> = normalise(&ran.stderr())
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            "Unable to find image 'busybox:latest' locally",
-            "latest: Pulling from library/busybox",
-            "<id12>: Pull complete",
-            "Digest: <digest>",
-            "Status: Downloaded newer image for busybox:latest",
-        ]
-    );
-}
-
-#[test]
 fn pull_fetches_only_missing_layers() {
     let rpod = Sandbox::new();
     let first = HostileRegistry::serve(&tiny(), |_| Reply::Honest);
@@ -324,33 +300,4 @@ fn pull_can_be_interrupted_and_leaves_the_store_sound() {
     let output = pulling.finish(Duration::from_secs(10));
     assert_ne!(output.code, Some(0), "{output}");
     assert_eq!(rpod.run(&["images", "-q"]).success().stdout(), "");
-}
-
-#[test]
-fn pushed_again_an_image_keeps_its_digest() {
-    require!(Registry::available(), "{NO_REGISTRY}");
-    let (rpod, registry) = (Sandbox::new(), Registry::start());
-    let name = registry.push(&tiny());
-    let copy = registry.name("copy:1");
-    rpod.run(&["pull", &name]).success();
-    rpod.run(&["tag", &name, &copy]).success();
-    let pushed = rpod.run(&["push", &copy]);
-    pushed.success();
-    let last = format!(
-        "1: digest: {} size: {}",
-        tiny().digest(),
-        tiny().manifest_blob().len()
-    );
-    let said = format!("{}{}", pushed.stdout(), pushed.stderr());
-    assert!(said.contains(&last), "{last}\n{pushed}");
-    let accept = format!("Accept: {MANIFEST}\r\n");
-    let got = exchange(
-        registry.address(),
-        "GET",
-        "/v2/copy/manifests/1",
-        &accept,
-        b"",
-    )
-    .unwrap();
-    assert_eq!(got.body, tiny().manifest_blob());
 }

@@ -265,6 +265,7 @@ impl Sandbox {
     fn left_behind(&self) -> Vec<String> {
         let mut found = Vec::new();
         if !*self.leaves_processes.lock().unwrap() {
+            // What is to be deleted is deleted by processes that are still there.
             let gone = wait_until(LEAVE, || self.processes().is_empty());
             if !gone {
                 let left = self.processes();
@@ -750,11 +751,11 @@ impl Output {
         self
     }
 
-    /// Asserts that rpod itself refused, in the form every refusal has: code 125,
-    /// one line `Error: …` on stderr, at most two hints, nothing on stdout.
+    /// Asserts that rpod itself refused, in the form every refusal has: code 125 of
+    /// the verbs whose other codes are the program's, 1 of the others; one line `Error: …` on stderr, at most two hints, nothing on stdout.
     #[track_caller]
     pub fn refuses(&self) -> &Self {
-        self.fails(125);
+        self.fails(self.code_of_refusal());
         let stderr = self.stderr();
         let errors = stderr.lines().filter(|line| line.starts_with("Error: "));
         assert!(errors.count() == 1, "expected one `Error:` line:\n{self}");
@@ -764,6 +765,22 @@ impl Output {
             assert!(!stderr.contains(wrong), "{wrong:?} in a message:\n{self}");
         }
         self
+    }
+
+    fn code_of_refusal(&self) -> i32 {
+        let mut words = self
+            .line
+            .split_whitespace()
+            .skip_while(|word| *word != "rpod")
+            .skip(1);
+        let verb = match words.next() {
+            Some("container") => words.next(),
+            verb => verb,
+        };
+        match verb {
+            Some("run" | "create" | "exec" | "start") => 125,
+            _ => 1,
+        }
     }
 
     /// Its standard output.

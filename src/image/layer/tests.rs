@@ -159,40 +159,42 @@ fn names_that_lead_out_are_refused() {
 
 #[test]
 fn a_link_sees_the_tree_as_the_whole_world() {
-    let tree = Tree::new();
-    let outside = tree.0.path().to_str().expect("text").to_owned();
-    tree.unpack(&[
-        entry(b'5', "real/in", "", b""),
-        entry(b'2', "up", "../../../../../real", b""),
-        entry(b'0', "up/in/f", "", b"1"),
-        entry(b'2', "absolute", "/real", b""),
-        entry(b'0', "absolute/g", "", b"2"),
-        entry(b'1', "hard", "up/in/f", b""),
-    ])
-    .expect("unpacked");
-    assert_eq!(tree.text("real/in/f"), "1");
-    assert_eq!(tree.text("real/g"), "2");
-    assert_eq!(tree.text("hard"), "1");
-    for target in [outside.as_str(), "/proc/self/cwd", "nowhere", "../.."] {
+    crate::sys::sandbox::machine(|| {
         let tree = Tree::new();
-        let parts = [
-            entry(b'2', "l", target, b""),
-            entry(b'0', "l/outside", "", b"evil"),
-        ];
-        // "../.." is the root itself, so that one is no escape and no failure.
-        if target == "../.." {
-            tree.unpack(&parts).expect("unpacked");
-            assert_eq!(tree.text("outside"), "evil");
-            let above = fs::read_to_string(tree.0.path().join("outside"));
-            assert_eq!(above.expect("there"), "untouched");
-        } else {
-            let error = tree.refuses(&parts);
-            assert!(error.contains("\"l\""), "{error}");
+        let outside = tree.0.path().to_str().expect("text").to_owned();
+        tree.unpack(&[
+            entry(b'5', "real/in", "", b""),
+            entry(b'2', "up", "../../../../../real", b""),
+            entry(b'0', "up/in/f", "", b"1"),
+            entry(b'2', "absolute", "/real", b""),
+            entry(b'0', "absolute/g", "", b"2"),
+            entry(b'1', "hard", "up/in/f", b""),
+        ])
+        .expect("unpacked");
+        assert_eq!(tree.text("real/in/f"), "1");
+        assert_eq!(tree.text("real/g"), "2");
+        assert_eq!(tree.text("hard"), "1");
+        for target in [outside.as_str(), "/proc/self/cwd", "nowhere", "../.."] {
+            let tree = Tree::new();
+            let parts = [
+                entry(b'2', "l", target, b""),
+                entry(b'0', "l/outside", "", b"evil"),
+            ];
+            // "../.." is the root itself, so that one is no escape and no failure.
+            if target == "../.." {
+                tree.unpack(&parts).expect("unpacked");
+                assert_eq!(tree.text("outside"), "evil");
+                let above = fs::read_to_string(tree.0.path().join("outside"));
+                assert_eq!(above.expect("there"), "untouched");
+            } else {
+                let error = tree.refuses(&parts);
+                assert!(error.contains("\"l\""), "{error}");
+            }
         }
-    }
-    let tree = Tree::new();
-    let error = tree.refuses(&[entry(b'2', "l", "l", b""), entry(b'0', "l/x", "", b"")]);
-    assert!(error.contains("leads to itself"), "{error}");
+        let tree = Tree::new();
+        let error = tree.refuses(&[entry(b'2', "l", "l", b""), entry(b'0', "l/x", "", b"")]);
+        assert!(error.contains("leads to itself"), "{error}");
+    });
 }
 
 #[test]
@@ -215,32 +217,34 @@ fn a_file_is_never_written_through_a_link_of_its_name() {
 
 #[test]
 fn the_last_entry_of_a_name_counts_whatever_was_there() {
-    let tree = Tree::new();
-    tree.unpack(&[
-        entry(b'5', "a/deep/er", "", b""),
-        entry(b'0', "a/deep/er/f", "", b"1"),
-        entry(b'0', "a", "", b"file over directory"),
-        entry(b'0', "b", "", b"1"),
-        mode(b'5', "b", 0o750),
-        entry(b'0', "b/f", "", b"directory over file"),
-        entry(b'2', "c", "b", b""),
-        entry(b'5', "c", "", b""),
-        entry(b'0', "c/g", "", b"directory over link"),
-        entry(b'5', "e", "", b""),
-        entry(b'2', "e", "b", b""),
-        entry(b'0', "e/h", "", b"link over directory"),
-        entry(b'0', "twice", "", b"long text"),
-        entry(b'0', "twice", "", b"short"),
-        entry(b'1', "twice", "twice", b""),
-    ])
-    .expect("unpacked");
-    assert_eq!(tree.text("a"), "file over directory");
-    assert_eq!(tree.text("b/f"), "directory over file");
-    assert_eq!(tree.mode("b"), 0o750);
-    assert_eq!(tree.text("c/g"), "directory over link");
-    assert!(!tree.path("b/g").exists());
-    assert_eq!(tree.text("b/h"), "link over directory");
-    assert_eq!(tree.text("twice"), "short");
+    crate::sys::sandbox::machine(|| {
+        let tree = Tree::new();
+        tree.unpack(&[
+            entry(b'5', "a/deep/er", "", b""),
+            entry(b'0', "a/deep/er/f", "", b"1"),
+            entry(b'0', "a", "", b"file over directory"),
+            entry(b'0', "b", "", b"1"),
+            mode(b'5', "b", 0o750),
+            entry(b'0', "b/f", "", b"directory over file"),
+            entry(b'2', "c", "b", b""),
+            entry(b'5', "c", "", b""),
+            entry(b'0', "c/g", "", b"directory over link"),
+            entry(b'5', "e", "", b""),
+            entry(b'2', "e", "b", b""),
+            entry(b'0', "e/h", "", b"link over directory"),
+            entry(b'0', "twice", "", b"long text"),
+            entry(b'0', "twice", "", b"short"),
+            entry(b'1', "twice", "twice", b""),
+        ])
+        .expect("unpacked");
+        assert_eq!(tree.text("a"), "file over directory");
+        assert_eq!(tree.text("b/f"), "directory over file");
+        assert_eq!(tree.mode("b"), 0o750);
+        assert_eq!(tree.text("c/g"), "directory over link");
+        assert!(!tree.path("b/g").exists());
+        assert_eq!(tree.text("b/h"), "link over directory");
+        assert_eq!(tree.text("twice"), "short");
+    });
 }
 
 #[test]
@@ -268,39 +272,41 @@ fn is_hidden(tree: &Tree, name: &str) -> bool {
 
 #[test]
 fn whiteouts_hide_what_is_below() {
-    let tree = Tree::new();
-    tree.unpack(&[
-        entry(b'0', ".wh.gone", "", b""),
-        entry(b'0', "d/.wh.gone", "", b""),
-        entry(b'0', "d/.wh..wh..opq", "", b""),
-        entry(b'5', ".wh..wh.plnk", "", b""),
-        entry(b'0', ".wh..wh.plnk/1.2", "", b""),
-        entry(b'0', ".wh..wh.aufs", "", b""),
-        // Hidden and there again: nothing from below shows in it.
-        entry(b'0', ".wh.again", "", b""),
-        entry(b'5', "again", "", b""),
-        entry(b'0', ".wh.implied", "", b""),
-        entry(b'0', "implied/f", "", b"1"),
-        entry(b'0', ".wh.file", "", b""),
-        entry(b'0', "file", "", b"new"),
-        // The other way around.
-        entry(b'5', "first", "", b""),
-        entry(b'0', "first/f", "", b"1"),
-        entry(b'0', ".wh.first", "", b""),
-        entry(b'0', "stays", "", b"1"),
-        entry(b'0', ".wh.stays", "", b""),
-    ])
-    .expect("unpacked");
-    assert!(is_hidden(&tree, "gone") && is_hidden(&tree, "d/gone"));
-    for name in ["d", "again", "implied", "first"] {
-        let value = tree.xattr(name, "user.overlay.opaque");
-        assert_eq!(value.as_deref(), Some(&b"y"[..]), "{name}");
-    }
-    assert_eq!(tree.text("file"), "new");
-    assert_eq!(tree.text("first/f"), "1");
-    assert_eq!(tree.text("stays"), "1");
-    assert!(!tree.path(".wh..wh.plnk").exists());
-    assert_eq!(fs::read_dir(tree.path("")).expect("listed").count(), 7);
+    crate::sys::sandbox::machine(|| {
+        let tree = Tree::new();
+        tree.unpack(&[
+            entry(b'0', ".wh.gone", "", b""),
+            entry(b'0', "d/.wh.gone", "", b""),
+            entry(b'0', "d/.wh..wh..opq", "", b""),
+            entry(b'5', ".wh..wh.plnk", "", b""),
+            entry(b'0', ".wh..wh.plnk/1.2", "", b""),
+            entry(b'0', ".wh..wh.aufs", "", b""),
+            // Hidden and there again: nothing from below shows in it.
+            entry(b'0', ".wh.again", "", b""),
+            entry(b'5', "again", "", b""),
+            entry(b'0', ".wh.implied", "", b""),
+            entry(b'0', "implied/f", "", b"1"),
+            entry(b'0', ".wh.file", "", b""),
+            entry(b'0', "file", "", b"new"),
+            // The other way around.
+            entry(b'5', "first", "", b""),
+            entry(b'0', "first/f", "", b"1"),
+            entry(b'0', ".wh.first", "", b""),
+            entry(b'0', "stays", "", b"1"),
+            entry(b'0', ".wh.stays", "", b""),
+        ])
+        .expect("unpacked");
+        assert!(is_hidden(&tree, "gone") && is_hidden(&tree, "d/gone"));
+        for name in ["d", "again", "implied", "first"] {
+            let value = tree.xattr(name, "user.overlay.opaque");
+            assert_eq!(value.as_deref(), Some(&b"y"[..]), "{name}");
+        }
+        assert_eq!(tree.text("file"), "new");
+        assert_eq!(tree.text("first/f"), "1");
+        assert_eq!(tree.text("stays"), "1");
+        assert!(!tree.path(".wh..wh.plnk").exists());
+        assert_eq!(fs::read_dir(tree.path("")).expect("listed").count(), 7);
+    });
 }
 
 #[test]

@@ -122,19 +122,21 @@ fn check(tree: &Path, tool: u32) {
 
 #[test]
 fn a_tree_arrives_whole() {
-    let room = Room::new();
-    furnish(&room.at("from"));
-    let copied = room
-        .copy(Ground::Machine(room.open("to")), Owners::Person)
-        .expect("copied");
-    check(&room.at("to/tree"), 0o755);
-    assert_eq!(copied.bytes, 9);
-    assert_eq!(copied.skipped, ["\"tree/socket\" is a socket"]);
-    // Once more over what is there now.
-    room.copy(Ground::Machine(room.open("to")), Owners::Kept)
-        .expect("copied");
-    check(&room.at("to/tree"), 0o4755);
-    assert_eq!(fs::read_dir(room.at("to/tree")).expect("listed").count(), 3);
+    crate::sys::sandbox::machine(|| {
+        let room = Room::new();
+        furnish(&room.at("from"));
+        let copied = room
+            .copy(Ground::Machine(room.open("to")), Owners::Person)
+            .expect("copied");
+        check(&room.at("to/tree"), 0o755);
+        assert_eq!(copied.bytes, 9);
+        assert_eq!(copied.skipped, ["\"tree/socket\" is a socket"]);
+        // Once more over what is there now.
+        room.copy(Ground::Machine(room.open("to")), Owners::Kept)
+            .expect("copied");
+        check(&room.at("to/tree"), 0o4755);
+        assert_eq!(fs::read_dir(room.at("to/tree")).expect("listed").count(), 3);
+    });
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn what_is_wrong_is_said_with_its_flag() {
         (&["--add-host", "x"], "write NAME:ADDRESS"),
         (&["--add-host", "x:y"], "\"y\" is no IP address"),
         (&["--ulimit", "nofile=2:1"], "above the hard limit"),
-        (&["--ulimit", "nofiles=2"], "\"nofiles\" is none of"),
+        (&["--ulimit", "nofiles=2"], "there is no limit \"nofiles\""),
         (
             &["--pid", "container:x"],
             "rpod has no --pid container:x yet",
