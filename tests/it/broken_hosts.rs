@@ -162,12 +162,13 @@ fn a_full_disk_is_named_and_nothing_half_done_is_left() {
     let program = rpod.program().to_str().unwrap();
     // All in one small file system: first too small, then not.
     let script = r#"
-        mount -t tmpfs -o size=1500k,mode=700 tmpfs "$HOME"
+        mount -t tmpfs -o size=64m,mode=700 tmpfs "$HOME"
+        head -c 65600000 /dev/zero > "$HOME/filler"
         "$RPOD" load -i "$ARCHIVE" && exit 90
         echo "code $?"
         "$RPOD" images -q
         ls -A "$HOME/.local/share/rpod/tmp"
-        mount -o remount,size=64m "$HOME"
+        rm "$HOME/filler"
         "$RPOD" load -q -i "$ARCHIVE"
         "$RPOD" run --rm --network none busybox echo recovered
     "#;

@@ -1,8 +1,7 @@
 //! Which network a container is on and whom it reaches. Published ports have a
 //! file of their own.
 
-use crate::require;
-use crate::support::{Sandbox, eventually, probe};
+use crate::support::{Sandbox, eventually};
 
 #[test]
 fn containers_reach_each_other_by_address() {

@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::require;
-use crate::support::image::{
-    INDEX, Image, Layer, MANIFEST, built_layout, busybox_layer, descriptor,
-};
+use crate::support::image::{INDEX, Image, Layer, MANIFEST, busybox_layer, descriptor};
 use crate::support::registry::{HostileRegistry, Kind, Registry, Reply, exchange};
 use crate::support::{Sandbox, normalise::normalise};
 
@@ -267,7 +265,7 @@ fn pull_says_log_in_when_the_registry_wants_a_name() {
     });
     rpod.run(&["pull", &registry.name("tiny")])
         .refuses()
-        .stderr_has("rpod login");
+        .stderr_has("log in first");
 }
 
 #[test]
