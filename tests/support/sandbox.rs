@@ -768,10 +768,12 @@ impl Output {
     }
 
     fn code_of_refusal(&self) -> i32 {
+        // The line may begin with a wrapper, and name the program by its path.
+        let is_rpod = |word: &&str| *word == "rpod" || word.ends_with("/rpod");
         let mut words = self
             .line
             .split_whitespace()
-            .skip_while(|word| *word != "rpod")
+            .skip_while(|word| !is_rpod(word))
             .skip(1);
         let verb = match words.next() {
             Some("container") => words.next(),
