@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::require;
 use crate::support::image::{INDEX, Image, Layer, MANIFEST, busybox_layer, descriptor};
-use crate::support::registry::{HostileRegistry, Kind, Registry, Reply, exchange};
+use crate::support::registry::{HostileRegistry, Kind, Registry, Reply};
 use crate::support::{Sandbox, normalise::normalise};
 
 const NO_REGISTRY: &str = "docker-registry is not installed";
