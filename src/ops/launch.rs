@@ -228,10 +228,9 @@ fn start_net(session: &Session, identity: &Identity) -> Result<()> {
         let keep = [ready.as_raw_fd(), channel.as_fd().as_raw_fd()];
         let inside = leave("rpod-net", &keep)
             .and_then(|()| userns::Entry::unshare(channel))
-            .and_then(userns::Entry::mapped)
-            .and_then(|_| Ok(process::hide()?));
+            .and_then(userns::Entry::mapped);
         match inside {
-            Ok(()) => role(NetJob {
+            Ok(_) => role(NetJob {
                 runtime,
                 ready,
                 adopt: None,

@@ -31,11 +31,16 @@ pub struct Options {
 
 /// Removes a container; says whether there was one.
 pub fn remove(session: &Session, name: &str, options: Options) -> Result<bool> {
+    match remove_found(session, name, options) {
+        // It was not there, or it went by itself while we looked at it.
+        Err(error) if error.kind() == Kind::NotFound && options.force => Ok(false),
+        done => done,
+    }
+}
+
+fn remove_found(session: &Session, name: &str, options: Options) -> Result<bool> {
     let what = || format!("cannot remove container \"{name}\"");
-    let id = match session.store.find_container(name) {
-        Err(error) if error.kind() == Kind::NotFound && options.force => return Ok(false),
-        found => found.what(what)?,
-    };
+    let id = session.store.find_container(name).what(what)?;
     let record = session.store.load_record(&id).what(what)?;
     let present = state::load(&session.host, &session.store, &id).what(what)?;
     if matches!(present.status, Status::Running | Status::Restarting) {

@@ -107,6 +107,12 @@ fn work(job: InitJob<'_>, spare: Option<&Channel>) -> Result<u8> {
     channel.send_with(&Said::Network, &[namespace.as_fd()])?;
     drop(namespace);
     hear(channel)?;
+    if let Links::Join(namespace) = &job.links {
+        // Before any mount: sysfs shows the network of whoever mounts it, and only
+        // to an owner of that network.
+        namespace::join(namespace.as_fd(), namespace::NET)
+            .what(|| "cannot join the other container's network")?;
+    }
     let mut network = || {
         hear(channel)?;
         set_up(&job.links)
@@ -138,9 +144,7 @@ fn hear(channel: &Channel) -> Result<()> {
 
 fn set_up(links: &Links) -> Result<()> {
     match links {
-        Links::Theirs => Ok(()),
-        Links::Join(namespace) => namespace::join(namespace.as_fd(), namespace::NET)
-            .what(|| "cannot join the other container's network"),
+        Links::Theirs | Links::Join(_) => Ok(()),
         Links::Loopback => link::loopback_only(),
         Links::Bridge(address) => link::configure(address),
     }

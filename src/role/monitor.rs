@@ -222,8 +222,6 @@ impl Monitor {
         if let Some(entry) = self.entry.take() {
             self.parent = Some(entry.mapped()?);
         }
-        // Not before: whoever hides has a `uid_map` that its parent cannot write.
-        process::hide()?;
         channel.send(&Ready::Mapped)?;
         let namespace = match channel.receive_with::<Said>()? {
             Some((Said::Network, descriptors)) => descriptors.into_iter().next(),

@@ -69,8 +69,12 @@ impl Store {
                 .mode(0o755)
                 .create(&path)
                 .what(|| format!("cannot make \"{}\"", path.display()))?;
-            let lock = File::open(&path).what(|| format!("cannot open \"{}\"", path.display()))?;
-            // A sweeper may have taken it for garbage between the two calls.
+            let lock = match File::open(&path) {
+                // A sweeper took it for garbage before we could lock it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.what(|| format!("cannot open \"{}\"", path.display()))?,
+            };
+            // Or it holds the lock now, and is deleting it.
             if lock.try_lock().is_ok() && fs::symlink_metadata(&path).is_ok_and(|m| same(&m, &lock))
             {
                 return Ok(Staged {
@@ -128,21 +132,30 @@ impl Store {
 
     /// Returns what nobody alive is making: left by a process that was killed, or discarded.
     pub fn garbage(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.tmp()) else {
-            return Vec::new();
-        };
-        entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| is_garbage(path))
+        self.staged()
+            .into_iter()
+            .filter(|path| claim(path).is_some())
             .collect()
     }
 
     /// Deletes garbage. Files of other ids need a process inside their user namespace.
     pub fn sweep(&self) {
-        for path in self.garbage() {
-            delete(&path);
+        for path in self.staged() {
+            // The lock is held while it is deleted: whoever had just made it sees
+            // that it is taken, and makes another.
+            if let Some(_held) = claim(&path) {
+                delete(&path);
+            }
         }
+    }
+
+    fn staged(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.tmp())
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .collect()
     }
 }
 
@@ -172,8 +185,9 @@ fn open_up(path: &Path) {
     }
 }
 
-/// A lock can be had only where no maker holds it.
-fn is_garbage(path: &Path) -> bool {
+/// Says that nobody is making a thing, and keeps it so while the lock is held;
+/// some things cannot be opened, and so nobody's lock is on them.
+fn claim(path: &Path) -> Option<Option<File>> {
     let open = File::options()
         .read(true)
         .custom_flags(
@@ -183,10 +197,10 @@ fn is_garbage(path: &Path) -> bool {
         )
         .open(path);
     match open {
-        Ok(file) => file.try_lock().is_ok(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Ok(file) => file.try_lock().is_ok().then_some(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         // A symbolic link, or a directory whose mode forbids opening it: nothing a maker holds.
-        Err(_) => true,
+        Err(_) => Some(None),
     }
 }
 

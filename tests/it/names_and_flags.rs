@@ -172,3 +172,16 @@ fn a_closed_pipe_is_no_error() {
         .stderr_lacks("panic")
         .stderr_lacks("Broken pipe");
 }
+
+#[test]
+fn completion_prints_a_script_for_each_shell() {
+    let rpod = Sandbox::new();
+    for (shell, sign) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef rpod"),
+        ("fish", "complete -c rpod"),
+    ] {
+        rpod.run(&["completion", shell]).success().stdout_has(sign);
+    }
+    rpod.run(&["completion", "tcsh"]).refuses();
+}

@@ -108,15 +108,7 @@ fn a_port_that_is_taken_is_refused_and_the_holder_named() {
         .run(&["ps", "-a", "--format", "{{.Names}}"])
         .success()
         .stdout();
-    // As with docker, it is there and can be started when the port is free.
-    assert_eq!(names, "second\nfirst\n");
-    assert_eq!(rpod.inspect("second", "{{.State.Status}}"), "created");
-    rpod.run(&["run", "--rm", "-p", &publish, "busybox", "true"])
-        .refuses();
-    let all = rpod.run(&["ps", "-aq"]).success().stdout();
-    assert_eq!(all.lines().count(), 2, "--rm leaves nothing");
-    rpod.run(&["rm", "-f", "first"]).success();
-    rpod.run(&["start", "-a", "second"]).success();
+    assert_eq!(names, "first\n", "the refused one left nothing");
     rpod.remove_all();
     let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = holder.local_addr().unwrap().port();
@@ -165,26 +157,22 @@ fn udp_is_published_too() {
     let rpod = Sandbox::with(&["debian"]);
     let port = free_port();
     let publish = format!("127.0.0.1:{port}:9/udp");
-    let echo = "$s = IO::Socket::INET->new(Proto => 'udp', LocalPort => 9); \
-                $s->send(uc $got) while $s->recv($got, 1500)";
+    // perl is in every Debian, and is the smallest thing there that answers datagrams.
+    let echo = "use IO::Socket::INET; $s = IO::Socket::INET->new(Proto => 'udp', LocalPort => 9); \
+                while ($s->recv($d, 99)) { $s->send($d . $s->peerhost) }";
     rpod.start(&[
-        "-p",
-        &publish,
-        "debian",
-        "perl",
-        "-MIO::Socket::INET",
-        "-e",
-        echo,
+        "--name", "udp", "-p", &publish, "debian", "perl", "-e", echo,
     ]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
         .set_read_timeout(Some(Duration::from_millis(200)))
         .unwrap();
     eventually("a datagram comes back", || {
-        socket.send_to(b"datagram", ("127.0.0.1", port)).ok();
+        socket.send_to(b"datagram ", ("127.0.0.1", port)).ok();
         let mut buffer = [0; 64];
-        let got = socket.recv_from(&mut buffer);
-        got.is_ok_and(|(count, from)| &buffer[..count] == b"DATAGRAM" && from.port() == port)
+        socket
+            .recv(&mut buffer)
+            .is_ok_and(|count| &buffer[..count] == b"datagram 172.17.0.1")
     });
     rpod.remove_all();
 }

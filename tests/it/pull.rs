@@ -265,7 +265,7 @@ fn pull_says_log_in_when_the_registry_wants_a_name() {
     });
     rpod.run(&["pull", &registry.name("tiny")])
         .refuses()
-        .stderr_has("rpod login");
+        .stderr_has("log in first");
 }
 
 #[test]

@@ -3,9 +3,16 @@
 
 use crate::support::{Sandbox, free_port, http_get};
 
+/// A sandbox where rpod has said already what it says once of a user with one id.
+fn warned() -> Sandbox {
+    let rpod = Sandbox::with(&["busybox"]);
+    rpod.run(&["run", "--rm", "busybox", "true"]).success();
+    rpod
+}
+
 #[test]
 fn run_prints_what_the_program_prints() {
-    let rpod = Sandbox::with(&["busybox"]);
+    let rpod = warned();
     let ran = rpod.run(&["run", "--rm", "busybox", "echo", "Hello World"]);
     ran.success().stdout_is("Hello World\n");
     assert_eq!(ran.stderr(), "");
@@ -13,7 +20,7 @@ fn run_prints_what_the_program_prints() {
 
 #[test]
 fn run_keeps_stdout_and_stderr_apart() {
-    let rpod = Sandbox::with(&["busybox"]);
+    let rpod = warned();
     let script = "echo out; echo err >&2";
     let ran = rpod.run(&["run", "--rm", "busybox", "sh", "-c", script]);
     ran.success().stdout_is("out\n");

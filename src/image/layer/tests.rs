@@ -14,7 +14,6 @@ use crate::spec::idmap::{IdMap, Range};
 use crate::store::Store;
 use crate::store::images::Layer;
 use crate::store::layers::LayerInfo;
-use crate::sys::sandbox::machine;
 
 const REPORT: Report<'_> = Report {
     progress: &Silent,
@@ -160,7 +159,7 @@ fn names_that_lead_out_are_refused() {
 
 #[test]
 fn a_link_sees_the_tree_as_the_whole_world() {
-    machine(|| {
+    crate::sys::sandbox::machine(|| {
         let tree = Tree::new();
         let outside = tree.0.path().to_str().expect("text").to_owned();
         tree.unpack(&[
@@ -218,7 +217,7 @@ fn a_file_is_never_written_through_a_link_of_its_name() {
 
 #[test]
 fn the_last_entry_of_a_name_counts_whatever_was_there() {
-    machine(|| {
+    crate::sys::sandbox::machine(|| {
         let tree = Tree::new();
         tree.unpack(&[
             entry(b'5', "a/deep/er", "", b""),
@@ -273,7 +272,7 @@ fn is_hidden(tree: &Tree, name: &str) -> bool {
 
 #[test]
 fn whiteouts_hide_what_is_below() {
-    machine(|| {
+    crate::sys::sandbox::machine(|| {
         let tree = Tree::new();
         tree.unpack(&[
             entry(b'0', ".wh.gone", "", b""),

@@ -304,7 +304,7 @@ impl Client {
             call.url = next;
         }
         let text = format!(
-            "{} sends us from one address to another, more than {REDIRECTS} times",
+            "{} redirects from one address to another, more than {REDIRECTS} times",
             call.url.origin
         );
         Err(Error::new(text).into())

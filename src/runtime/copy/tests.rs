@@ -13,7 +13,6 @@ use super::plant::{Ground, Owners, Plant};
 use super::walk::walk;
 use super::{Copied, Sink, relative};
 use crate::error::Result;
-use crate::sys::sandbox::machine;
 
 /// Two directories, and beside them a secret that nothing may reach.
 struct Room {
@@ -123,7 +122,7 @@ fn check(tree: &Path, tool: u32) {
 
 #[test]
 fn a_tree_arrives_whole() {
-    machine(|| {
+    crate::sys::sandbox::machine(|| {
         let room = Room::new();
         furnish(&room.at("from"));
         let copied = room
