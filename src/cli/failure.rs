@@ -100,7 +100,10 @@ pub fn of_clap(error: &clap::Error, usage: &str) -> Error {
     let flag = argument.split([' ', '=', '[']).next().unwrap_or_default();
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     let why = match error.kind() {
-        ErrorKind::MissingRequiredArgument => format!("{} is missing", words_of(&argument)),
+        ErrorKind::MissingRequiredArgument => {
+            let are = if argument.contains(", ") { "are" } else { "is" };
+            format!("{} {are} missing", words_of(&argument))
+        }
         ErrorKind::UnknownArgument => format!("\"{argument}\" is one word too many"),
         ErrorKind::ArgumentConflict => format!(
             "{flag} and {} exclude each other",

@@ -183,7 +183,7 @@ fn enter(found: &Found, roles: Roles) -> Result<u8> {
 /// A verb may have better advice for somebody who left its operand out.
 fn missing(verb: &Verb, error: Error) -> Error {
     match verb.when_empty {
-        Some(hint) if error.to_string().ends_with("is missing") => error.hint(hint),
+        Some(hint) if error.to_string().ends_with(" missing") => error.hint(hint),
         _ => error,
     }
 }

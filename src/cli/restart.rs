@@ -26,6 +26,14 @@ impl Act for Args {
     fn act(self, door: &Door) -> Result<u8> {
         let grace = flags::grace(self.timeout.as_deref())?;
         let session = door.session()?;
+        // Together first, or the last would wait for the graces of all before it. What
+        // could not be stopped is told when its own turn comes.
+        drop(ops::stop::stop_all(
+            &session,
+            &self.names,
+            grace,
+            self.signal.as_deref(),
+        ));
         door.each(&self.names, |name| {
             ops::restart::restart(&session, name, grace, self.signal.as_deref())?;
             terminal::line(name)

@@ -26,8 +26,10 @@ impl Act for Args {
     fn act(self, door: &Door) -> Result<u8> {
         let grace = flags::grace(self.timeout.as_deref())?;
         let session = door.session()?;
+        let mut results =
+            ops::stop::stop_all(&session, &self.names, grace, self.signal.as_deref()).into_iter();
         door.each(&self.names, |name| {
-            ops::stop::stop(&session, name, grace, self.signal.as_deref())?;
+            results.next().unwrap_or(Ok(()))?;
             terminal::line(name)
         })
     }

@@ -312,8 +312,12 @@ impl Supervisor {
                     Stream::Out => Kind::Stdout,
                     Stream::Err => Kind::Stderr,
                 };
+                let wants = |hello: Hello| match stream {
+                    Stream::Out => hello.stdout,
+                    Stream::Err => hello.stderr,
+                };
                 for client in &mut self.clients {
-                    if client.hello.is_some_and(|h| h.output) {
+                    if client.hello.is_some_and(wants) {
                         frames::write(&mut client.queue, kind, bytes);
                         client.flush();
                     }

@@ -37,7 +37,8 @@ pub fn attach(session: &Session, name: &str, options: &Options) -> Result<Option
     }
     let input = record.interactive && !options.no_stdin;
     let hello = Hello {
-        output: true,
+        stdout: true,
+        stderr: true,
         input,
         once: false,
     };
@@ -47,7 +48,8 @@ pub fn attach(session: &Session, name: &str, options: &Options) -> Result<Option
         &relay::Options {
             input,
             tty: record.tty,
-            sig_proxy: options.sig_proxy,
+            // As docker: on a terminal the program has it, keys are its signals.
+            sig_proxy: options.sig_proxy && !record.tty,
             detach_keys: options.detach_keys.clone(),
         },
     )?;

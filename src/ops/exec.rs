@@ -81,11 +81,22 @@ pub fn exec(session: &Session, request: &Request) -> Result<i32> {
         _ => return Err(attach::not_running(&record, &present)).what(what),
     };
     let program = program(session, &record, request).what(what)?;
+    if !program.workdir.starts_with('/') {
+        return Err(Error::of(
+            Kind::Usage,
+            format!(
+                "the working directory \"{}\" does not begin with \"/\"",
+                program.workdir
+            ),
+        ))
+        .what(what);
+    }
     let (ours, theirs) = run::socket_pair()?;
     let (channel, joiner_channel) = Channel::pair()?;
     let input = request.interactive && !request.detach;
     let hello = Hello {
-        output: !request.detach,
+        stdout: !request.detach,
+        stderr: !request.detach,
         input,
         once: input,
     };
@@ -148,6 +159,7 @@ fn program(session: &Session, record: &Record, request: &Request) -> Result<Prog
             .workdir
             .clone()
             .unwrap_or_else(|| process.cwd().display().to_string()),
+        make_workdir: false,
         user: request.user.clone().unwrap_or_else(|| record.user.clone()),
         groups: if request.user.is_some() {
             Vec::new()

@@ -46,6 +46,7 @@ pub fn info(session: &Session) -> Result<Value> {
         "ContainersStopped": containers.len() - running,
         "Images": images.len(),
         "Volumes": session.store.volumes().map_or(0, |v| v.len()),
+        "ServerVersion": env!("CARGO_PKG_VERSION"),
         "Driver": "overlay",
         "DriverStatus": [["Backing Filesystem", file_system(session)]],
         "LoggingDriver": "json-file",

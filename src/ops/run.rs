@@ -60,7 +60,8 @@ pub fn run(session: &Session, request: Request, options: Options) -> Result<Outc
     let input = record.interactive && (options.attach.is_empty() || wants("stdin"));
     let (ours, theirs) = socket_pair()?;
     let hello = Hello {
-        output: options.attach.is_empty() || wants("stdout") || wants("stderr"),
+        stdout: options.attach.is_empty() || wants("stdout"),
+        stderr: options.attach.is_empty() || wants("stderr"),
         input,
         once: input,
     };
@@ -70,7 +71,8 @@ pub fn run(session: &Session, request: Request, options: Options) -> Result<Outc
         &relay::Options {
             input,
             tty: record.tty,
-            sig_proxy: options.sig_proxy,
+            // As docker: on a terminal the program has it, keys are its signals.
+            sig_proxy: options.sig_proxy && !record.tty,
             detach_keys: options.detach_keys,
         },
     )

@@ -52,7 +52,8 @@ pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<
     let input = options.interactive && record.interactive;
     let (ours, theirs) = run::socket_pair()?;
     let hello = Hello {
-        output: true,
+        stdout: true,
+        stderr: true,
         input,
         once: input,
     };
@@ -62,7 +63,8 @@ pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<
         &relay::Options {
             input,
             tty: record.tty,
-            sig_proxy: options.sig_proxy,
+            // As docker: on a terminal the program has it, keys are its signals.
+            sig_proxy: options.sig_proxy && !record.tty,
             detach_keys: options.detach_keys.clone(),
         },
     )?;

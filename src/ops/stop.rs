@@ -50,6 +50,33 @@ pub fn stop(
         .hint("the kernel keeps it, mostly waiting for a disk or a network file system: `ps -o pid,stat,wchan` shows where"))
 }
 
+/// Stops several containers side by side, so that their graces pass together;
+/// results are in the order of the names.
+pub fn stop_all(
+    session: &Session,
+    names: &[String],
+    grace: Option<Duration>,
+    signal: Option<&str>,
+) -> Vec<Result<()>> {
+    if let [name] = names {
+        return vec![stop(session, name, grace, signal)];
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = names
+            .iter()
+            .map(|name| scope.spawn(move || stop(session, name, grace, signal)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread.join().unwrap_or_else(|_| {
+                    Err(Error::internal("a thread that stops a container panicked"))
+                })
+            })
+            .collect()
+    })
+}
+
 /// Waits until a container's processes and its monitor have ended; false when time ran out.
 pub fn wait_for_end(state: &State, limit: Option<Duration>) -> bool {
     let begun = std::time::Instant::now();

@@ -83,12 +83,15 @@ impl Channel {
         let mut bytes = vec![0; LIMIT];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut beside = RecvAncillaryBuffer::new(&mut space);
+        let mut reset = false;
         let count = loop {
             let mut into = [IoSliceMut::new(&mut bytes)];
             match recvmsg(&self.0, &mut into, &mut beside, RecvFlags::CMSG_CLOEXEC) {
                 Ok(message) => break message.bytes,
                 Err(Errno::INTR) => {}
-                // A process that was killed with a message unread.
+                // The other end closed with a message of ours unread. The kernel says
+                // so once, before what the other end had sent: its last words follow.
+                Err(Errno::CONNRESET) if !reset => reset = true,
                 Err(Errno::CONNRESET) => break 0,
                 Err(error) => return Err(error).what(|| "cannot hear another rpod process"),
             }
@@ -126,6 +129,18 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::Channel;
+
+    #[test]
+    fn last_words_are_heard_though_ours_were_not() {
+        let (one, other) = Channel::pair().expect("a pair");
+        other.send(&"unread").expect("sent");
+        one.send(&"last words").expect("sent");
+        drop(one);
+        assert!(other.send(&"nobody hears").is_err());
+        let heard: Option<String> = other.receive().expect("received");
+        assert_eq!(heard.as_deref(), Some("last words"));
+        assert!(other.receive::<String>().expect("received").is_none());
+    }
 
     #[test]
     fn values_and_descriptors_arrive_together_and_the_end_is_seen() {

@@ -59,8 +59,10 @@ const KINDS: [(u8, Kind); 9] = [
 /// What a client wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// What the program writes.
-    pub output: bool,
+    /// What the program writes to standard output.
+    pub stdout: bool,
+    /// What the program writes to standard error.
+    pub stderr: bool,
     /// To give it bytes.
     pub input: bool,
     /// When this client goes, the program's input ends.

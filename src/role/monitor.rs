@@ -222,7 +222,8 @@ impl Monitor {
         if let Some(entry) = self.entry.take() {
             self.parent = Some(entry.mapped()?);
         }
-        channel.send(&Ready::Mapped)?;
+        // An init that is gone already has said why: that is heard below.
+        drop(channel.send(&Ready::Mapped));
         let namespace = match channel.receive_with::<Said>()? {
             Some((Said::Network, descriptors)) => descriptors.into_iter().next(),
             Some((Said::Failed(error), _)) => return Err(error),
@@ -231,7 +232,7 @@ impl Monitor {
         if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
             place.client.link(namespace.as_fd())?;
         }
-        channel.send(&Ready::Linked)?;
+        drop(channel.send(&Ready::Linked));
         let mut terminal = None;
         loop {
             match channel.receive_with::<Said>()? {
@@ -534,6 +535,7 @@ fn program(record: &Record, spec: &Spec, map: &IdMap, person: &str) -> Program {
         words: process.args().clone().unwrap_or_default(),
         env: process.env().clone().unwrap_or_default(),
         workdir: process.cwd().display().to_string(),
+        make_workdir: true,
         user: record.user.clone(),
         groups: record.groups.clone(),
         capabilities: record.capabilities.clone(),

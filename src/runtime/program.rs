@@ -39,6 +39,9 @@ pub struct Program {
     pub env: Vec<String>,
     /// Where it begins.
     pub workdir: String,
+    /// A missing working directory is made: a container's own, as docker does, but
+    /// not that of another program in it.
+    pub make_workdir: bool,
     /// Its user as asked.
     pub user: String,
     /// More groups as asked.
@@ -82,7 +85,9 @@ impl Program {
         if self.tty {
             self.default_env("TERM", "xterm");
         }
-        self.make_workdir()?;
+        if self.make_workdir {
+            self.ensure_workdir()?;
+        }
         capabilities::limit(&self.capabilities)?;
         capabilities::keep()?;
         user::enter(&user)?;
@@ -131,7 +136,7 @@ impl Program {
         }
     }
 
-    fn make_workdir(&self) -> Result<()> {
+    fn ensure_workdir(&self) -> Result<()> {
         if Path::new(&self.workdir).is_dir() {
             return Ok(());
         }

@@ -46,8 +46,14 @@ impl Time {
         if let Ok(time) = text.parse() {
             return Ok(time);
         }
+        // Without a zone it is this machine's time, as docker takes it: here UTC, which
+        // is what a static program can know without files of zones.
+        if let Ok(civil) = text.parse::<jiff::civil::DateTime>()
+            && let Ok(time) = civil.to_zoned(jiff::tz::TimeZone::UTC)
+        {
+            return Ok(Self(time.timestamp()));
+        }
         if let Ok(seconds) = text.parse::<f64>()
-            && seconds > 1e8
             && let Ok(time) = Timestamp::from_nanosecond((seconds * 1e9) as i128)
         {
             return Ok(Self(time));
@@ -111,6 +117,15 @@ mod tests {
         let time: Time = "2024-08-04T18:51:00+02:00".parse().expect("it is one");
         assert_eq!(time.to_string(), "2024-08-04T16:51:00.000000000Z");
         assert_eq!(time.to_string().parse::<Time>().ok(), Some(time));
+        for text in [
+            "2020-01-02",
+            "2020-01-02T00:00:00",
+            "1577923200",
+            "1577923200.0",
+        ] {
+            let time = Time::parse_since(text).expect(text);
+            assert_eq!(time.unix(), 1_577_923_200, "{text}");
+        }
         assert!(Time::parse_since("10m").is_ok_and(|t| t.age().as_secs() >= 599));
         assert!(Time::parse_since("yesterday").is_err());
     }
