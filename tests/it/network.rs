@@ -127,6 +127,12 @@ fn a_network_that_is_not_there_is_named_before_anything_is_made() {
 #[test]
 fn the_networks_own_process_goes_after_the_last_container() {
     let rpod = Sandbox::with(&["busybox"]);
-    rpod.run(&["run", "--rm", "busybox", "true"]).success();
+    let net = || {
+        let all = rpod.processes();
+        all.iter().any(|process| process.name == "rpod-net")
+    };
+    rpod.start(&["--name", "last", "busybox", "sleep", "1000"]);
+    assert!(net(), "the network has a process, and it can be seen");
+    rpod.run(&["rm", "-f", "last"]).success();
     eventually("nothing is left", || rpod.processes().is_empty());
 }

@@ -129,9 +129,8 @@ fn an_empty_named_volume_starts_with_what_the_image_has_there() {
         "-v",
         "vol:/data",
         "seeded",
-        "sh",
-        "-c",
-        "touch /data/own && rm /data/seed",
+        "rm",
+        "/data/seed",
     ])
     .success();
     // As docker: one that was emptied is filled again.
