@@ -25,7 +25,9 @@ pub struct Host {
     pub home: PathBuf,
     /// Where the store is: `$XDG_DATA_HOME/rpod`.
     pub data: PathBuf,
-    /// Where sockets and locks are: `$XDG_RUNTIME_DIR/rpod`.
+    /// Where sockets and locks are: `run/` below the store. Not `$XDG_RUNTIME_DIR`,
+    /// which may be missing, somebody else's (after `su`), or cleared while containers
+    /// run: a second network with the same addresses would come of that.
     pub runtime: PathBuf,
     /// Where settings are: `$XDG_CONFIG_HOME/rpod`.
     pub config: PathBuf,
@@ -57,7 +59,7 @@ impl Host {
             gid,
             user: entry.map(|e| e.0),
             data: data.join("rpod"),
-            runtime: runtime_directory(uid, from_env("XDG_RUNTIME_DIR")),
+            runtime: data.join("rpod/run"),
             config: config.join("rpod"),
             home,
             boot: fs::read_to_string("/proc/sys/kernel/random/boot_id")
@@ -160,25 +162,4 @@ fn passwd_entry(uid: u32) -> Option<(String, PathBuf)> {
         (fields.len() >= 7 && fields[2].parse() == Ok(uid))
             .then(|| (fields[0].to_owned(), PathBuf::from(fields[5])))
     })
-}
-
-/// A login session names its directory; where there is none, or it is not this
-/// user's alone (after `su`, or sudo), the place systemd would have used, else one in /tmp that only this user can have made
-/// (whoever uses it checks the owner).
-fn runtime_directory(uid: u32, named: Option<PathBuf>) -> PathBuf {
-    let usable = |path: &Path| {
-        use std::os::unix::fs::MetadataExt;
-        let private = |m: &fs::Metadata| m.uid() == uid && m.mode() & 0o022 == 0;
-        fs::metadata(path).is_ok_and(|m| m.is_dir() && private(&m))
-    };
-    if let Some(path) = named
-        && usable(&path)
-    {
-        return path.join("rpod");
-    }
-    let run = PathBuf::from(format!("/run/user/{uid}"));
-    if usable(&run) {
-        return run.join("rpod");
-    }
-    PathBuf::from(format!("/tmp/rpod-{uid}"))
 }

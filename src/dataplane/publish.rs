@@ -105,7 +105,28 @@ pub fn bind(mappings: &[PortMapping]) -> Result<Bound> {
     Ok(bound)
 }
 
+/// Of a range, the first port that is free.
 fn bind_one(mapping: &PortMapping, bound: &mut Bound) -> Result<()> {
+    let (Some(first), Some(last)) = (mapping.host_port, mapping.host_port_end) else {
+        return bind_at(mapping, bound);
+    };
+    let mut result = Ok(());
+    for port in first..=last {
+        let one = PortMapping {
+            host_port: Some(port),
+            host_port_end: None,
+            ..mapping.clone()
+        };
+        result = bind_at(&one, bound);
+        let taken = |error: &Error| error.errno() == Some(Errno::ADDRINUSE.raw_os_error());
+        if !result.as_ref().is_err_and(taken) {
+            break;
+        }
+    }
+    result
+}
+
+fn bind_at(mapping: &PortMapping, bound: &mut Bound) -> Result<()> {
     let protocol = mapping.container.protocol;
     let listener = |fd| Listener {
         fd,

@@ -333,6 +333,7 @@ fn published(request: &Request, expose: &[Port]) -> Vec<PortMapping> {
                 all.push(PortMapping {
                     host_ip: None,
                     host_port: None,
+                    host_port_end: None,
                     container: *port,
                 });
             }

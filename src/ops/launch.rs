@@ -35,7 +35,7 @@ use crate::rootfs::Tree;
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::sequence::{self, Bundle};
 use crate::runtime::volume::Fill;
-use crate::spec::container::{NetworkMode, Record, State, Status};
+use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::mount::Source;
 use crate::spec::port::PortMapping;
 use crate::store::Store;
@@ -59,6 +59,9 @@ pub struct MonitorJob {
     pub published: Option<Bound>,
     /// Who is attached from the beginning.
     pub client: Option<(OwnedFd, Hello)>,
+    /// The container's lock, held until its state says that it runs: also when
+    /// whoever started it is killed meanwhile.
+    pub lock: Option<fs::File>,
     /// The way to whoever started it, and how its user namespace is had.
     pub way: Way,
 }
@@ -122,9 +125,9 @@ pub fn launch(session: &Session, record: &Record, client: Option<(OwnedFd, Hello
             format!("container \"{}\" is running already", record.name),
         ));
     }
-    let result = fork_monitor(session, record, client);
+    let result = fork_monitor(session, record, &lock, client);
     if let Err(error) = &result {
-        note_failure(session, record, present, error);
+        note_failure(session, record, error);
     }
     drop(lock);
     result
@@ -133,6 +136,7 @@ pub fn launch(session: &Session, record: &Record, client: Option<(OwnedFd, Hello
 fn fork_monitor(
     session: &Session,
     record: &Record,
+    lock: &fs::File,
     client: Option<(OwnedFd, Hello)>,
 ) -> Result<()> {
     let identity = Identity::of(&session.host)?;
@@ -164,6 +168,7 @@ fn fork_monitor(
         network,
         published,
         client,
+        lock: lock.try_clone().ok(),
         way,
     };
     let monitor = session.roles.monitor;
@@ -188,7 +193,16 @@ fn fork_monitor(
 }
 
 /// docker keeps a container that could not be started, with the reason.
-fn note_failure(session: &Session, record: &Record, mut state: State, error: &Error) {
+fn note_failure(session: &Session, record: &Record, error: &Error) {
+    let Ok(mut state) = state::load(&session.host, &session.store, &record.id) else {
+        return;
+    };
+    if matches!(state.status, Status::Running | Status::Restarting) {
+        // Its monitor was lost, and it runs all the same.
+        return;
+    }
+    state.init = None;
+    state.monitor = None;
     state.error = Some(error.to_string());
     state.exit_code = Some(match error.kind() {
         Kind::CommandNotFound => 127,

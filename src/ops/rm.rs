@@ -29,6 +29,9 @@ pub struct Options {
     pub volumes: bool,
 }
 
+/// How often one that others start again and again is killed.
+const TRIES: u32 = 10;
+
 /// Removes a container; says whether there was one.
 pub fn remove(session: &Session, name: &str, options: Options) -> Result<bool> {
     match remove_found(session, name, options) {
@@ -41,32 +44,35 @@ pub fn remove(session: &Session, name: &str, options: Options) -> Result<bool> {
 fn remove_found(session: &Session, name: &str, options: Options) -> Result<bool> {
     let what = || format!("cannot remove container \"{name}\"");
     let id = session.store.find_container(name).what(what)?;
-    let record = session.store.load_record(&id).what(what)?;
-    let present = state::load(&session.host, &session.store, &id).what(what)?;
-    if matches!(present.status, Status::Running | Status::Restarting) {
+    let mut tries = 0;
+    let lock = loop {
+        let lock = session.store.lock_container(&id).what(what)?;
+        let present = state::load(&session.host, &session.store, &id).what(what)?;
+        if !matches!(present.status, Status::Running | Status::Restarting) {
+            break lock;
+        }
         if !options.force {
             return Err(Error::of(Kind::Conflict, "it is running")
                 .what(what())
-                .hint(format!("stop it with `rpod stop {name}`, or kill and remove it with `rpod rm -f {name}`")));
+                .hint(format!(
+                    "stop it with `rpod stop {name}`, or kill and remove it with `rpod rm -f {name}`"
+                )));
         }
+        // Without the lock: its monitor may need it, and somebody may start it again.
+        drop(lock);
+        tries += 1;
+        let record = session.store.load_record(&id).what(what)?;
         kill::mark_stopped(session, &record).what(what)?;
         kill::send(&present, 9).what(what)?;
-        if !stop::wait_for_end(&present, Some(Duration::from_secs(10))) {
+        if !stop::wait_for_end(&present, Some(Duration::from_secs(10))) || tries > TRIES {
             return Err(Error::new(
                 "its first process does not end, though it was killed",
             ))
             .what(what);
         }
-    }
-    let lock = match session.store.lock_container(&id) {
-        // It went by itself meanwhile.
-        Err(error) if error.kind() == Kind::NotFound => return Ok(true),
-        locked => locked.what(what)?,
     };
-    let present = state::load(&session.host, &session.store, &id).what(what)?;
-    if matches!(present.status, Status::Running | Status::Restarting) {
-        return Err(Error::of(Kind::Conflict, "it was started again meanwhile")).what(what);
-    }
+    // Under the lock: it may have been renamed.
+    let record = session.store.load_record(&id).what(what)?;
     session.store.remove_container(&record).what(what)?;
     drop(lock);
     if options.volumes || record.remove {

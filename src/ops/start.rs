@@ -5,10 +5,11 @@
 //! Called by: `cli`, `ops::restart`.
 //! Always true: a container that runs is left alone.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Kind, Result};
 use crate::ops::{Session, attach, launch, relay, run, state};
 use crate::process::frames::Hello;
 use crate::spec::container::Status;
+use crate::spec::id::ContainerId;
 
 /// How `start` stands to its container.
 #[derive(Clone, Debug, Default)]
@@ -46,8 +47,11 @@ pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<
         );
     }
     if !attached {
-        launch::launch(session, &record, None).what(what)?;
-        return Ok(None);
+        return match launch::launch(session, &record, None) {
+            // Somebody else was first.
+            Err(error) if error.kind() == Kind::Conflict && is_running(session, &id) => Ok(None),
+            started => started.map(|()| None).what(what),
+        };
     }
     let input = options.interactive && record.interactive;
     let (ours, theirs) = run::socket_pair()?;
@@ -72,4 +76,9 @@ pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<
         relay::End::Exited(status) => Some(status),
         relay::End::Detached => None,
     })
+}
+
+fn is_running(session: &Session, id: &ContainerId) -> bool {
+    state::load(&session.host, &session.store, id)
+        .is_ok_and(|state| matches!(state.status, Status::Running | Status::Restarting))
 }

@@ -27,6 +27,11 @@ pub fn correct(host: &Host, state: &mut State) {
         same_boot
             && process.is_some_and(|p| crate::sys::process::start_time(p.pid) == Some(p.started))
     };
+    // Its monitor was killed while it was being started.
+    if matches!(state.status, Status::Created | Status::Exited) && live(state.init) {
+        state.status = Status::Running;
+        return;
+    }
     let believed = matches!(state.status, Status::Running | Status::Restarting);
     if !believed || live(state.init) || live(state.monitor) {
         return;

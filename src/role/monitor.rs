@@ -121,6 +121,7 @@ impl Monitor {
 
     fn live(&mut self) {
         let started = self.start();
+        self.job.lock = None;
         let parent = self.parent.take();
         if let Err(error) = started {
             self.clear_up_failure();
@@ -213,7 +214,7 @@ impl Monitor {
             stderr,
             terminal,
         })?;
-        self.runs(pid);
+        self.runs();
         Ok(())
     }
 
@@ -232,6 +233,9 @@ impl Monitor {
         if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
             place.client.link(namespace.as_fd())?;
         }
+        // Before the program can run: whatever becomes of us from here on, the next
+        // command finds the process.
+        self.note_start()?;
         drop(channel.send(&Ready::Linked));
         let mut terminal = None;
         loop {
@@ -301,10 +305,18 @@ impl Monitor {
         })
     }
 
-    fn runs(&mut self, pid: i32) {
-        self.state.status = Status::Running;
-        self.state.init = identify(pid);
+    /// Writes which processes there are; a state that cannot be written is an
+    /// error while there is somebody to hear of it.
+    fn note_start(&mut self) -> Result<()> {
+        self.state.init = identify(self.init);
         self.state.monitor = identify(std::process::id().cast_signed());
+        self.state.started = Some(Time::now());
+        let (store, id) = (&self.job.store, &self.job.record.id);
+        store.save_state(id, &self.state, false)
+    }
+
+    fn runs(&mut self) {
+        self.state.status = Status::Running;
         self.state.started = Some(Time::now());
         self.state.finished = None;
         self.state.exit_code = None;
@@ -494,6 +506,7 @@ fn keep(job: &MonitorJob, way: &Way) -> Vec<RawFd> {
         Way::Join(channel, namespace) => keep.extend([channel.as_fd(), namespace.as_fd()]),
     }
     keep.extend(job.client.iter().map(|(fd, _)| fd.as_fd()));
+    keep.extend(job.lock.iter().map(AsFd::as_fd));
     match &job.network {
         Network::Bridge(place) => keep.extend([
             place.client.as_fd(),

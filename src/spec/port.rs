@@ -44,6 +44,9 @@ pub struct PortMapping {
     pub host_ip: Option<IpAddr>,
     /// Port on the machine; none means a free one is found at the start.
     pub host_port: Option<u16>,
+    /// Last port of a range on the machine, of which a free one is found at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_port_end: Option<u16>,
     /// Port inside.
     pub container: Port,
 }
@@ -104,6 +107,9 @@ pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>> {
         .map(|n| PortMapping {
             host_ip: ip,
             host_port: outside.map(|(first, _)| first + n),
+            host_port_end: outside
+                .map(|(_, last)| last)
+                .filter(|last| count == 0 && outside.is_some_and(|(first, _)| first != *last)),
             container: Port {
                 number: inside.0 + n,
                 protocol,
@@ -228,6 +234,9 @@ mod tests {
         assert_eq!(shown("127.0.0.1::80"), ["127.0.0.1 free 80/tcp"]);
         assert_eq!(shown("[::1]:80:80"), ["::1 80 80/tcp"]);
         assert_eq!(shown("7000-7001:80-81"), ["* 7000 80/tcp", "* 7001 81/tcp"]);
+        assert_eq!(shown("7000-7009:80"), ["* 7000 80/tcp"]);
+        let any = parse_publish("7000-7009:80").expect("parsed");
+        assert_eq!(any[0].host_port_end, Some(7009));
     }
 
     #[test]

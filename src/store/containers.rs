@@ -131,7 +131,17 @@ impl Store {
     /// Writes a container's state. With `sync`, it survives the loss of power as well.
     pub fn save_state(&self, id: &ContainerId, state: &State, sync: bool) -> Result<()> {
         let bytes = serde_json::to_vec(state)?;
-        self.write(&self.container_path(id).join("state.json"), &bytes, sync)
+        let path = self.container_path(id).join("state.json");
+        match self.write(&path, &bytes, sync) {
+            // On a full disk the block that the old state has is room for the new one.
+            Err(error) if error.errno() == Some(rustix::io::Errno::NOSPC.raw_os_error()) => {
+                let mut file = File::options().write(true).open(&path)?;
+                io::Write::write_all(&mut file, &bytes)
+                    .and_then(|()| file.set_len(bytes.len() as u64))
+                    .map_err(|_| error)
+            }
+            written => written,
+        }
     }
 
     /// Writes a container's record again; only its name ever changes.

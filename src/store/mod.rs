@@ -8,6 +8,7 @@
 //!   names/<name> → <id>         a symbolic link: a name is taken or it is not
 //!   volumes/<name>/             volume.json, _data/
 //!   partial/                    blobs on their way, one lock each
+//!   run/                        sockets and locks of processes (`dataplane::control`)
 //!   tmp/                        everything unfinished, and what waits to be deleted
 //! ```
 //!
