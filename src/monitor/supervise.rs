@@ -16,7 +16,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,7 @@ struct Client {
     reader: frames::Reader,
     queue: Vec<u8>,
     hello: Option<Hello>,
+    first: bool,
     gone: bool,
 }
 
@@ -75,8 +76,10 @@ struct Client {
 const HIGH_WATER: usize = 256 << 10;
 /// Clients at once.
 const CLIENTS: usize = 64;
-/// How long the last words wait for a client that does not read.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a monitor itself waits for clients that do not read its last words.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How often a pipe is read after its program has ended: more than it can hold.
+const PIPE_READS: usize = 64;
 const SIGCHLD: i32 = 17;
 const SIGPIPE: i32 = 13;
 
@@ -167,32 +170,58 @@ impl Supervisor {
         }
     }
 
-    /// Tells everyone how it ended, and waits a while until they have heard it.
-    pub fn tell(&mut self, last: &std::result::Result<i32, Error>) {
+    /// Tells everyone how it ended. Says whether all have heard it by now; who reads
+    /// slowly hears it from [`Self::linger`].
+    pub fn tell(&mut self, last: &std::result::Result<i32, Error>) -> bool {
+        // Who knocked in the last moment is told as well.
+        if let Some(listener) = self.listener.take() {
+            while let Ok((socket, _)) = listener.accept() {
+                drop(self.add_client(socket.into(), None));
+            }
+        }
         for client in &mut self.clients {
             match last {
-                Ok(status) => frames::write(&mut client.queue, Kind::Exit, &status.to_le_bytes()),
+                Ok(status) => {
+                    frames::write(&mut client.queue, Kind::Exit, &status.to_le_bytes());
+                }
                 Err(error) => {
                     let text = serde_json::to_vec(error).unwrap_or_default();
                     frames::write(&mut client.queue, Kind::Failed, &text);
                 }
             }
         }
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
+        self.flush_until(Some(Instant::now() + PATIENCE))
+    }
+
+    /// Waits until every client has heard the last words, or has gone. For a child
+    /// of the monitor: whoever waits for the monitor must not wait for a pager.
+    pub fn linger(&mut self) {
+        self.flush_until(None);
+    }
+
+    /// Returns the descriptors of clients that have not heard everything.
+    pub fn descriptors(&self) -> Vec<RawFd> {
+        self.clients.iter().map(|c| c.socket.as_raw_fd()).collect()
+    }
+
+    fn flush_until(&mut self, end: Option<Instant>) -> bool {
+        loop {
             self.clients.iter_mut().for_each(Client::flush);
             self.clients.retain(|c| !c.gone && !c.queue.is_empty());
             if self.clients.is_empty() {
-                return;
+                return true;
+            }
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return false;
             }
             let mut waits: Vec<PollFd<'_>> = self
                 .clients
                 .iter()
                 .map(|c| PollFd::new(&c.socket, PollFlags::OUT))
                 .collect();
-            poll(&mut waits, Some(&timespec(Duration::from_secs(1)))).ok();
+            poll(&mut waits, left.map(timespec).as_ref()).ok();
         }
-        self.clients.clear();
     }
 
     /// Waits once and moves what can be moved. Says whether the network has gone.
@@ -254,7 +283,10 @@ impl Supervisor {
             if !client.queue.is_empty() {
                 flags |= PollFlags::OUT;
             }
-            add(&mut waits, Some(client.socket.as_fd()), flags);
+            // Polled for nothing, one that has gone would wake us for ever.
+            if !flags.is_empty() {
+                add(&mut waits, Some(client.socket.as_fd()), flags);
+            }
         }
         let limit = timeout.map(timespec);
         match poll(&mut waits, limit.as_ref()) {
@@ -329,22 +361,13 @@ impl Supervisor {
         }
     }
 
-    /// Takes what is left of a program that has ended.
+    /// Takes what is left of a program that has ended: what its pipes hold. It is
+    /// bounded, since others may still write there.
     fn drain(&mut self) {
         for source in [Source::Out, Source::Err, Source::Terminal] {
-            while self.pump(source) {
-                let full = |c: &Client| !c.gone && c.queue.len() >= HIGH_WATER;
-                while self.clients.iter().any(full) {
-                    let mut waits: Vec<PollFd<'_>> = self
-                        .clients
-                        .iter()
-                        .filter(|c| full(c))
-                        .map(|c| PollFd::new(&c.socket, PollFlags::OUT))
-                        .collect();
-                    if poll(&mut waits, Some(&timespec(PATIENCE))) == Ok(0) {
-                        self.clients.retain(|c| !full(c));
-                    }
-                    self.clients.iter_mut().for_each(Client::flush);
+            for _ in 0..PIPE_READS {
+                if !self.pump(source) {
+                    break;
                 }
             }
         }
@@ -393,6 +416,7 @@ impl Supervisor {
             socket: socket.into(),
             reader: frames::Reader::default(),
             queue: Vec::new(),
+            first: hello.is_some(),
             hello,
             gone: false,
         });
@@ -437,7 +461,8 @@ impl Supervisor {
                     Kind::Signal => match payload.first().copied().map(i32::from) {
                         // Whoever read the program's output has gone: the program is
                         // to find that out as it would on a pipe of its own.
-                        Some(SIGPIPE) => self.streams.stdout = None,
+                        Some(SIGPIPE) if client.first => self.streams.stdout = None,
+                        Some(SIGPIPE) => client.gone = true,
                         Some(number) => drop(process::kill(pid, number)),
                         None => {}
                     },

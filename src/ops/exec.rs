@@ -129,6 +129,7 @@ pub fn exec(session: &Session, request: &Request) -> Result<i32> {
             input,
             tty: request.tty,
             sig_proxy: false,
+            owns: true,
             detach_keys: request.detach_keys.clone(),
         },
     )?;
@@ -251,7 +252,9 @@ impl Joiner {
             Event::Exited(exit) => exit.status(),
             Event::NetworkLost => 255,
         };
-        supervisor.tell(&Ok(status));
+        if !supervisor.tell(&Ok(status)) {
+            supervisor.linger();
+        }
         Ok(())
     }
 }

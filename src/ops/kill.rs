@@ -45,8 +45,12 @@ pub fn mark_stopped(session: &Session, record: &Record) -> Result<()> {
 /// Sends a signal to a container's first process; one that waits to be started
 /// again has none, and its monitor gets it.
 pub fn send(state: &State, number: i32) -> Result<()> {
-    let Some(target) = state.init.or(state.monitor) else {
-        return Ok(());
+    let (target, number) = match (state.init, state.monitor) {
+        (Some(init), _) => (init, number),
+        // Between two runs the monitor is asked to start no other, never killed: it
+        // may just have.
+        (None, Some(monitor)) => (monitor, 15),
+        (None, None) => return Ok(()),
     };
     match send_to(target, number) {
         // It ended meanwhile, which is what most signals ask for.

@@ -15,6 +15,7 @@
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -447,7 +448,9 @@ fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
     ];
     for (name, text) in texts {
         let file = path.join(name);
-        fs::write(&file, text).what(|| format!("cannot write \"{}\"", file.display()))?;
+        let written = fs::write(&file, text)
+            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o644)));
+        written.what(|| format!("cannot write \"{}\"", file.display()))?;
     }
     Ok(())
 }

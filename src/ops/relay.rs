@@ -21,7 +21,7 @@ use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use crate::process::frames::{self, Kind};
 use crate::runtime::terminal;
-use crate::sys::signal::Signals;
+use crate::sys::signal::{self, Signals};
 
 /// What this process gives and takes.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,9 @@ pub struct Options {
     pub tty: bool,
     /// Signals that reach us are the program's.
     pub sig_proxy: bool,
+    /// The program runs for us alone: when nobody reads its output any more, it is
+    /// told so. Otherwise we leave.
+    pub owns: bool,
     /// The keys that detach, as docker writes them; none means `ctrl-p,ctrl-q`.
     pub detach_keys: Option<String>,
 }
@@ -53,15 +56,15 @@ const PROXIED: [i32; 7] = [1, 2, 3, 10, 12, 15, 18];
 /// Relays until the program ends, the keys that detach are typed, or the other end has gone.
 pub fn relay(socket: OwnedFd, options: &Options) -> Result<End> {
     let keys = DetachKeys::parse(options.detach_keys.as_deref())?;
+    let input_is_terminal = isatty(rustix::stdio::stdin());
+    let raw_mode = options.tty && options.input && input_is_terminal;
     let mut numbers = vec![SIGWINCH];
-    if options.sig_proxy {
+    if options.sig_proxy || raw_mode {
+        // In raw mode also those that end us: the terminal has to be put right first.
         numbers.extend(PROXIED);
     }
     let signals = Signals::block(&numbers).what(|| "cannot read signals")?;
-    let input_is_terminal = isatty(rustix::stdio::stdin());
-    let raw = (options.tty && options.input && input_is_terminal)
-        .then(Raw::enter)
-        .transpose()?;
+    let raw = raw_mode.then(Raw::enter).transpose()?;
     rustix::io::ioctl_fionbio(&socket, true)?;
     let mut relay = Relay {
         socket: File::from(socket),
@@ -70,6 +73,8 @@ pub fn relay(socket: OwnedFd, options: &Options) -> Result<End> {
         input_open: options.input,
         keys: (options.tty && input_is_terminal).then_some(keys),
         output_gone: false,
+        owns: options.owns,
+        sig_proxy: options.sig_proxy,
     };
     if options.tty {
         relay.resize();
@@ -86,6 +91,8 @@ struct Relay {
     input_open: bool,
     keys: Option<DetachKeys>,
     output_gone: bool,
+    owns: bool,
+    sig_proxy: bool,
 }
 
 impl Relay {
@@ -117,6 +124,9 @@ impl Relay {
             while let Some(number) = signals.next()? {
                 match number {
                     SIGWINCH => self.resize(),
+                    number if !self.sig_proxy => {
+                        return Err(Error::new(format!("ended by {}", signal::name(number))));
+                    }
                     number => self.send(Kind::Signal, &[u8::try_from(number).unwrap_or(15)]),
                 }
             }
@@ -163,6 +173,9 @@ impl Relay {
                 Kind::Failed => return Err(serde_json::from_slice(payload)?),
                 _ => {}
             }
+        }
+        if broken && !self.owns {
+            return Ok(Some(End::Detached));
         }
         if broken && !self.output_gone {
             // Whoever read our output has gone; the program learns it as it would on a pipe.

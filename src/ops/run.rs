@@ -73,6 +73,7 @@ pub fn run(session: &Session, request: Request, options: Options) -> Result<Outc
             tty: record.tty,
             // As docker: on a terminal the program has it, keys are its signals.
             sig_proxy: options.sig_proxy && !record.tty,
+            owns: true,
             detach_keys: options.detach_keys,
         },
     )

@@ -69,6 +69,7 @@ pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<
             tty: record.tty,
             // As docker: on a terminal the program has it, keys are its signals.
             sig_proxy: options.sig_proxy && !record.tty,
+            owns: false,
             detach_keys: options.detach_keys.clone(),
         },
     )?;

@@ -42,6 +42,8 @@ pub fn stop(
     if wait_for_end(&state, Some(grace)) {
         return Ok(());
     }
+    // As it is now: it may have been started again meanwhile.
+    let state = state::load(&session.host, &session.store, &id).what(what)?;
     kill::send(&state, 9).what(what)?;
     if wait_for_end(&state, Some(AFTER_KILL)) {
         return Ok(());

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::filter::{self, Filter};
+use crate::ops::rm;
 use crate::ops::{Session, ps};
 use crate::spec::container::Record;
 use crate::spec::id::{check_name, hex};
@@ -101,8 +102,9 @@ pub fn remove(session: &Session, name: &str, _force: bool) -> Result<()> {
         .what(what())
         .hint(format!("remove them first: `rpod rm {}`", plain.join(" "))));
     }
-    let trash = session.store.remove_volume(name)?;
-    atomic::delete(&trash);
+    session.store.remove_volume(name)?;
+    // Its files may be of other ids, which only a process inside can delete.
+    rm::sweep(session);
     Ok(())
 }
 

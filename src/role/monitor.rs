@@ -87,10 +87,14 @@ impl Monitor {
             Way::Join(channel, user_namespace) => Err((channel, user_namespace)),
         };
         leave("rpod-monitor", &keep)?;
+        // The user's own would show in what containers find: mount points, volumes.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let signals = Signals::block(&[1, 2, 3, 13, 15, 17])?;
         let (parent, entry) = match way {
             Ok(entry) => (None, Some(entry)),
             Err((channel, user_namespace)) => {
+                // Others are in there already.
+                process::hide()?;
                 if let Err(error) = namespace::join(user_namespace.as_fd(), namespace::USER) {
                     let error = Error::from(error).what("cannot join the network's user namespace");
                     channel.send(&Started::Failed(error.clone()))?;
@@ -128,7 +132,7 @@ impl Monitor {
             if let Some(parent) = parent {
                 drop(parent.send(&Started::Failed(error.clone())));
             }
-            self.supervisor.tell(&Err(error));
+            self.tell(&Err(error));
             self.sweep();
             return;
         }
@@ -166,6 +170,10 @@ impl Monitor {
                 self.state.error = Some(error.to_string());
                 self.state.finished = Some(Time::now());
                 break;
+            }
+            // Stopped between two runs: the one that asked saw no process to ask.
+            if self.was_stopped() {
+                drop(process::kill(self.init, 9));
             }
         }
         self.finish();
@@ -449,11 +457,27 @@ impl Monitor {
             self.save(true);
             Vec::new()
         };
-        self.supervisor.tell(&Ok(status));
+        self.tell(&Ok(status));
         for path in trash {
             atomic::delete(&path);
         }
         self.sweep();
+    }
+
+    /// Tells the end. A client that reads slowly, such as a pager, is left to a child:
+    /// `stop` and `rm` wait for us.
+    fn tell(&mut self, last: &std::result::Result<i32, Error>) {
+        if self.supervisor.tell(last) {
+            return;
+        }
+        let keep = self.supervisor.descriptors();
+        let lingerer = process::fork(|| {
+            drop(process::close_all_but(&keep));
+            process::set_title("rpod-linger");
+            self.supervisor.linger();
+            0
+        });
+        drop(lingerer);
     }
 
     fn remove(&self) -> Vec<std::path::PathBuf> {
@@ -478,10 +502,19 @@ impl Monitor {
         }
     }
 
-    /// What an earlier process of this user left in the store is deleted here,
-    /// where files of other ids can be.
+    /// What an earlier process of this user left in the store is deleted from here,
+    /// where files of other ids can be; by a child, since it may take long.
     fn sweep(&self) {
-        self.job.store.sweep();
+        if self.job.store.garbage().is_empty() {
+            return;
+        }
+        let sweeper = process::fork(|| {
+            drop(process::close_all_but(&[]));
+            process::set_title("rpod-sweep");
+            self.job.store.sweep();
+            0
+        });
+        drop(sweeper);
     }
 
     fn save(&self, sync: bool) {

@@ -17,8 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, chmodat, chownat,
-    mkdirat, mknodat, openat, readlinkat, statat, symlinkat, utimensat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, chownat, fchmod, fchown,
+    futimens, mkdirat, mknodat, openat, readlinkat, statat, symlinkat, utimensat,
 };
 
 use crate::error::{Context, Result};
@@ -84,7 +84,8 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd) -> rustix::io::Result<()> {
                 mkdirat(to, name, Mode::RWXU)?;
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let below = openat(from, name, flags, Mode::empty())?;
-                copy_directory(&below, &openat(to, name, flags, Mode::empty())?)?;
+                let made = openat(to, name, flags, Mode::empty())?;
+                copy_directory(&below, &made)?;
             }
             FileType::RegularFile => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -92,41 +93,55 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd) -> rustix::io::Result<()> {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
                 let target = File::from(openat(to, name, flags, Mode::RUSR | Mode::WUSR)?);
                 copy_content(&source, &target)?;
+                own(target.as_fd(), &stat)?;
             }
-            FileType::Symlink => {
-                symlinkat(readlinkat(from, name, Vec::new())?, to, name)?;
+            kind => {
+                match kind {
+                    FileType::Symlink => {
+                        symlinkat(readlinkat(from, name, Vec::new())?, to, name)?;
+                    }
+                    FileType::Fifo | FileType::Socket => mknodat(to, name, kind, mode, 0)?,
+                    _ => continue,
+                }
+                chownat(
+                    to,
+                    name,
+                    owner(&stat).0,
+                    owner(&stat).1,
+                    AtFlags::SYMLINK_NOFOLLOW,
+                )?;
+                utimensat(to, name, &times(&stat), AtFlags::SYMLINK_NOFOLLOW)?;
             }
-            kind @ (FileType::Fifo | FileType::Socket) => mknodat(to, name, kind, mode, 0)?,
-            _ => continue,
         }
-        own(to.as_fd(), name, &stat, mode)?;
     }
-    let stat = rustix::fs::fstat(from)?;
-    own(
-        to.as_fd(),
-        Path::new("."),
-        &stat,
-        Mode::from_raw_mode(stat.st_mode & 0o7777),
-    )
+    own(to.as_fd(), &rustix::fs::fstat(from)?)
 }
 
+/// Gives what is open an owner, a mode and times. Through the descriptor, never by
+/// name: a container that has the volume may put a link in the place of a file.
 /// Owner first: changing it clears set-user-id bits.
-fn own(at: BorrowedFd<'_>, name: &Path, stat: &Stat, mode: Mode) -> rustix::io::Result<()> {
+fn own(made: BorrowedFd<'_>, stat: &Stat) -> rustix::io::Result<()> {
+    let (uid, gid) = owner(stat);
+    fchown(made, uid, gid)?;
+    fchmod(made, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+    futimens(made, &times(stat))
+}
+
+fn owner(stat: &Stat) -> (Option<rustix::fs::Uid>, Option<rustix::fs::Gid>) {
     let uid = rustix::fs::Uid::from_raw(stat.st_uid);
     let gid = rustix::fs::Gid::from_raw(stat.st_gid);
-    chownat(at, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-        chmodat(at, name, mode, AtFlags::empty())?;
-    }
+    (Some(uid), Some(gid))
+}
+
+fn times(stat: &Stat) -> Timestamps {
     let at_time = |seconds: i64, nanoseconds: u64| Timespec {
         tv_sec: seconds,
         tv_nsec: i64::try_from(nanoseconds).unwrap_or_default(),
     };
-    let times = Timestamps {
+    Timestamps {
         last_access: at_time(stat.st_atime, stat.st_atime_nsec),
         last_modification: at_time(stat.st_mtime, stat.st_mtime_nsec),
-    };
-    utimensat(at, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+    }
 }
 
 fn copy_content(source: &File, target: &File) -> rustix::io::Result<()> {

@@ -9,7 +9,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Kind, Result};
@@ -50,6 +50,8 @@ impl Store {
         private.mode(0o700);
         let fill = || -> io::Result<()> {
             plain.create(path.join("upper"))?;
+            // Whatever the user's umask: it is the container's root directory.
+            fs::set_permissions(path.join("upper"), fs::Permissions::from_mode(0o755))?;
             private.create(path.join("work"))?;
             fs::write(path.join("container.json"), serde_json::to_vec(record)?)?;
             fs::write(path.join("state.json"), serde_json::to_vec(state)?)?;
@@ -225,7 +227,9 @@ impl Store {
     }
 
     fn free_name(&self, name: &ContainerName, id: &ContainerId) {
-        if self.named(name).as_ref() == Some(id) {
+        // Between the look and the removal nobody may replace a name left over.
+        let lock = File::open(self.root().join("names")).and_then(|f| f.lock().map(|()| f));
+        if lock.is_ok() && self.named(name).as_ref() == Some(id) {
             drop(fs::remove_file(self.name_path(name)));
         }
     }

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,11 @@ impl Store {
             fs::DirBuilder::new()
                 .mode(0o755)
                 .create(staged.path().join("_data"))?;
+            // Whatever the user's umask: it is a directory of containers.
+            fs::set_permissions(
+                staged.path().join("_data"),
+                fs::Permissions::from_mode(0o755),
+            )?;
             fs::write(
                 staged.path().join("volume.json"),
                 serde_json::to_vec(volume)?,
