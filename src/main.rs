@@ -53,6 +53,7 @@ mod sys;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    process::laps::begin();
     let name = std::env::args_os().next().unwrap_or_default();
     if let Some(status) = role::by_name(&name) {
         return status;

@@ -30,6 +30,7 @@ use crate::ops::{Session, ps, state};
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
+use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns;
 use crate::rootfs::Tree;
@@ -154,6 +155,7 @@ fn fork_monitor(
     let network = join_network(session, record, &identity)?;
     let published = bind_ports(session, record, &network)?;
     let bundle = bundle(session, record, &identity, &network)?;
+    laps::lap("network place, ports, files");
     let (ours, theirs) = Channel::pair()?;
     let (joined, way_in) = match &network {
         Network::Bridge(place) => (Some(place.attached.user.try_clone()?), theirs),

@@ -19,6 +19,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::error::{Context, Kind, Result};
 use crate::ops::{Session, create, launch, relay, rm};
 use crate::process::frames::Hello;
+use crate::process::laps;
 use crate::spec::container::{Record, Request};
 use crate::spec::id::ContainerId;
 
@@ -46,7 +47,9 @@ pub enum Outcome {
 
 /// Runs a new container.
 pub fn run(session: &Session, request: Request, options: Options) -> Result<Outcome> {
+    laps::lap("arguments and store");
     let record = create::record(session, request)?;
+    laps::lap("container on disk");
     if options.detach {
         launch_or_remove(session, &record, None)?;
         return Ok(Outcome::Detached(record.id));

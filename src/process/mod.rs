@@ -9,5 +9,6 @@
 pub mod channel;
 pub mod frames;
 pub mod identity;
+pub mod laps;
 pub mod leave;
 pub mod userns;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataplane::link;
 use crate::error::{Context, Error, Result};
 use crate::process::channel::Channel;
+use crate::process::laps;
 use crate::role::reaper;
 use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
@@ -44,6 +45,8 @@ pub enum Said {
     Network,
     /// The terminal's outer end is beside this.
     Terminal,
+    /// How long each step took.
+    Laps(Vec<(String, u64)>),
     /// It could not be done.
     Failed(Error),
 }
@@ -102,11 +105,13 @@ fn work(job: InitJob<'_>, spare: Option<&Channel>) -> Result<u8> {
     }
     process::close_all_but(&keep)?;
     process::new_session().what(|| "cannot begin a session")?;
+    laps::lap("namespaces");
     let channel = &job.channel;
     let namespace = File::open("/proc/self/ns/net").what(|| "cannot open its network namespace")?;
     channel.send_with(&Said::Network, &[namespace.as_fd()])?;
     drop(namespace);
     hear(channel)?;
+    laps::lap("ids mapped");
     if let Links::Join(namespace) = &job.links {
         // Before any mount: sysfs shows the network of whoever mounts it, and only
         // to an owner of that network.
@@ -117,7 +122,7 @@ fn work(job: InitJob<'_>, spare: Option<&Channel>) -> Result<u8> {
         hear(channel)?;
         set_up(&job.links)
     };
-    let built = sequence::build(job.bundle, &mut network)?;
+    let built = sequence::build(job.bundle, &mut network, &mut |step| laps::lap(step))?;
     match &built.terminal {
         Some(terminal) => {
             channel.send_with(&Said::Terminal, &[terminal.master.as_fd()])?;
@@ -127,6 +132,9 @@ fn work(job: InitJob<'_>, spare: Option<&Channel>) -> Result<u8> {
         None => stand_on(job.streams.each_ref().map(AsFd::as_fd))?,
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    if let Some(taken) = laps::taken() {
+        channel.send(&Said::Laps(taken))?;
+    }
     if job.reaper {
         return reaper::become_it(&job.program, &job.channel);
     }

@@ -27,6 +27,7 @@ use crate::monitor::log::Log;
 use crate::monitor::supervise::{Event, Streams, Supervisor};
 use crate::ops::launch::{MonitorJob, Network, Started, Way};
 use crate::process::channel::Channel;
+use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns::Entry;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
@@ -86,6 +87,7 @@ impl Monitor {
             Way::Fresh(channel) => Ok(Entry::unshare(channel)?),
             Way::Join(channel, user_namespace) => Err((channel, user_namespace)),
         };
+        laps::lap("monitor forked, user namespace");
         leave("rpod-monitor", &keep)?;
         // The user's own would show in what containers find: mount points, volumes.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -199,6 +201,7 @@ impl Monitor {
             &self.job.host.user_name(),
         );
         let bundle = self.job.bundle.clone();
+        laps::lap("monitor ready");
         let (pid, _pidfd) = process::fork_into(namespaces(&record), || {
             process::set_title("rpod-init");
             init::main(InitJob {
@@ -251,6 +254,7 @@ impl Monitor {
                 Some((Said::Terminal, descriptors)) => terminal = descriptors.into_iter().next(),
                 Some((Said::Failed(error), _)) => return Err(error),
                 Some((Said::Network, _)) => {}
+                Some((Said::Laps(taken), _)) => laps::write(&taken),
                 // The program runs; or init ended without a word, which the
                 // supervisor sees as the end of the program.
                 None => break,

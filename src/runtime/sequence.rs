@@ -82,8 +82,13 @@ const STEPS: &[(&str, Step)] = &[
     ("set its host name", set_hostname),
 ];
 
-/// Does the sequence. `network` waits for the container's links and sets them up.
-pub fn build(bundle: &Bundle, network: &mut dyn FnMut() -> Result<()>) -> Result<Built> {
+/// Does the sequence. `network` waits for the container's links and sets them up;
+/// `done` hears of each step.
+pub fn build(
+    bundle: &Bundle,
+    network: &mut dyn FnMut() -> Result<()>,
+    done: &mut dyn FnMut(&str),
+) -> Result<Built> {
     let mut work = Work {
         bundle,
         network,
@@ -96,6 +101,7 @@ pub fn build(bundle: &Bundle, network: &mut dyn FnMut() -> Result<()>) -> Result
             return Err(Error::new(format!("a test asked \"{name}\" to fail")));
         }
         step(&mut work)?;
+        done(name);
     }
     Ok(Built {
         terminal: work.terminal,
