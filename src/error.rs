@@ -151,6 +151,9 @@ impl From<std::io::Error> for Error {
         };
         let mut out = Self::of(kind, plain_words(&error.to_string()));
         out.0.errno = error.raw_os_error();
+        if out.0.errno == Some(rustix::io::Errno::NOSYS.raw_os_error()) {
+            return out.hint("rpod needs Linux 5.12 or later; `uname -r` tells yours");
+        }
         out
     }
 }

@@ -28,7 +28,7 @@ use crate::error::{Context, Error, Result};
 use crate::process::channel::Channel;
 use crate::role::init::Said;
 use crate::runtime::program::Program;
-use crate::runtime::reaper;
+use crate::runtime::{capabilities, reaper, seccomp};
 use crate::sys::process;
 use crate::sys::signal::Signals;
 
@@ -83,6 +83,7 @@ fn stay() -> Result<u8> {
     drop(job);
     let program: Program = serde_json::from_slice(&text)?;
     let signals = Signals::block(&[])?;
+    let (allowed, filtered) = (program.capabilities.clone(), program.seccomp);
     let child = process::fork(|| {
         let tty = program.tty;
         let start = || -> Result<std::convert::Infallible> {
@@ -103,5 +104,11 @@ fn stay() -> Result<u8> {
         }
     })?;
     drop(channel);
+    // A program that may trace others finds nothing in PID 1 that it has not itself.
+    capabilities::limit(&allowed)?;
+    if filtered {
+        seccomp::load_profile(&allowed)?;
+    }
+    capabilities::settle(&allowed, 0)?;
     Ok(reaper::reap(child, &signals)?)
 }

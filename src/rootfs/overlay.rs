@@ -1,4 +1,5 @@
-//! The kernel's overlay file system, inside a user namespace (Linux 5.11).
+//! The kernel's overlay file system, inside a user namespace (Linux 5.11; what
+//! is mounted on it needs 5.12, mount_setattr(2)).
 //!
 //! Lives here: the mount and, where it fails, the reason.
 //! Must not: fall back by itself; the caller walks the ladder.

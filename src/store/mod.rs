@@ -30,7 +30,7 @@ pub mod volumes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 
 /// The per-user store.
 #[derive(Clone, Debug)]
@@ -47,6 +47,7 @@ impl Store {
         let store = Self {
             root: root.to_owned(),
         };
+        store.check_owner()?;
         // The last one made is the sign that all are there: one stat on the start path.
         if !store.tmp().is_dir() {
             store.make_directories().what(|| {
@@ -54,6 +55,25 @@ impl Store {
             }).hint(|| "name another place with XDG_DATA_HOME, on a disk you can write to: `XDG_DATA_HOME=/some/directory rpod …`")?;
         }
         Ok(store)
+    }
+
+    /// Layers hold set-user-id files of the user's own ids: nobody else may get in,
+    /// and a directory that somebody else has prepared is not used.
+    fn check_owner(&self) -> Result<()> {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let what = || format!("cannot use the store \"{}\"", self.root.display());
+        let Ok(meta) = fs::symlink_metadata(&self.root) else {
+            return Ok(());
+        };
+        if meta.uid() != rustix::process::geteuid().as_raw() {
+            return Err(Error::new(format!("it belongs to user {}", meta.uid()))
+                .what(what())
+                .hint("name a place of your own with XDG_DATA_HOME: `XDG_DATA_HOME=/some/directory rpod …`"));
+        }
+        if meta.is_dir() && meta.mode() & 0o077 != 0 {
+            fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700)).what(what)?;
+        }
+        Ok(())
     }
 
     fn make_directories(&self) -> std::io::Result<()> {
