@@ -54,10 +54,7 @@ pub fn attach(session: &Session, name: &str, options: &Options) -> Result<Option
             detach_keys: options.detach_keys.clone(),
         },
     )?;
-    Ok(match end {
-        relay::End::Exited(status) => Some(status),
-        relay::End::Detached => None,
-    })
+    Ok(end.status())
 }
 
 /// Connects to a container's monitor and says what we want of it.

@@ -48,6 +48,16 @@ pub enum End {
     Detached,
 }
 
+impl End {
+    /// Returns the program's status, if it has ended.
+    pub fn status(self) -> Option<i32> {
+        match self {
+            Self::Exited(status) => Some(status),
+            Self::Detached => None,
+        }
+    }
+}
+
 const SIGPIPE: u8 = 13;
 const SIGWINCH: i32 = 28;
 /// What is passed on: everything a person or a script sends to end or wake a program.

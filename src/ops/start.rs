@@ -73,10 +73,7 @@ pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<
             detach_keys: options.detach_keys.clone(),
         },
     )?;
-    Ok(match end {
-        relay::End::Exited(status) => Some(status),
-        relay::End::Detached => None,
-    })
+    Ok(end.status())
 }
 
 fn is_running(session: &Session, id: &ContainerId) -> bool {

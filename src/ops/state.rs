@@ -1,8 +1,8 @@
 //! The truth about a container: what was written, held against the kernel.
 //!
 //! Lives here: reading a state and correcting what cannot be true any more.
-//! Must not: write a state: who may write holds the container's lock, and
-//! readers take none.
+//! Must not: write a state: its monitor does, and whoever holds the container's
+//! lock while it has no monitor; readers take none.
 //! Called by: every verb that asks what a container is doing.
 //! Always true: a container that is said to run has a process that lives.
 

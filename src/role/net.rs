@@ -9,7 +9,7 @@
 //!
 //! Lives here: that order.
 //! Must not: decide an address or answer a client (`dataplane::switch`).
-//! Called by: `role::open`, in a process with one thread that is root, with all
+//! Called by: `ops::launch` and `role::monitor`, in a process with one thread that is root, with all
 //! capabilities, in the user namespace that is to own the network; detached from
 //! its starter's session and terminal.
 //! Always true: it ends by itself when nobody is on the network.

@@ -10,7 +10,7 @@
 //!
 //! Lives here: that order.
 //! Must not: move a byte (`dataplane::relay`, `dataplane::datagram`).
-//! Called by: `role::open`, in a process with one thread that has all
+//! Called by: `role::monitor`, in a process with one thread that has all
 //! capabilities over the container's network namespace.
 //! Always true: it ends when the other end of its control pipe is closed.
 

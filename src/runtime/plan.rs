@@ -3,7 +3,7 @@
 //! Lives here: docker's mounts, masked paths and namespaces, as data.
 //! Must not: look at the machine, the disk or the clock: what it cannot know
 //! stands in [`Surroundings`].
-//! Called by: `ops::start` (for another runtime, and for people who read it),
+//! Called by: `ops::launch` (for another runtime, and for people who read it),
 //! `runtime::mounts` (the lists).
 //! Always true: the same record and surroundings give the same spec; mounts
 //! stand in the order in which they are made, parents before what is inside.

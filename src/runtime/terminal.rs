@@ -1,7 +1,7 @@
 //! A terminal for a container, from its own `devpts`.
 //!
 //! Lives here: making one inside, and its size.
-//! Must not: touch the terminal of the person outside (`ops::terminal`).
+//! Must not: touch the terminal of the person outside (`ops::relay`).
 //! Called by: `sequence`, `ops::exec`, `ops::relay`.
 //! Always true: the container never holds a terminal of the host.
 

@@ -3,7 +3,7 @@
 //!
 //! Lives here: resolving names inside an image, and becoming the user.
 //! Must not: ask the machine's own users, or follow anything out of the image.
-//! Called by: `runtime::sequence`, `runtime::exec`, `image` (COPY --chown).
+//! Called by: `runtime::program`.
 //! Always true: files of an image are hostile. They are opened below its root
 //! (openat2(2), RESOLVE_IN_ROOT), must be regular, and are read up to a limit;
 //! lines that make no sense are passed over. The rules are docker's: a number

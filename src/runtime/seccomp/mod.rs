@@ -8,7 +8,7 @@
 //!
 //! Lives here: the ready programs, and loading them.
 //! Must not: decide which container has a filter (that is its record).
-//! Called by: `runtime::sequence`, `runtime::exec`.
+//! Called by: `runtime::program`.
 //! Always true: both filters know the 64-bit architecture and its 32-bit
 //! sibling; a call of any other kills the process, so that no second table of
 //! numbers leads around the first.
