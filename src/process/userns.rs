@@ -227,6 +227,22 @@ fn forbidden(error: io::Error) -> Error {
     }
 }
 
+/// Where AppArmor restricts user namespaces, one can be made, but has no rights: the
+/// first thing done inside fails. Says so; returns other errors as they are.
+pub fn explain_denied(error: Error) -> Error {
+    let restricted = fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    let refusals = [rustix::io::Errno::PERM, rustix::io::Errno::ACCESS];
+    let denied = refusals
+        .iter()
+        .any(|e| error.errno() == Some(e.raw_os_error()));
+    if denied && restricted.is_ok_and(|text| text.trim() == "1") {
+        return apparmor(
+            "cannot use a user namespace, which every container of a normal user needs",
+        );
+    }
+    error
+}
+
 fn apparmor(what: &'static str) -> Error {
     let exe =
         std::env::current_exe().map_or_else(|_| "rpod".to_owned(), |p| p.display().to_string());

@@ -29,7 +29,7 @@ use crate::ops::launch::{MonitorJob, Network, Started, Way};
 use crate::process::channel::Channel;
 use crate::process::laps;
 use crate::process::leave::leave;
-use crate::process::userns::Entry;
+use crate::process::userns::{self, Entry};
 use crate::role::init::{self, InitJob, Links, Ready, Said};
 use crate::role::{net, ports};
 use crate::runtime::program::Program;
@@ -213,7 +213,8 @@ impl Monitor {
                 reaper: record.init,
             })
         })
-        .what(|| "cannot make its namespaces")?;
+        .what(|| "cannot make its namespaces")
+        .map_err(userns::explain_denied)?;
         self.init = pid;
         let terminal = self.bring_up(&ours).inspect_err(|_| {
             drop(process::kill(pid, 9));

@@ -19,6 +19,7 @@ use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
+use crate::process::userns;
 use crate::sys::{memory, net};
 
 /// Does the job and returns the exit status of the process.
@@ -32,6 +33,7 @@ pub fn main(job: NetJob) -> u8 {
             u8::from(switch.run().is_err())
         }
         Err(error) => {
+            let error = userns::explain_denied(error);
             job.ready
                 .tell(&Err(error.what("cannot make the default network")));
             1
