@@ -1,7 +1,7 @@
 //! The first process of a container, up to its program.
 //!
 //! ```text
-//! init ──Said::Network + descriptor──▶ monitor   its network namespace
+//! init ──Said::Namespaces + descriptors──▶ monitor   its network and its mounts
 //! monitor ──Ready::Mapped──▶ init    the ids are there
 //! monitor ──Ready::Linked──▶ init    the link is there
 //! init ──Said::Terminal + descriptor──▶ monitor
@@ -40,9 +40,9 @@ pub enum Ready {
 /// What init tells.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Said {
-    /// Its network namespace is beside this: nobody else may look into a process
-    /// that hides.
-    Network,
+    /// Its network and mount namespaces are beside this: nobody else may look into a
+    /// process that hides.
+    Namespaces,
     /// The terminal's outer end is beside this.
     Terminal,
     /// How long each step took.
@@ -107,9 +107,10 @@ fn work(job: InitJob<'_>, spare: Option<&Channel>) -> Result<u8> {
     process::new_session().what(|| "cannot begin a session")?;
     laps::lap("namespaces");
     let channel = &job.channel;
-    let namespace = File::open("/proc/self/ns/net").what(|| "cannot open its network namespace")?;
-    channel.send_with(&Said::Network, &[namespace.as_fd()])?;
-    drop(namespace);
+    let network = File::open("/proc/self/ns/net").what(|| "cannot open its network namespace")?;
+    let mounts = File::open("/proc/self/ns/mnt").what(|| "cannot open its mount namespace")?;
+    channel.send_with(&Said::Namespaces, &[network.as_fd(), mounts.as_fd()])?;
+    drop((network, mounts));
     hear(channel)?;
     laps::lap("ids mapped");
     if let Links::Join(namespace) = &job.links {

@@ -61,6 +61,10 @@ struct Monitor {
     state: State,
     ports: Option<Ports>,
     init: i32,
+    /// The container's namespaces. The kernel takes a namespace down while its last
+    /// process ends, before anybody hears of that end: held here, it is taken down
+    /// after we have told.
+    held: Vec<OwnedFd>,
 }
 
 /// The ports process: it ends when the descriptor is closed, also by our death.
@@ -118,6 +122,7 @@ impl Monitor {
             state,
             ports: None,
             init: 0,
+            held: Vec::new(),
         })
     }
 
@@ -183,6 +188,7 @@ impl Monitor {
 
     /// Starts the program; returns when it runs.
     fn start(&mut self) -> Result<()> {
+        self.held.clear();
         let record = self.record().clone();
         let (input, stdin) = self.pipe_if(record.interactive && !record.tty, true)?;
         let (output, stdout) = self.pipe_if(!record.tty, false)?;
@@ -238,7 +244,10 @@ impl Monitor {
         // An init that is gone already has said why: that is heard below.
         drop(channel.send(&Ready::Mapped));
         let namespace = match channel.receive_with::<Said>()? {
-            Some((Said::Network, descriptors)) => descriptors.into_iter().next(),
+            Some((Said::Namespaces, descriptors)) => {
+                self.held = descriptors;
+                self.held.first().map(OwnedFd::try_clone).transpose()?
+            }
             Some((Said::Failed(error), _)) => return Err(error),
             _ => None,
         };
@@ -254,7 +263,7 @@ impl Monitor {
             match channel.receive_with::<Said>()? {
                 Some((Said::Terminal, descriptors)) => terminal = descriptors.into_iter().next(),
                 Some((Said::Failed(error), _)) => return Err(error),
-                Some((Said::Network, _)) => {}
+                Some((Said::Namespaces, _)) => {}
                 Some((Said::Laps(taken), _)) => laps::write(&taken),
                 // The program runs; or init ended without a word, which the
                 // supervisor sees as the end of the program.
@@ -463,6 +472,7 @@ impl Monitor {
             Vec::new()
         };
         self.tell(&Ok(status));
+        self.held.clear();
         for path in trash {
             atomic::delete(&path);
         }

@@ -212,7 +212,9 @@ impl Store {
         let lock = File::open(self.root().join("names"))?;
         lock.lock()?;
         if let Some(owner) = self.named(name)
-            && (self.container_path(&owner).is_dir() || self.is_being_made(&owner))
+            // In this order: it is published out of where it is being made, so that
+            // one of the two looks sees it.
+            && (self.is_being_made(&owner) || self.container_path(&owner).is_dir())
         {
             return Err(Error::of(
                 Kind::Conflict,
