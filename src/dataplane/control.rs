@@ -371,7 +371,7 @@ pub(super) fn socket_address(directory: &OwnedFd, name: &str) -> io::Result<Sock
 /// When it is somebody else's, or no directory.
 pub fn open_directory(runtime: &Path) -> Result<OwnedFd> {
     let doing = || format!("cannot use the runtime directory \"{}\"", runtime.display());
-    let hint = || "name another place with XDG_RUNTIME_DIR, a directory of your own: `XDG_RUNTIME_DIR=/some/directory rpod …`";
+    let hint = || "name a place of your own for the store: `XDG_DATA_HOME=/some/directory rpod …`";
     let directory = match open_existing(runtime) {
         Err(Errno::NOENT) => {
             use std::os::unix::fs::DirBuilderExt;
