@@ -11,7 +11,7 @@
 //!
 //! Lives here: the loop and its clients.
 //! Must not: start the program or write its state (`role::monitor`).
-//! Called by: `role::monitor`.
+//! Called by: `role::monitor`; `ops::exec` for the program it runs.
 //! Always true: every descriptor is non-blocking; waiting happens in one poll(2).
 
 use std::fs::File;

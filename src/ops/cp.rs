@@ -27,19 +27,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, state};
-use crate::process::identity::Identity;
+use crate::ops::{Session, state, tree};
 use crate::process::userns;
-use crate::rootfs::{Tree, overlay};
+use crate::rootfs::overlay;
 use crate::runtime::copy::archive::{self, Tar};
 use crate::runtime::copy::place::{self, Place};
 use crate::runtime::copy::plant::{Ground, Owners, Plant};
 use crate::runtime::copy::walk::walk;
 use crate::runtime::copy::{Copied, Sink};
-use crate::runtime::volume::{self, Fill};
+use crate::runtime::volume;
 use crate::runtime::{exec, inside, mounts, plan};
 use crate::spec::container::{ProcessId, Record, Status};
-use crate::spec::mount::Source;
 use crate::sys::{namespace, process};
 
 /// One end of a copy.
@@ -337,14 +335,7 @@ fn in_stopped<T: Serialize + DeserializeOwned>(
     record: &Record,
     work: impl FnOnce(OwnedFd) -> Result<T>,
 ) -> Result<T> {
-    let identity = Identity::of(&session.host)?;
-    if identity.map.name() != record.id_map {
-        return Err(Error::of(
-            Kind::Conflict,
-            "your subordinate ids are not those it was made with",
-        )
-        .hint("give the user the ids back that /etc/subuid and /etc/subgid had"));
-    }
+    let identity = tree::identity(session, record)?;
     let root = session.store.container_path(&record.id).join("root");
     fs::create_dir_all(&root).what(|| format!("cannot make \"{}\"", root.display()))?;
     userns::run_inside(&identity, || {
@@ -357,38 +348,13 @@ fn in_stopped<T: Serialize + DeserializeOwned>(
 /// Puts a container's files together as its programs would see them.
 fn mount_root(session: &Session, record: &Record, at: &Path) -> Result<OwnedFd> {
     let store = &session.store;
-    let path = store.container_path(&record.id);
-    let mut layers: Vec<PathBuf> = record
-        .layers
-        .iter()
-        .map(|diff_id| store.layer_tree(&record.id_map, diff_id))
-        .collect();
-    if layers.is_empty() {
-        let empty = path.join("empty");
-        fs::create_dir_all(&empty)?;
-        layers.push(empty);
-    }
-    let tree = Tree {
-        layers,
-        upper: path.join("upper"),
-        work: path.join("work"),
-        volatile: record.remove,
-    };
-    overlay::mount(&tree, at)?;
+    overlay::mount(&tree::tree(store, record)?, at)?;
     let root = directory(at)?;
-    let volume = |name: &str| store.volume_data(name);
-    for mount in &record.mounts {
-        // The first start would find a volume that is not empty and leave it so.
-        if let Source::Volume(name) = &mount.source
-            && !mount.no_copy
-        {
-            let fill = Fill {
-                data: volume(name),
-                target: PathBuf::from(&mount.target),
-            };
-            volume::fill(root.as_fd(), &fill)?;
-        }
+    // The first start would find a volume that is not empty and leave it so.
+    for fill in tree::fills(store, record) {
+        volume::fill(root.as_fd(), &fill)?;
     }
+    let volume = |name: &str| store.volume_data(name);
     for line in plan::binds(record, &volume)? {
         mounts::mount(root.as_fd(), &line)?;
     }

@@ -16,7 +16,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,19 +26,16 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
-use crate::ops::{Session, ps, state};
+use crate::ops::{Session, ps, state, tree};
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
 use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns;
-use crate::rootfs::Tree;
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::sequence::{self, Bundle};
-use crate::runtime::volume::Fill;
 use crate::spec::container::{NetworkMode, Record, Status};
-use crate::spec::mount::Source;
 use crate::spec::port::PortMapping;
 use crate::store::Store;
 use crate::sys::process;
@@ -141,14 +138,7 @@ fn fork_monitor(
     lock: &fs::File,
     client: Option<(OwnedFd, Hello)>,
 ) -> Result<()> {
-    let identity = Identity::of(&session.host)?;
-    if identity.map.name() != record.id_map {
-        return Err(Error::of(
-            Kind::Conflict,
-            "your subordinate ids are not those it was made with, so its files would belong to others",
-        )
-        .hint("give the user the ids back that /etc/subuid and /etc/subgid had, or make the container anew"));
-    }
+    let identity = tree::identity(session, record)?;
     drop(fs::remove_file(
         session.store.container_path(&record.id).join("stop"),
     ));
@@ -345,24 +335,7 @@ fn bundle(
 ) -> Result<Bundle> {
     let store = &session.store;
     let path = store.container_path(&record.id);
-    let mut layers: Vec<PathBuf> = record
-        .layers
-        .iter()
-        .map(|diff_id| store.layer_tree(&record.id_map, diff_id))
-        .collect();
-    if let Some(missing) = layers.iter().find(|layer| !layer.is_dir()) {
-        return Err(Error::new(format!(
-            "a layer of image \"{}\" is missing (\"{}\")",
-            record.image,
-            missing.display()
-        ))
-        .hint(format!("get it back with `rpod pull {}`", record.image)));
-    }
-    if layers.is_empty() {
-        let empty = path.join("empty");
-        fs::create_dir_all(&empty)?;
-        layers.push(empty);
-    }
+    let tree = tree::tree(store, record)?;
     write_files(record, network, &path)?;
     let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
         .iter()
@@ -390,30 +363,10 @@ fn bundle(
     fs::create_dir_all(&root)?;
     Ok(Bundle {
         spec,
-        tree: Tree {
-            layers,
-            upper: path.join("upper"),
-            work: path.join("work"),
-            volatile: record.remove,
-        },
+        tree,
         root,
-        fills: fills(record, store),
+        fills: tree::fills(store, record),
     })
-}
-
-fn fills(record: &Record, store: &Store) -> Vec<Fill> {
-    record
-        .mounts
-        .iter()
-        .filter(|mount| !mount.no_copy)
-        .filter_map(|mount| match &mount.source {
-            Source::Volume(name) => Some(Fill {
-                data: store.volume_data(name),
-                target: PathBuf::from(&mount.target),
-            }),
-            _ => None,
-        })
-        .collect()
 }
 
 /// The three files of `/etc` that tell a container who and where it is.

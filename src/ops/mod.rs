@@ -30,6 +30,7 @@ pub mod start;
 pub mod state;
 pub mod stop;
 pub mod tag;
+mod tree;
 pub mod volume;
 pub mod wait;
 

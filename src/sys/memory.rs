@@ -2,7 +2,7 @@
 //!
 //! Lives here: giving back what a process that stays will hardly use again.
 //! Must not: decide when.
-//! Called by: `role`, once it only waits.
+//! Called by: `role` and `dataplane::switch`, once they only wait.
 //! Always true: only pages that can be read again from their file are given back.
 
 use std::fs;

@@ -1,0 +1,78 @@
+//! What a container's files are made of, for whoever puts them together.
+//!
+//! Lives here: the ids they were made with, their layers, and the volumes that
+//! are filled first.
+//! Must not: mount anything (`rootfs`, `runtime`).
+//! Called by: `ops::launch`, `ops::cp`.
+//! Always true: a start and a copy see the same tree.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::error::{Error, Kind, Result};
+use crate::ops::Session;
+use crate::process::identity::Identity;
+use crate::rootfs::Tree;
+use crate::runtime::volume::Fill;
+use crate::spec::container::Record;
+use crate::spec::mount::Source;
+use crate::store::Store;
+
+/// Returns the user's ids, if they are still those that the container was made with.
+pub fn identity(session: &Session, record: &Record) -> Result<Identity> {
+    let identity = Identity::of(&session.host)?;
+    if identity.map.name() != record.id_map {
+        return Err(Error::of(
+            Kind::Conflict,
+            "your subordinate ids are not those it was made with, so its files would belong to others",
+        )
+        .hint("give the user the ids back that /etc/subuid and /etc/subgid had, or make the container anew"));
+    }
+    Ok(identity)
+}
+
+/// Returns a container's layers and where its changes go.
+pub fn tree(store: &Store, record: &Record) -> Result<Tree> {
+    let path = store.container_path(&record.id);
+    let mut layers: Vec<PathBuf> = record
+        .layers
+        .iter()
+        .map(|diff_id| store.layer_tree(&record.id_map, diff_id))
+        .collect();
+    if let Some(missing) = layers.iter().find(|layer| !layer.is_dir()) {
+        return Err(Error::new(format!(
+            "a layer of image \"{}\" is missing (\"{}\")",
+            record.image,
+            missing.display()
+        ))
+        .hint(format!("get it back with `rpod pull {}`", record.image)));
+    }
+    if layers.is_empty() {
+        // An overlay needs something below.
+        let empty = path.join("empty");
+        fs::create_dir_all(&empty)?;
+        layers.push(empty);
+    }
+    Ok(Tree {
+        layers,
+        upper: path.join("upper"),
+        work: path.join("work"),
+        volatile: record.remove,
+    })
+}
+
+/// Returns the volumes that get what the image has, when they are empty.
+pub fn fills(store: &Store, record: &Record) -> Vec<Fill> {
+    record
+        .mounts
+        .iter()
+        .filter(|mount| !mount.no_copy)
+        .filter_map(|mount| match &mount.source {
+            Source::Volume(name) => Some(Fill {
+                data: store.volume_data(name),
+                target: PathBuf::from(&mount.target),
+            }),
+            _ => None,
+        })
+        .collect()
+}
