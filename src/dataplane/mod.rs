@@ -24,6 +24,7 @@ pub mod control;
 pub mod datagram;
 pub mod link;
 pub mod publish;
+pub mod register;
 pub mod relay;
 pub mod source;
 pub mod switch;

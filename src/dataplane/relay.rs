@@ -51,7 +51,7 @@ use crate::dataplane::datagram::Datagrams;
 use crate::dataplane::link::MARK;
 use crate::dataplane::publish::{Bound, Listener};
 use crate::dataplane::source::Target;
-use crate::spec::container::Address;
+use crate::spec::network::Endpoint;
 use crate::spec::port::Protocol;
 use crate::sys::epoll::{self, Epoll, Event, Interest};
 use crate::sys::{net, socket};
@@ -103,7 +103,7 @@ impl Relay {
     /// container's network namespace by now.
     pub fn new(
         bound: Bound,
-        address: &Address,
+        endpoint: &Endpoint,
         transparent: bool,
         control: OwnedFd,
     ) -> io::Result<Self> {
@@ -111,7 +111,7 @@ impl Relay {
             .listeners
             .into_iter()
             .partition(|l| l.protocol == Protocol::Udp);
-        let target = Target::of(address);
+        let target = Target::of(endpoint);
         let epoll = Epoll::new()?;
         epoll.add(&control, Token::Control.pack(), Interest::IN)?;
         let descriptors =

@@ -3,7 +3,7 @@
 //! The order of its start, each step with the reason for its place:
 //! 1. Its name, so that `ps` tells it from the start.
 //! 2. The network namespace: a new one, or that of a predecessor that was killed.
-//! 3. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
+//! 3. What all bridges need; each is made when its first member comes.
 //! 4. The socket: from here on clients are heard.
 //! 5. "Ready" to whoever started it; a failure of any step goes the same way.
 //!
@@ -18,7 +18,6 @@ use crate::dataplane::control::NetJob;
 use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
 use crate::error::{Context, Result};
-use crate::network::plan::Plan;
 use crate::process::userns;
 use crate::sys::{memory, net};
 
@@ -35,7 +34,7 @@ pub fn main(job: NetJob) -> u8 {
         Err(error) => {
             let error = userns::explain_denied(error);
             job.ready
-                .tell(&Err(error.what("cannot make the default network")));
+                .tell(&Err(error.what("cannot make the network")));
             1
         }
     }
@@ -51,7 +50,6 @@ fn start(job: &NetJob) -> Result<Switch> {
                 || "an administrator may have set its limit to 0: `sysctl user.max_net_namespaces`",
             )?,
     }
-    let plan = Plan::default_network();
-    link::create_bridge(&plan)?;
-    Switch::serve(&job.runtime, plan)
+    link::prepare()?;
+    Switch::serve(&job.runtime)
 }

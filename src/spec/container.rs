@@ -5,8 +5,8 @@
 //! [`State`] (what became of it).
 //! Must not: read or write them (that is `store::containers`).
 //! Called by: `cli` makes requests; `ops` makes records; `monitor` makes states.
-//! Always true: a record never changes after `create` but for its name;
-//! everything that changes is in the state.
+//! Always true: a record never changes after `create` but for its name and its
+//! networks; everything that changes by itself is in the state.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::spec::digest::Digest;
 use crate::spec::id::{ContainerId, ContainerName};
 use crate::spec::mount::Mount;
+use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::{Port, PortMapping};
 use crate::spec::time::Time;
 
@@ -61,8 +62,9 @@ pub struct Request {
     pub expose: Vec<Port>,
     /// `--network`.
     pub network: Option<NetworkMode>,
-    /// `--ip`.
-    pub ip: Option<IpAddr>,
+    /// `--network` with `--ip` and the like: its places on bridge networks; none is
+    /// any place on the default one.
+    pub networks: Vec<Attachment>,
     /// `--dns`.
     pub dns: Vec<IpAddr>,
     /// `--dns-search`.
@@ -262,9 +264,9 @@ pub struct Record {
     pub expose: Vec<Port>,
     /// Network.
     pub network: NetworkMode,
-    /// Address asked for.
+    /// Its places on bridge networks; `network connect` and `disconnect` change them.
     #[serde(default)]
-    pub ip: Option<IpAddr>,
+    pub networks: Vec<Attachment>,
     /// Name servers asked for.
     #[serde(default)]
     pub dns: Vec<IpAddr>,
@@ -379,25 +381,23 @@ pub struct State {
     /// A person stopped it.
     #[serde(default)]
     pub stopped: bool,
-    /// Its address on the default network.
+    /// Its places on networks, the one of `eth0` first.
     #[serde(default)]
-    pub address: Option<Address>,
+    pub endpoints: Vec<Endpoint>,
     /// Published ports as they are: every host port is known.
     #[serde(default)]
     pub ports: Vec<PortMapping>,
 }
 
-/// A container's place on a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    /// Its address.
-    pub ip: IpAddr,
-    /// Bits of the network.
-    pub prefix: u8,
-    /// The network's own address.
-    pub gateway: IpAddr,
-    /// Its link's address, `02:42:ac:11:00:02`.
-    pub mac: String,
+impl Record {
+    /// Returns the places that it asks for on bridge networks.
+    pub fn attachments(&self) -> Vec<Attachment> {
+        match (&self.network, self.networks.as_slice()) {
+            (NetworkMode::Bridge, []) => vec![Attachment::to(DEFAULT)],
+            (NetworkMode::Bridge, networks) => networks.to_vec(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl State {
@@ -415,7 +415,7 @@ impl State {
             finished: None,
             restarts: 0,
             stopped: false,
-            address: None,
+            endpoints: Vec::new(),
             ports: Vec::new(),
         }
     }
