@@ -28,6 +28,7 @@ mod inspect;
 mod kill;
 mod load;
 mod logs;
+mod network;
 mod port;
 mod ps;
 mod pull;

@@ -27,6 +27,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePortRange};
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
+use rustix::io::Errno;
 
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
@@ -272,6 +273,7 @@ pub fn configure(endpoints: &[Endpoint]) -> Result<()> {
 }
 
 /// Configures a device that a running container got; `all` are its places with that one.
+#[cfg(test)]
 pub fn configure_more(endpoint: &Endpoint, all: &[Endpoint]) -> Result<()> {
     let mut netlink = open()?;
     configure_device(&mut netlink, endpoint)?;
@@ -279,6 +281,7 @@ pub fn configure_more(endpoint: &Endpoint, all: &[Endpoint]) -> Result<()> {
 }
 
 /// Leads a container out by the places it still has, after one has gone.
+#[cfg(test)]
 pub fn configure_less(left: &[Endpoint]) -> Result<()> {
     lead_out(&mut open()?, left)
 }
@@ -415,7 +418,7 @@ fn add_address(netlink: &mut Netlink, index: u32, ip: IpAddr, prefix: u8) -> io:
 fn delete(netlink: &mut Netlink, name: &str) -> io::Result<()> {
     let mut link = LinkMessage::default();
     link.header.index = match netlink.index(name) {
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(()),
+        Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => return Ok(()),
         index => index?,
     };
     netlink.change(RouteNetlinkMessage::DelLink(link), 0)

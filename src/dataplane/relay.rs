@@ -85,7 +85,7 @@ pub struct Relay {
     epoll: Epoll,
     listeners: Vec<Listener>,
     datagrams: Datagrams,
-    target: Option<Target>,
+    target: Target,
     transparent: bool,
     control: OwnedFd,
     flows: Flows,
@@ -282,11 +282,10 @@ impl Relay {
     /// else with another port (a program's own port, or one still in use by a
     /// connection that ends), else in our own name.
     fn connect(&self, client: Option<SocketAddr>, port: u16) -> io::Result<OwnedFd> {
-        let target = self.target.ok_or(Errno::HOSTUNREACH)?;
-        let to = SocketAddrV4::new(target.ip, port);
+        let to = SocketAddrV4::new(self.target.ip, port);
         if self.transparent {
             let client = client.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0));
-            let source = target.source(client);
+            let source = self.target.source(client);
             let any_port = SocketAddrV4::new(*source.ip(), 0);
             for from in [source, any_port] {
                 match connect_from(Some(from), to) {

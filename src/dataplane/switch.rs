@@ -107,7 +107,7 @@ pub struct Switch {
 struct Connection {
     fd: OwnedFd,
     since: Instant,
-    member: Option<ContainerId>,
+    member: Option<(ContainerId, ContainerName)>,
 }
 
 /// A link that no connection speaks for.
@@ -288,8 +288,8 @@ impl Switch {
     /// namespace, which the kernel clears up when the container's last process has gone;
     /// until then its addresses are its own, unless it `ended` by its own word.
     fn close(&mut self, token: u64, ended: bool) {
-        let id = self.connections.remove(&token).and_then(|c| c.member);
-        if let Some(id) = id
+        let member = self.connections.remove(&token).and_then(|c| c.member);
+        if let Some((id, _)) = member
             && self.members.get(&id) == Some(&token)
         {
             self.members.remove(&id);
@@ -425,8 +425,6 @@ impl Switch {
             } => {
                 check_version(version)?;
                 self.admit(token, &id)?;
-                // Its addresses are its own: no orphan's any more.
-                self.orphans.retain(|orphan| orphan.mark.id != id);
                 self.seat_again(token, (id, name), &places, endpoints)
             }
             Ask::Join { place, device } => {
@@ -453,6 +451,8 @@ impl Switch {
             }
             self.close(former, true);
         }
+        // Its addresses are its own: no orphan's any more.
+        self.orphans.retain(|orphan| orphan.mark.id != *id);
         match self.connections.get(&token) {
             None => Err(Error::internal("the connection has ended")),
             Some(connection) if connection.member.is_some() => Err(Error::of(
@@ -480,7 +480,7 @@ impl Switch {
                 }
             }
         }
-        self.become_member(token, id);
+        self.become_member(token, id, name);
         Ok(Answer::Attached { endpoints })
     }
 
@@ -496,17 +496,19 @@ impl Switch {
         for endpoint in &endpoints {
             let network = &endpoint.network_id;
             let plan = places.iter().find(|place| place.plan.id == *network);
-            let plan = &plan.ok_or_else(|| Error::internal("a place on no network"))?.plan;
+            let plan = &plan
+                .ok_or_else(|| Error::internal("a place on no network"))?
+                .plan;
             self.open_network(plan)?;
             self.take(&id, &name, plan, endpoint.clone())?;
         }
-        self.become_member(token, id);
+        self.become_member(token, id, name);
         Ok(Answer::Attached { endpoints })
     }
 
-    fn become_member(&mut self, token: u64, id: ContainerId) {
+    fn become_member(&mut self, token: u64, id: ContainerId, name: ContainerName) {
         if let Some(connection) = self.connections.get_mut(&token) {
-            connection.member = Some(id.clone());
+            connection.member = Some((id.clone(), name));
         }
         self.members.insert(id, token);
     }
@@ -625,16 +627,9 @@ impl Switch {
 
     fn member(&self, token: u64) -> Result<(ContainerId, ContainerName)> {
         let connection = self.connections.get(&token);
-        let id = connection.and_then(|c| c.member.as_ref());
-        let id = id.ok_or_else(|| Error::internal("only a member can ask for that"))?;
-        let networks = self.register.read();
-        let name = networks.values().find_map(|on| on.members.get(id));
-        let name = match name {
-            Some(seated) => seated.name.clone(),
-            // It has left its last network, and is to join another.
-            None => id.short().parse()?,
-        };
-        Ok((id.clone(), name))
+        connection
+            .and_then(|c| c.member.clone())
+            .ok_or_else(|| Error::internal("only a member can ask for that"))
     }
 
     fn leave_network(&mut self, token: u64, network: &NetworkId) -> Result<Answer> {
@@ -660,6 +655,9 @@ impl Switch {
 
     fn rename(&mut self, token: u64, name: &ContainerName) -> Result<Answer> {
         let (id, _) = self.member(token)?;
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.member = Some((id.clone(), name.clone()));
+        }
         for on in self.register.write().values_mut() {
             if let Some(seated) = on.members.get_mut(&id) {
                 seated.name = name.clone();

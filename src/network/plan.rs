@@ -75,11 +75,6 @@ impl Plan {
         v4(self.v4.gateway).unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
-    /// Returns the bridge's IPv6 address, if there are any.
-    pub fn gateway6(&self) -> Option<Ipv6Addr> {
-        v6(self.v6.as_ref()?.gateway)
-    }
-
     /// Chooses a container's place: what it wants, and else the lowest free
     /// addresses. `device` is that of the container.
     ///
@@ -93,7 +88,10 @@ impl Plan {
             (None, Some(ip6)) => {
                 return Err(Error::of(
                     Kind::Usage,
-                    format!("network \"{}\" has no IPv6 addresses such as {ip6}", self.name),
+                    format!(
+                        "network \"{}\" has no IPv6 addresses such as {ip6}",
+                        self.name
+                    ),
                 )
                 .hint("networks made with `rpod network create --ipv6` have them"));
             }
@@ -241,7 +239,7 @@ pub fn free_subnet(ipv6: bool, taken: &[Subnet]) -> Result<Subnet> {
 /// 172 → 0x172: the same figures to the eye.
 fn figures(byte: u8) -> u16 {
     let byte = u16::from(byte);
-    (byte / 100) << 8 | (byte / 10 % 10) << 4 | byte % 10
+    ((byte / 100) << 8) | ((byte / 10 % 10) << 4) | (byte % 10)
 }
 
 #[cfg(test)]
@@ -293,7 +291,9 @@ mod tests {
     fn a_range_and_reserved_addresses_are_kept_to() {
         let mut plan = plan();
         plan.v4.range = Some(subnet("172.17.9.0/30"));
-        plan.v4.reserved.insert("printer".to_owned(), ip("172.17.9.1"));
+        plan.v4
+            .reserved
+            .insert("printer".to_owned(), ip("172.17.9.1"));
         let mut in_use = InUse::new();
         for expected in ["172.17.9.0", "172.17.9.2", "172.17.9.3"] {
             let next: IpAddr = any(&plan, &in_use).expect("free").v4.ip.into();

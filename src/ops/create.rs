@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Config;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, names, pull};
+use crate::ops::{Session, names, network, pull};
 use crate::process::identity::Identity;
 use crate::runtime::{capabilities, program, rlimit};
 use crate::spec::container::{NetworkMode, Record, Request, State};
@@ -42,6 +42,9 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     let identity = Identity::of(&session.host)?;
     tell_what_is_lacking(session, &identity);
     check(&request)?;
+    for place in &request.networks {
+        network::find(session, &place.network)?;
+    }
     let platform = request.platform.as_deref().map(str::parse).transpose()?;
     let image = pull::ensure(session, &request.image, request.pull, platform)?;
     tell_other_platform(session, &image);
@@ -125,9 +128,6 @@ fn check(request: &Request) -> Result<()> {
             "--rm and --restart contradict each other: a container that goes when it ends cannot be started again",
         ));
     }
-    if request.ip.is_some() {
-        return Err(Error::of(Kind::Usage, "rpod has no --ip yet"));
-    }
     let own_network = !matches!(request.network, None | Some(NetworkMode::Bridge));
     if own_network
         && matches!(request.network, Some(NetworkMode::Container(_)))
@@ -188,6 +188,7 @@ fn plan(
     expose.sort();
     expose.dedup();
     let publish = published(&request, &expose);
+    check_published_once(&publish)?;
     let mut labels: BTreeMap<String, String> = config
         .labels()
         .clone()
@@ -241,7 +242,7 @@ fn plan(
         publish,
         expose,
         network: request.network.unwrap_or(NetworkMode::Bridge),
-        ip: request.ip,
+        networks: request.networks,
         dns: request.dns,
         dns_search: request.dns_search,
         dns_options: request.dns_options,
@@ -326,7 +327,13 @@ fn environment(config: &Config, request: &Request, hostname: &str) -> Vec<String
 }
 
 fn published(request: &Request, expose: &[Port]) -> Vec<PortMapping> {
-    let mut all = request.publish.clone();
+    let mut all: Vec<PortMapping> = Vec::new();
+    for mapping in &request.publish {
+        // Said twice is said once; without a number it asks for one more.
+        if mapping.host_port.is_none() || !all.contains(mapping) {
+            all.push(mapping.clone());
+        }
+    }
     if request.publish_all {
         for port in expose {
             if !all.iter().any(|mapping| mapping.container == *port) {
@@ -340,6 +347,32 @@ fn published(request: &Request, expose: &[Port]) -> Vec<PortMapping> {
         }
     }
     all
+}
+
+fn check_published_once(all: &[PortMapping]) -> Result<()> {
+    for (n, one) in all.iter().enumerate() {
+        let twice = all[..n].iter().any(|other| {
+            one.host_port.is_some()
+                && one.host_port_end.is_none()
+                && one.host_port == other.host_port
+                && other.host_port_end.is_none()
+                && one.container.protocol == other.container.protocol
+                && (one.host_ip == other.host_ip
+                    || one.host_ip.is_none()
+                    || other.host_ip.is_none())
+        });
+        if let (true, Some(port)) = (twice, one.host_port) {
+            return Err(Error::of(
+                Kind::Usage,
+                format!(
+                    "port {port}/{} of this machine is published twice",
+                    one.container.protocol
+                ),
+            )
+            .hint("a port of the machine leads to one port of the container"));
+        }
+    }
+    Ok(())
 }
 
 fn mounts(config: &Config, request: &Request) -> Result<Vec<Mount>> {

@@ -13,20 +13,22 @@
 //! Always true: an error leaves nothing running.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataplane::control::{self, Attached, Client, NetJob};
+use crate::dataplane::control::{self, Attached, Client, NetJob, Wanted};
+use crate::dataplane::holder::{self, Holder};
 use crate::dataplane::publish::{self, Bound};
 use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
-use crate::ops::{Session, ps, state, tree};
+use crate::ops::{Session, network, ps, state, tree};
+use crate::process::activation;
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
@@ -36,6 +38,8 @@ use crate::process::userns;
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
+use crate::spec::id::ContainerName;
+use crate::spec::network::Endpoint;
 use crate::spec::port::PortMapping;
 use crate::store::Store;
 use crate::sys::process;
@@ -79,16 +83,18 @@ pub enum Network {
     Host,
     /// Loopback only.
     None,
-    /// A place on the user's shared network.
+    /// Places on the user's networks.
     Bridge(Box<Place>),
     /// That of another container: its network namespace.
     Shared(OwnedFd),
 }
 
-/// A place on the user's shared network, kept as long as the connection is open.
+/// Places on the user's networks, kept as long as the connection is open.
 pub struct Place {
     /// The connection to the net process.
     pub client: Client,
+    /// The networks, and what was asked of them.
+    pub wanted: Vec<Wanted>,
     /// What it gave.
     pub attached: Attached,
 }
@@ -216,13 +222,16 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
             Ok(Network::Shared(file.into()))
         }
         NetworkMode::Bridge => {
+            let wanted = network::wanted(session, record)?;
             let runtime = &session.host.runtime;
             let mut client = control::connect_or(runtime, || start_net(session, identity))
-                .what(|| "cannot start the default network")?;
-            let attached = client
-                .attach(&record.id, &record.name, record.ip)
-                .what(|| "cannot join the default network")?;
-            Ok(Network::Bridge(Box::new(Place { client, attached })))
+                .what(|| "cannot start the network")?;
+            let attached = client.attach(&record.id, &record.name, &wanted)?;
+            Ok(Network::Bridge(Box::new(Place {
+                client,
+                wanted,
+                attached,
+            })))
         }
     }
 }
@@ -277,54 +286,83 @@ fn bind_ports(session: &Session, record: &Record, network: &Network) -> Result<O
     if record.publish.is_empty() || !matches!(network, Network::Bridge(_)) {
         return Ok(None);
     }
-    match publish::bind(&record.publish) {
-        Ok(bound) => Ok(Some(bound)),
-        Err(error) => Err(name_holder(session, record, error).kind_of(Kind::Conflict)),
+    let mut passed = activation::take()?;
+    let bound = publish::bind(&record.publish, &mut passed)
+        .map_err(|error| name_holder(session, record, error).kind_of(Kind::Conflict))?;
+    if !passed.is_empty() {
+        session.progress.warn(&format!(
+            "{} of the sockets passed in LISTEN_FDS are no published port of container \"{}\"",
+            passed.len(),
+            record.name
+        ));
     }
+    Ok(Some(bound))
 }
 
-/// A port that another container of ours has is told with that container's name.
+/// A port that somebody has is told with who it is: a container of ours, or a process.
 fn name_holder(session: &Session, record: &Record, error: Error) -> Error {
     if error.errno() != Some(rustix::io::Errno::ADDRINUSE.raw_os_error()) {
         return error;
     }
-    let wanted: Vec<&PortMapping> = record.publish.iter().collect();
+    if let Some((want, owner)) = clash(session, record) {
+        return taken(record, want, &format!("by container \"{owner}\"")).hint(format!(
+            "stop it with `rpod stop {owner}`, or choose another host port: `-p {}:{}`",
+            want.host_port.unwrap_or_default().wrapping_add(1),
+            want.container.number
+        ));
+    }
+    let held = record.publish.iter().find_map(|want| {
+        let port = want.host_port.filter(|_| want.host_port_end.is_none())?;
+        let who = holder::of(want.container.protocol, want.host_ip, port)?;
+        Some((want, who))
+    });
+    let (want, error) = match held {
+        Some((want, who)) => (want, taken(record, want, &by(&who))),
+        None => (&record.publish[0], error),
+    };
+    error.hint(format!(
+        "choose another host port, for example `-p {}:{}`",
+        want.host_port.unwrap_or(8080).wrapping_add(1),
+        want.container.number
+    ))
+}
+
+fn by(holder: &Holder) -> String {
+    match holder {
+        Holder::Process { pid, name } => format!("by process {pid} (\"{name}\")"),
+        Holder::User(uid) => format!("by a process of user {uid}"),
+    }
+}
+
+fn taken(record: &Record, want: &PortMapping, by: &str) -> Error {
+    let port = want.host_port.unwrap_or_default();
+    let ip = want.host_ip.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    Error::of(
+        Kind::Conflict,
+        format!(
+            "cannot publish port {port}/{} for container \"{}\": {} is already in use {by}",
+            want.container.protocol,
+            record.name,
+            SocketAddr::new(ip, port),
+        ),
+    )
+}
+
+/// A running container that has one of the ports, and which it is.
+fn clash<'a>(session: &Session, record: &'a Record) -> Option<(&'a PortMapping, ContainerName)> {
     let running = ps::list(session, &ps::Options::default()).unwrap_or_default();
-    for other in running {
-        for held in &other.state.ports {
-            let clash = wanted.iter().find(|want| {
+    running.into_iter().find_map(|other| {
+        let want = record.publish.iter().find(|want| {
+            other.state.ports.iter().any(|held| {
                 want.host_port == held.host_port
                     && want.container.protocol == held.container.protocol
                     && (want.host_ip == held.host_ip
                         || want.host_ip.is_none()
                         || held.host_ip.is_none())
-            });
-            if let Some(want) = clash {
-                let port = want.host_port.unwrap_or_default();
-                return Error::of(
-                    Kind::Conflict,
-                    format!(
-                        "cannot publish port {port}/{} for container \"{}\": {}:{port} is already in use by container \"{}\"",
-                        want.container.protocol,
-                        record.name,
-                        want.host_ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string()),
-                        other.record.name
-                    ),
-                )
-                .hint(format!(
-                    "stop it with `rpod stop {}`, or choose another host port: `-p {}:{}`",
-                    other.record.name,
-                    port.wrapping_add(1),
-                    want.container.number
-                ));
-            }
-        }
-    }
-    error.hint(format!(
-        "choose another host port, for example `-p {}:{}`",
-        record.publish[0].host_port.unwrap_or(8080).wrapping_add(1),
-        record.publish[0].container.number
-    ))
+            })
+        })?;
+        Some((want, other.record.name))
+    })
 }
 
 fn bundle(
@@ -369,22 +407,35 @@ fn bundle(
     })
 }
 
+/// A container's addresses, network by network.
+fn addresses(endpoints: &[Endpoint]) -> Vec<IpAddr> {
+    let of = |one: &Endpoint| [Some(one.v4.ip.into()), one.v6.map(|v6| v6.ip.into())];
+    endpoints.iter().flat_map(of).flatten().collect()
+}
+
+/// Where this machine is, seen from inside.
+fn gateway(endpoints: &[Endpoint]) -> Option<IpAddr> {
+    let out = endpoints.iter().find(|endpoint| !endpoint.internal)?;
+    Some(out.v4.gateway.into())
+}
+
 /// The three files of `/etc` that tell a container who and where it is.
 fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
     let shared = matches!(network, Network::Host | Network::Shared(_));
-    let (ip, gateway): (Option<IpAddr>, Option<IpAddr>) = match network {
-        Network::Bridge(place) => {
-            let address = &place.attached.address;
-            (Some(address.ip), Some(address.gateway))
-        }
-        Network::Host => (None, Some(IpAddr::from([127, 0, 0, 1]))),
-        _ => (None, None),
+    let endpoints: &[Endpoint] = match network {
+        Network::Bridge(place) => &place.attached.endpoints,
+        _ => &[],
+    };
+    let gateway = match network {
+        Network::Bridge(_) => gateway(endpoints),
+        Network::Host => Some(IpAddr::from([127, 0, 0, 1])),
+        _ => None,
     };
     let machine_hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let machine_resolv = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let hosts = Hosts {
         machine: shared.then_some(machine_hosts.as_str()),
-        ip,
+        ips: &addresses(endpoints),
         hostname: &record.hostname,
         extra: &record.hosts,
         gateway,

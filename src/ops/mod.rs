@@ -18,6 +18,7 @@ pub mod launch;
 pub mod load;
 pub mod logs;
 mod names;
+pub mod network;
 pub mod ps;
 pub mod pull;
 pub mod relay;

@@ -12,17 +12,19 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::dataplane::control::Wanted;
 use crate::error::{Context, Error, Kind, Result};
-use crate::network::plan::{default_network, free_subnet, pool_of};
+use crate::network::plan::{Plan, default_network, free_subnet, pool_of};
+use crate::ops::Session;
 use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
-use crate::ops::Session;
 use crate::spec::container::Record;
 use crate::spec::id::NetworkId;
-use crate::spec::network::{DEFAULT, Network, Pool, check_network_name};
+use crate::spec::network::{Attachment, DEFAULT, Network, Pool, check_network_name};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 use crate::store::atomic::random_bytes;
@@ -112,8 +114,10 @@ fn mtu(options: &BTreeMap<String, String>) -> Result<Option<u32>> {
     let mut mtu = None;
     for (key, value) in options {
         if !matches!(key.as_str(), "mtu" | "com.docker.network.driver.mtu") {
-            return Err(Error::of(Kind::Usage, format!("rpod has no network option \"{key}\""))
-                .hint("there is one, mtu: `--opt mtu=1400`"));
+            return Err(
+                Error::of(Kind::Usage, format!("rpod has no network option \"{key}\""))
+                    .hint("there is one, mtu: `--opt mtu=1400`"),
+            );
         }
         let number = value.parse().ok().filter(|mtu| (68..=65535).contains(mtu));
         mtu = Some(number.ok_or_else(|| {
@@ -168,7 +172,13 @@ fn check_subnet(subnet: &Subnet) -> Result<()> {
 /// The addresses of a new network: those asked for, or free ones.
 fn pools(request: &Request, others: &[Network]) -> Result<(Pool, Option<Pool>)> {
     let taken: Vec<Subnet> = others.iter().flat_map(subnets).collect();
-    let asked = |ipv4: bool| request.subnets.iter().find(|s| s.is_ipv4() == ipv4).copied();
+    let asked = |ipv4: bool| {
+        request
+            .subnets
+            .iter()
+            .find(|s| s.is_ipv4() == ipv4)
+            .copied()
+    };
     for subnet in &request.subnets {
         let owner = others
             .iter()
@@ -265,6 +275,27 @@ pub fn find(session: &Session, text: &str) -> Result<Network> {
         }
         found => found,
     }
+}
+
+/// Returns the networks that a container is to join, with all that has to be known of them.
+pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
+    let one = |place: Attachment| {
+        Ok(Wanted {
+            plan: plan(session, &place.network)?,
+            place,
+        })
+    };
+    record.attachments().into_iter().map(one).collect()
+}
+
+/// Returns all that the net process has to know of a network.
+pub fn plan(session: &Session, name: &str) -> Result<Plan> {
+    let mut plan = Plan::of(&find(session, name)?);
+    // Nobody asked for IPv6 there; a kernel without it keeps nobody from starting.
+    if plan.name == DEFAULT && !Path::new("/proc/sys/net/ipv6").exists() {
+        plan.v6 = None;
+    }
+    Ok(plan)
 }
 
 /// Returns the networks that fit the filters: rpod's own three first, then by name.
@@ -420,7 +451,10 @@ fn in_use(users: &[&Record]) -> Error {
         Kind::Conflict,
         format!("it is in use by {noun} {}", names.join(", ")),
     )
-    .hint(format!("remove them first: `rpod rm -f {}`", plain.join(" ")))
+    .hint(format!(
+        "remove them first: `rpod rm -f {}`",
+        plain.join(" ")
+    ))
 }
 
 /// Removes every network that no container uses; returns their names.

@@ -33,8 +33,7 @@ pub fn main(job: NetJob) -> u8 {
         }
         Err(error) => {
             let error = userns::explain_denied(error);
-            job.ready
-                .tell(&Err(error.what("cannot make the network")));
+            job.ready.tell(&Err(error.what("cannot make the network")));
             1
         }
     }

@@ -123,7 +123,7 @@ pub enum PullPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkMode {
-    /// The user's shared network, as docker's default one.
+    /// The user's bridge networks, those of docker's kind: [`Record::networks`].
     Bridge,
     /// The machine's own.
     Host,
@@ -131,6 +131,21 @@ pub enum NetworkMode {
     None,
     /// That of another container.
     Container(String),
+}
+
+impl NetworkMode {
+    /// Returns the mode's name, as docker shows it: of bridge networks the first.
+    pub fn name(&self, networks: &[Attachment]) -> String {
+        match self {
+            Self::Bridge => networks
+                .first()
+                .map_or(DEFAULT, |first| &first.network)
+                .to_owned(),
+            Self::Host => "host".to_owned(),
+            Self::None => "none".to_owned(),
+            Self::Container(name) => format!("container:{name}"),
+        }
+    }
 }
 
 /// Which namespaces are the machine's rather than the container's own.

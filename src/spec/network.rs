@@ -169,7 +169,10 @@ impl FromStr for Mac {
             Some(bytes) if bytes[0] & 1 == 0 && bytes != [0; 6] => Ok(Self(bytes)),
             _ => Err(Error::of(
                 Kind::Usage,
-                format!("\"{}\" is no link address of one device", text.escape_debug()),
+                format!(
+                    "\"{}\" is no link address of one device",
+                    text.escape_debug()
+                ),
             )
             .hint("write six bytes, the first of them even, for example 02:42:0a:00:00:05")),
         }

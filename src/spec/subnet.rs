@@ -161,7 +161,15 @@ mod tests {
             assert_eq!(subnet(text).to_string(), shown);
             assert_eq!(subnet(text).last().to_string(), last);
         }
-        for text in ["", "10.0.0.0", "10.0.0.0/33", "::/129", "a/1", "1.2.3.4/-1", "1.2.3.4/"] {
+        for text in [
+            "",
+            "10.0.0.0",
+            "10.0.0.0/33",
+            "::/129",
+            "a/1",
+            "1.2.3.4/-1",
+            "1.2.3.4/",
+        ] {
             assert!(text.parse::<Subnet>().is_err(), "{text}");
         }
     }

@@ -11,6 +11,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::spec::id::check_name;
 use crate::spec::network::Network;
 use crate::store::Store;
 use crate::store::atomic::sync_parent;
@@ -53,12 +54,16 @@ impl Store {
     /// # Errors
     /// `NotFound`.
     pub fn load_network(&self, name: &str) -> Result<Network> {
+        let missing = || {
+            let name = name.escape_debug();
+            Error::of(Kind::NotFound, format!("no such network: \"{name}\""))
+                .hint("`rpod network ls` lists the networks there are")
+        };
+        // What cannot name a network may be a path to something else.
+        check_name("network", name).map_err(|_| missing())?;
         let path = self.network_path(name);
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Error::of(Kind::NotFound, format!("no such network: \"{name}\""))
-                    .hint("`rpod network ls` lists the networks there are")
-            }
+            io::ErrorKind::NotFound => missing(),
             _ => Error::from(error).what(format!("cannot read \"{}\"", path.display())),
         })?;
         serde_json::from_slice(&bytes).what(|| format!("cannot read \"{}\"", path.display()))
