@@ -10,6 +10,7 @@ pub mod archive;
 pub mod builtin;
 pub mod credentials;
 pub mod layer;
+pub mod policy;
 pub mod registry;
 pub mod resolver;
 pub mod transfer;
