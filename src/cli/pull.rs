@@ -3,6 +3,7 @@ use clap::Parser;
 
 use crate::cli::door::Door;
 use crate::cli::failure;
+use crate::cli::flags::registry::Registry;
 use crate::cli::flags::{policy, usage};
 use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
@@ -34,10 +35,8 @@ pub struct Args {
     /// How long before it is tried again; it doubles
     #[arg(long, value_name = "DURATION")]
     retry_delay: Option<String>,
-    /// Accept a registry without a certificate that is trusted: false
-    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
-          default_value = "true", default_missing_value = "true", hide_possible_values = true)]
-    tls_verify: bool,
+    #[command(flatten)]
+    registry: Registry,
     /// docker's; there is no such trust to disable
     #[arg(long, hide = true)]
     disable_content_trust: bool,
@@ -65,7 +64,7 @@ impl Act for Args {
             platform: platform.transpose()?,
             all_tags: self.all_tags,
             quiet: self.quiet,
-            insecure: !self.tls_verify,
+            asked: self.registry.asked()?,
             retries: self.retry,
             delay: self
                 .retry_delay

@@ -21,6 +21,7 @@ use crate::image::policy::{self, Policy};
 use crate::image::registry::settings::{Files, Settings};
 use crate::image::{builtin, transfer};
 use crate::ops::Session;
+use crate::ops::access::Asked;
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::progress::{Progress, Silent};
@@ -41,8 +42,8 @@ pub struct Request {
     pub all_tags: bool,
     /// `-q`: only the last line.
     pub quiet: bool,
-    /// `--tls-verify=false` and the like.
-    pub insecure: bool,
+    /// How its registry is to be spoken to.
+    pub asked: Asked,
     /// `--retry`: how often more something is tried.
     pub retries: Option<u32>,
     /// `--retry-delay`: how long before the second try.
@@ -75,7 +76,7 @@ pub fn pull(session: &Session, request: &Request, names: &[String]) -> Result<Ve
     let identity = Identity::of(&session.host)?;
     let settings = settings(session)?;
     let trust = Policy::read(&policy::files(&session.host.home, &variable))?;
-    let mut places = Places::new(session, &settings, request);
+    let mut places = Places::new(&session.host, &settings, request);
     let mut done = Vec::new();
     let mut orders = Vec::new();
     for name in names {

@@ -10,36 +10,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Request, variable};
+use super::Request;
 use crate::error::{Error, Result};
-use crate::image::credentials::{self, Credential};
+use crate::host::Host;
+use crate::image::registry::Registry;
 use crate::image::registry::http::Limits;
-use crate::image::registry::proxy::Proxies;
 use crate::image::registry::settings::{Place, Settings};
-use crate::image::registry::{Access, Registry};
 use crate::image::transfer::Source;
-use crate::ops::Session;
+use crate::ops::access::Way;
 use crate::spec::reference::Reference;
 
 /// The places of one command.
 pub struct Places<'a> {
+    host: &'a Host,
     settings: &'a Settings,
-    logins: credentials::Places,
     request: &'a Request,
     /// Who is known already.
-    known: Vec<(Place, Option<Credential>, Arc<Registry>)>,
-    trouble: Vec<String>,
+    known: Vec<Known>,
+}
+
+struct Known {
+    place: Place,
+    way: Way,
+    registry: Arc<Registry>,
 }
 
 impl<'a> Places<'a> {
     /// Asks nobody yet.
-    pub fn new(session: &Session, settings: &'a Settings, request: &'a Request) -> Self {
+    pub fn new(host: &'a Host, settings: &'a Settings, request: &'a Request) -> Self {
         Self {
+            host,
             settings,
-            logins: credentials::Places::from_environment(&session.host.home, &variable),
             request,
             known: Vec::new(),
-            trouble: Vec::new(),
         }
     }
 
@@ -52,39 +55,37 @@ impl<'a> Places<'a> {
 
     /// Adds what could not be read or asked about logins to a refusal.
     pub fn explain(&self, error: Error) -> Error {
-        self.trouble
+        self.known
             .iter()
-            .fold(error, |error, one| error.also(one))
+            .fold(error, |error, known| known.way.explain(error))
     }
 
     fn source(&mut self, mut place: Place) -> Source {
         let repository = std::mem::take(&mut place.repository);
-        let found = self.logins.find(&place.host, &repository);
-        for trouble in found.trouble {
-            if !self.trouble.contains(&trouble) {
-                self.trouble.push(trouble);
-            }
+        let mut asked = self.request.asked.clone();
+        if place.mirror {
+            asked.credential = None;
         }
-        let same = |(known, credential, _): &&(Place, Option<Credential>, Arc<Registry>)| {
-            *known == place && *credential == found.credential
+        let mut way = asked.way(self.host, &place.host, &repository);
+        let same = |known: &&Known| {
+            known.place == place && known.way.access.credential == way.access.credential
         };
-        if let Some((_, _, registry)) = self.known.iter().find(same) {
-            let registry = Arc::clone(registry);
+        if let Some(known) = self.known.iter().find(same) {
+            let registry = Arc::clone(&known.registry);
             return Source {
                 registry,
                 repository,
             };
         }
-        let access = Access {
-            credential: found.credential.clone(),
-            insecure: place.insecure || self.request.insecure,
-            plain: place.plain,
-            limits: self.limits(place.mirror),
-            proxies: Proxies::from_environment(&variable),
-        };
-        let registry = Arc::new(Registry::new(&place.host, access));
-        let known = (place, found.credential, Arc::clone(&registry));
-        self.known.push(known);
+        way.access.insecure |= place.insecure;
+        way.access.plain = place.plain;
+        way.access.limits = self.limits(place.mirror);
+        let registry = Arc::new(Registry::new(&place.host, way.access.clone()));
+        self.known.push(Known {
+            place,
+            way,
+            registry: Arc::clone(&registry),
+        });
         Source {
             registry,
             repository,
