@@ -90,7 +90,7 @@ impl Packet {
         if end > LARGEST || self.parts.len() >= PARTS || part.is_empty() {
             return Added::Bad;
         }
-        if more && part.len() % 8 != 0 {
+        if more && !part.len().is_multiple_of(8) {
             return Added::Bad;
         }
         if !more {

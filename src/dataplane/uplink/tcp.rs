@@ -258,11 +258,9 @@ impl Streams {
         *self.by_source.entry(inside.ip()).or_insert(0) += 1;
     }
 
-    /// As RFC 6528 has it: nobody can guess it, and it grows from one to the next.
+    /// Nobody can guess it (RFC 6528).
     fn first_number(&self, key: &Key, now: Instant) -> u32 {
-        // Any fixed moment would do; the secret is what cannot be guessed.
-        let hash = self.secret.hash_one((key, now)) as u32;
-        hash
+        self.secret.hash_one((key, now)) as u32
     }
 
     /// A socket has something to tell.

@@ -186,9 +186,13 @@ fn read(bytes: &[u8]) {
         if let Some(segment) = tcp::parse(payload) {
             tcp::options(segment.options);
         }
-        drop(udp::parse(payload));
-        drop(icmp::parse_request(payload, true));
-        drop(icmp::parse_reply(payload, false));
+        for parsed in [
+            udp::parse(payload).map(|datagram| datagram.payload),
+            icmp::parse_request(payload, true).map(|echo| echo.payload),
+            icmp::parse_reply(payload, false).map(|echo| echo.payload),
+        ] {
+            assert!(parsed.is_none_or(|inner| inner.len() <= payload.len()));
+        }
     }
 }
 
