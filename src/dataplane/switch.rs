@@ -47,6 +47,7 @@ use crate::dataplane::control::{
 };
 use crate::dataplane::link;
 use crate::dataplane::register::{OnNetwork, Register, Seated, addresses};
+use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Error, Kind, Result};
 use crate::network::device;
 use crate::network::plan::{InUse, Plan};
@@ -81,6 +82,7 @@ const LISTENER: u64 = 0;
 
 /// The networks and their members.
 pub struct Switch {
+    uplink: Uplink,
     directory: OwnedFd,
     lock: File,
     listener: OwnedFd,
@@ -138,7 +140,7 @@ impl Switch {
     /// Serves the runtime directory from now on. The caller's parent holds the
     /// lock, and has seen that nobody else serves it: a socket there is a dead one's.
     /// Links found in the namespace are those of containers that have yet to come back.
-    pub fn serve(runtime: &Path) -> Result<Self> {
+    pub fn serve(runtime: &Path, uplink: Uplink) -> Result<Self> {
         let directory = open_directory(runtime)?;
         let doing = || format!("cannot serve at \"{}\"", runtime.join(SOCKET).display());
         let listener = listen(&directory).what(doing)?;
@@ -147,6 +149,7 @@ impl Switch {
         let orphans = link::ports().what(|| "cannot see the links there are")?;
         let most = crate::sys::net::raise_descriptor_limit().saturating_sub(RESERVE);
         Ok(Self {
+            uplink,
             lock: open_lock(&directory).what(doing)?,
             place: identity(&directory, SOCKET),
             directory,
@@ -315,10 +318,26 @@ impl Switch {
     }
 
     fn forget(&mut self, id: &ContainerId) {
-        for (network, on) in self.register.write().iter_mut() {
-            if on.members.remove(id).is_some() && on.members.is_empty() {
-                self.vacant.insert(network.clone(), Instant::now());
-            }
+        let networks: Vec<NetworkId> = self.register.read().keys().cloned().collect();
+        for network in networks {
+            self.forget_on(&network, id);
+        }
+    }
+
+    /// Frees a container's place on a network, and ends what it had going outside.
+    fn forget_on(&mut self, network: &NetworkId, id: &ContainerId) {
+        let mut networks = self.register.write();
+        let Some(on) = networks.get_mut(network) else {
+            return;
+        };
+        let Some(seated) = on.members.remove(id) else {
+            return;
+        };
+        for ip in addresses(&seated.endpoint) {
+            self.uplink.forget(ip);
+        }
+        if on.members.is_empty() {
+            self.vacant.insert(network.clone(), Instant::now());
         }
     }
 
@@ -566,6 +585,13 @@ impl Switch {
             }
         }
         link::create_bridge(plan)?;
+        if !plan.internal {
+            self.uplink.serve(uplink::Network {
+                v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
+                v6: plan.gateway6(),
+                mtu: plan.mtu,
+            });
+        }
         self.register.write().insert(
             plan.id.clone(),
             OnNetwork {
@@ -644,12 +670,7 @@ impl Switch {
                 link::detach(&orphan.link).what(|| "cannot take its link away")?;
             }
         }
-        if let Some(on) = self.register.write().get_mut(network) {
-            on.members.remove(&id);
-            if on.members.is_empty() {
-                self.vacant.insert(network.clone(), Instant::now());
-            }
-        }
+        self.forget_on(network, &id);
         Ok(Answer::Done)
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::dataplane::control::{self, Client, NetJob, Wanted};
 use crate::dataplane::publish::{self, PortsJob};
+use crate::dataplane::uplink::{self, Uplink};
 use crate::dataplane::{link, relay, switch};
 use crate::error::Result;
 use crate::network::plan::{InUse, Plan, default_network, pool_of};
@@ -59,12 +60,16 @@ impl Place {
 /// What `role::net` does, which tests of this room may not import.
 fn net_process(job: NetJob) {
     let start = || {
+        let uplink = Uplink::start()?;
         match &job.adopt {
             Some(network) => net::enter_network(network)?,
             None => net::unshare_network()?,
         }
         link::prepare()?;
-        switch::Switch::serve(&job.runtime)
+        if let Ok(device) = uplink::make_device() {
+            uplink.attach(device);
+        }
+        switch::Switch::serve(&job.runtime, uplink)
     };
     match start() {
         Ok(mut switch) => {

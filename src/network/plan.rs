@@ -75,6 +75,12 @@ impl Plan {
         v4(self.v4.gateway).unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
+    /// Returns the bridge's IPv6 address and the network's bits, if there are any.
+    pub fn gateway6(&self) -> Option<(Ipv6Addr, u8)> {
+        let pool = self.v6.as_ref()?;
+        Some((v6(pool.gateway)?, pool.subnet.prefix()))
+    }
+
     /// Chooses a container's place: what it wants, and else the lowest free
     /// addresses. `device` is that of the container.
     ///

@@ -2,10 +2,12 @@
 //!
 //! The order of its start, each step with the reason for its place:
 //! 1. Its name, so that `ps` tells it from the start.
-//! 2. The network namespace: a new one, or that of a predecessor that was killed.
-//! 3. What all bridges need; each is made when its first member comes.
-//! 4. The socket: from here on clients are heard.
-//! 5. "Ready" to whoever started it; a failure of any step goes the same way.
+//! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
+//! 3. The network namespace: a new one, or that of a predecessor that was killed.
+//! 4. What all bridges need; each is made when its first member comes.
+//! 5. The device of the way out. Without it the networks are there all the same.
+//! 6. The socket: from here on clients are heard.
+//! 7. "Ready" to whoever started it; a failure of any step goes the same way.
 //!
 //! Lives here: that order.
 //! Must not: decide an address or answer a client (`dataplane::switch`).
@@ -17,6 +19,7 @@
 use crate::dataplane::control::NetJob;
 use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
+use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Result};
 use crate::process::userns;
 use crate::sys::{memory, net};
@@ -40,6 +43,7 @@ pub fn main(job: NetJob) -> u8 {
 }
 
 fn start(job: &NetJob) -> Result<Switch> {
+    let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
             .what(|| "cannot join the network namespace of the one before")?,
@@ -50,5 +54,8 @@ fn start(job: &NetJob) -> Result<Switch> {
             )?,
     }
     link::prepare()?;
-    Switch::serve(&job.runtime)
+    if let Ok(device) = uplink::make_device() {
+        uplink.attach(device);
+    }
+    Switch::serve(&job.runtime, uplink)
 }
