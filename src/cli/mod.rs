@@ -14,11 +14,14 @@
 //! so that the way to a container's start is short.
 
 mod attach;
+mod commit;
 mod completion;
 mod cp;
 mod create;
+mod diff;
 mod door;
 mod exec;
+mod export;
 mod failure;
 mod flags;
 mod help;
@@ -28,6 +31,7 @@ mod inspect;
 mod kill;
 mod load;
 mod logs;
+mod pause;
 mod port;
 mod ps;
 mod pull;

@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, completion, cp, create, exec, failure, images, info, inspect, kill, load, logs, port,
+    attach, commit, completion, cp, create, diff, exec, export, failure, images, info, inspect, kill, load, logs, pause, port,
     ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
@@ -224,6 +224,24 @@ pub static VERBS: &[Verb] = &[
         Group::Containers,
     ),
     verb::<rename::Args>("rename", "CONTAINER NEW_NAME", Group::Containers),
+    to_come(
+        verb::<pause::Args>("pause", "CONTAINER [CONTAINER...]", Group::Containers),
+        &["--all", "-a", "--filter", "-f", "--cidfile"],
+    ),
+    to_come(
+        verb::<pause::Unpause>("unpause", "CONTAINER [CONTAINER...]", Group::Containers),
+        &["--all", "-a", "--filter", "-f", "--cidfile"],
+    ),
+    verb::<diff::Args>("diff", "[OPTIONS] CONTAINER|IMAGE", Group::Containers),
+    to_come(
+        verb::<commit::Args>(
+            "commit",
+            "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
+            Group::Containers,
+        ),
+        &["--config", "--include-volumes"],
+    ),
+    verb::<export::Args>("export", "[OPTIONS] CONTAINER", Group::Containers),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     to_come(
         verb::<pull::Args>("pull", "[OPTIONS] IMAGE", Group::Images),
@@ -250,6 +268,8 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] CONTAINER [CONTAINER...]",
         Group::Noun,
     ),
+    verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
+    verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     to_come(
         verb::<volume::Create>("volume create", "[OPTIONS] [NAME]", Group::Noun),
@@ -299,13 +319,17 @@ pub static NOUNS: &[Noun] = &[
         about: "Work with containers",
         verbs: &[
             (&["attach"], "attach"),
+            (&["commit"], "commit"),
             (&["cp"], "cp"),
             (&["create"], "create"),
+            (&["diff"], "container diff"),
             (&["exec"], "exec"),
+            (&["export"], "export"),
             (&["inspect"], "container inspect"),
             (&["kill"], "kill"),
             (&["logs"], "logs"),
             (&["ls", "list", "ps"], "ps"),
+            (&["pause"], "pause"),
             (&["port"], "port"),
             (&["rename"], "rename"),
             (&["restart"], "restart"),
@@ -313,16 +337,18 @@ pub static NOUNS: &[Noun] = &[
             (&["run"], "run"),
             (&["start"], "start"),
             (&["stop"], "stop"),
+            (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
         to_come: &[
-            "commit", "diff", "export", "pause", "prune", "stats", "top", "unpause", "update",
+            "prune", "stats", "top", "update",
         ],
     },
     Noun {
         name: "image",
         about: "Work with images",
         verbs: &[
+            (&["diff"], "image diff"),
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
@@ -369,14 +395,11 @@ const TO_COME: &[&str] = &[
     "builder",
     "buildx",
     "checkpoint",
-    "commit",
     "compose",
     "config",
     "context",
-    "diff",
     "doctor",
     "events",
-    "export",
     "generate",
     "healthcheck",
     "history",
@@ -388,7 +411,6 @@ const TO_COME: &[&str] = &[
     "mount",
     "network",
     "node",
-    "pause",
     "plugin",
     "pod",
     "push",
@@ -403,7 +425,6 @@ const TO_COME: &[&str] = &[
     "top",
     "trust",
     "umount",
-    "unpause",
     "unshare",
     "update",
 ];

@@ -10,6 +10,7 @@ pub mod archive;
 #[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod assemble;
 pub mod builtin;
+pub mod change;
 pub mod credentials;
 pub mod layer;
 pub mod registry;

@@ -6,9 +6,12 @@
 //! Always true: `ops/run.rs` is the tour of the house.
 
 pub mod attach;
+pub mod commit;
 pub mod cp;
 pub mod create;
+pub mod diff;
 pub mod exec;
+pub mod export;
 pub mod filter;
 pub mod images;
 pub mod info;
@@ -18,6 +21,7 @@ pub mod launch;
 pub mod load;
 pub mod logs;
 mod names;
+pub mod pause;
 pub mod ps;
 pub mod pull;
 pub mod relay;

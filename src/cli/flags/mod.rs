@@ -13,6 +13,7 @@ pub mod pairs;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::image::assemble::Format;
 use crate::spec::duration;
 
 /// Reads `-t`: seconds; -1 is without end.
@@ -32,4 +33,15 @@ pub fn grace(text: Option<&str>) -> Result<Option<Duration>> {
 /// Returns an error of what was typed.
 pub fn usage(why: String) -> Error {
     Error::of(Kind::Usage, why)
+}
+
+/// Reads `--format` of verbs that make images.
+pub fn image_format(text: &str) -> Result<Format> {
+    match text {
+        "oci" => Ok(Format::Oci),
+        "docker" => Ok(Format::Docker),
+        other => Err(usage(format!(
+            "--format \"{other}\" is not known: oci and docker are"
+        ))),
+    }
 }
