@@ -2,7 +2,7 @@
 use clap::Parser;
 
 use crate::cli::door::Door;
-use crate::cli::flags::{image_format, usage};
+use crate::cli::flags::{image_format, name_to_give};
 use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
 use crate::error::{Context, Result};
@@ -46,15 +46,9 @@ pub struct Args {
 
 impl Act for Args {
     fn act(self, door: &Door) -> Result<u8> {
-        let name = self.name.as_deref().map(str::parse).transpose()?;
-        if name.as_ref().is_some_and(|n: &crate::spec::reference::Reference| n.digest.is_some()) {
-            return Err(usage(
-                "a digest follows from an image's content and cannot be given to it".to_owned(),
-            ));
-        }
         let request = ops::commit::Request {
             container: self.container,
-            name,
+            name: self.name.as_deref().map(name_to_give).transpose()?,
             author: self.author,
             message: self.message,
             changes: self.changes,

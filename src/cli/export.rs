@@ -30,7 +30,10 @@ impl Act for Args {
             if terminal::stdout_is_terminal() {
                 return Err(
                     usage("a tar is nothing for a terminal: use -o or a pipe".to_owned()).hint(
-                        format!("write it to a file: `rpod export -o files.tar {}`", self.name),
+                        format!(
+                            "write it to a file: `rpod export -o files.tar {}`",
+                            self.name
+                        ),
                     ),
                 );
             }

@@ -12,8 +12,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, commit, completion, cp, create, diff, exec, export, failure, images, info, inspect, kill, load, logs, pause, port,
-    ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume, wait,
+    attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
+    inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart, rm, rmi, run,
+    start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -36,6 +37,8 @@ pub struct Verb {
     pub runs: bool,
     /// After its first operand nothing is a flag.
     pub operands_end_flags: bool,
+    /// A long flag may begin with one dash: `docker login -username=x` is in many a text.
+    pub one_dash: bool,
     /// Flags of docker's that are not built yet.
     pub flags_to_come: &'static [&'static str],
     /// What is said to somebody who left the operand out.
@@ -106,6 +109,7 @@ const fn verb<A: Act>(name: &'static str, usage: &'static str, group: Group) -> 
         group,
         runs: false,
         operands_end_flags: false,
+        one_dash: false,
         flags_to_come: &[],
         when_empty: None,
         make: A::command,
@@ -126,6 +130,11 @@ const fn running(mut verb: Verb) -> Verb {
 
 const fn ending_flags(mut verb: Verb) -> Verb {
     verb.operands_end_flags = true;
+    verb
+}
+
+const fn with_one_dash(mut verb: Verb) -> Verb {
+    verb.one_dash = true;
     verb
 }
 
@@ -245,7 +254,7 @@ pub static VERBS: &[Verb] = &[
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     to_come(
         verb::<pull::Args>("pull", "[OPTIONS] IMAGE", Group::Images),
-        &["--all-tags", "-a", "--authfile", "--creds", "--cert-dir"],
+        &["--all-tags", "-a"],
     ),
     to_come(
         verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
@@ -259,6 +268,19 @@ pub static VERBS: &[Verb] = &[
     to_come(
         verb::<load::Args>("load", "[OPTIONS]", Group::Images),
         &["--platform"],
+    ),
+    with_one_dash(to_come(
+        verb::<login::Args>("login", "[OPTIONS] [REGISTRY]", Group::Images),
+        &["--secret", "--compat-auth-file", "--verbose", "-v"],
+    )),
+    to_come(
+        verb::<logout::Args>("logout", "[OPTIONS] [REGISTRY]", Group::Images),
+        &["--compat-auth-file"],
+    ),
+    verb::<import::Args>(
+        "import",
+        "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
+        Group::Images,
     ),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
@@ -340,15 +362,14 @@ pub static NOUNS: &[Noun] = &[
             (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
-        to_come: &[
-            "prune", "stats", "top", "update",
-        ],
+        to_come: &["prune", "stats", "top", "update"],
     },
     Noun {
         name: "image",
         about: "Work with images",
         verbs: &[
             (&["diff"], "image diff"),
+            (&["import"], "import"),
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
@@ -356,7 +377,7 @@ pub static NOUNS: &[Noun] = &[
             (&["rm", "remove"], "rmi"),
             (&["tag"], "tag"),
         ],
-        to_come: &["build", "history", "import", "prune", "push", "save"],
+        to_come: &["build", "history", "prune", "push", "save"],
     },
     Noun {
         name: "volume",
@@ -403,10 +424,7 @@ const TO_COME: &[&str] = &[
     "generate",
     "healthcheck",
     "history",
-    "import",
     "kube",
-    "login",
-    "logout",
     "manifest",
     "mount",
     "network",

@@ -80,6 +80,7 @@ impl Config {
             Value::Object(mut map) => {
                 // What docker remembers of the container it was made in is no longer true.
                 for key in [
+                    "comment",
                     "container",
                     "container_config",
                     "docker_version",
@@ -107,6 +108,11 @@ impl Config {
     /// Says who made it.
     pub fn set_author(&mut self, author: &str) {
         self.0.insert("author".into(), author.into());
+    }
+
+    /// Says what docker tells beside the history.
+    pub fn set_comment(&mut self, comment: &str) {
+        self.0.insert("comment".into(), comment.into());
     }
 
     /// Adds a line of history, and the layer it made; none when it made none.

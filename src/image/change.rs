@@ -200,7 +200,9 @@ fn pairs(rest: &str) -> Result<Vec<(String, String)>> {
         .into_iter()
         .map(|word| match word.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            _ => Err(Error::new(format!("\"{word}\" is not of the form KEY=VALUE"))),
+            _ => Err(Error::new(format!(
+                "\"{word}\" is not of the form KEY=VALUE"
+            ))),
         })
         .collect()
 }

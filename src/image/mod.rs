@@ -12,6 +12,7 @@ pub mod assemble;
 pub mod builtin;
 pub mod change;
 pub mod credentials;
+pub mod download;
 pub mod layer;
 pub mod registry;
 pub mod resolver;

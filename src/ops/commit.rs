@@ -76,6 +76,9 @@ pub fn commit(session: &Session, request: &Request) -> Result<Digest> {
     if !request.author.is_empty() {
         config.set_author(&request.author);
     }
+    if !request.message.is_empty() {
+        config.set_comment(&request.message);
+    }
     let history = History {
         created_by: record.command.join(" "),
         author: request.author.clone(),

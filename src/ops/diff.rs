@@ -123,9 +123,7 @@ fn note(change: &Change<'_>, found: &mut BTreeMap<Vec<u8>, What>) -> Result<()> 
         (changes::Kind::Other(_), Some(_)) => What::Changed,
     };
     if let changes::Kind::Directory {
-        hides: true,
-        below,
-        ..
+        hides: true, below, ..
     } = &change.kind
     {
         for name in below.names()? {
@@ -136,7 +134,9 @@ fn note(change: &Change<'_>, found: &mut BTreeMap<Vec<u8>, What>) -> Result<()> 
     found.insert(change.path.to_vec(), what);
     let mut end = change.path.len();
     while let Some(at) = change.path[..end].iter().rposition(|b| *b == b'/') {
-        found.entry(change.path[..at].to_vec()).or_insert(What::Changed);
+        found
+            .entry(change.path[..at].to_vec())
+            .or_insert(What::Changed);
         end = at;
     }
     Ok(())

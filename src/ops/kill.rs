@@ -35,8 +35,9 @@ pub fn kill(session: &Session, name: &str, signal: &str) -> Result<()> {
         mark_stopped(session, &record).what(what)?;
     }
     send(&state, number).what(what)?;
-    // A signal that ends it is to be seen by it; others wait until it goes on.
-    if state.paused && (ends || number == 15) {
+    // A signal that asks it to end is to be seen by it; others wait until it goes on,
+    // and SIGKILL needs nobody to see it.
+    if state.paused && number != 9 && (ends || number == 15) {
         pause::go_on(session, &record, &state).what(what)?;
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! Called by: `cli`.
 //! Always true: `ops/run.rs` is the tour of the house.
 
+pub mod access;
 pub mod attach;
 pub mod commit;
 pub mod cp;
@@ -14,11 +15,14 @@ pub mod exec;
 pub mod export;
 pub mod filter;
 pub mod images;
+pub mod import;
 pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod launch;
 pub mod load;
+pub mod login;
+pub mod logout;
 pub mod logs;
 mod names;
 pub mod pause;

@@ -15,8 +15,8 @@ use crate::process::identity::Identity;
 use crate::rootfs::Tree;
 use crate::runtime::volume::Fill;
 use crate::spec::container::Record;
-use crate::spec::mount::Source;
 use crate::spec::idmap::IdMap;
+use crate::spec::mount::Source;
 use crate::store::Store;
 use crate::store::images::Image;
 

@@ -131,8 +131,8 @@ impl Store {
         if state.status == Status::Running {
             let mark = fs::read(self.container_path(id).join("paused"));
             // A mark of an earlier run means nothing.
-            state.paused = mark
-                .is_ok_and(|bytes| serde_json::from_slice(&bytes).ok() == Some(state.init));
+            state.paused =
+                mark.is_ok_and(|bytes| serde_json::from_slice(&bytes).ok() == Some(state.init));
         }
         Ok(state)
     }

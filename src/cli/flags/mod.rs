@@ -1,7 +1,7 @@
 //! Flags that several verbs share, from what was typed to what is meant.
 //!
 //! Lives here: the flags of a container, variables and labels with their files,
-//! filters.
+//! filters, the flags of registries.
 //! Must not: open the store.
 //! Called by: the verbs.
 //! Always true: what is wrong is said with the flag, or the file and its line.
@@ -9,12 +9,14 @@
 pub mod container;
 pub mod filter;
 pub mod pairs;
+pub mod registry;
 
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::image::assemble::Format;
 use crate::spec::duration;
+use crate::spec::reference::Reference;
 
 /// Reads `-t`: seconds; -1 is without end.
 pub fn grace(text: Option<&str>) -> Result<Option<Duration>> {
@@ -44,4 +46,15 @@ pub fn image_format(text: &str) -> Result<Format> {
             "--format \"{other}\" is not known: oci and docker are"
         ))),
     }
+}
+
+/// Reads a name that an image is to get.
+pub fn name_to_give(text: &str) -> Result<Reference> {
+    let name: Reference = text.parse()?;
+    if name.digest.is_some() {
+        return Err(usage(
+            "a digest follows from an image's content and cannot be given to it".to_owned(),
+        ));
+    }
+    Ok(name)
 }
