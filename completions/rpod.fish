@@ -224,7 +224,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand unpause" -s h -l help -d 'Prin
 complete -c rpod -n "__fish_rpod_using_subcommand diff" -l format -d 'Print as json instead of lines' -r
 complete -c rpod -n "__fish_rpod_using_subcommand diff" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand commit" -s a -l author -d 'Who made it: "Ann <ann@example.org>"' -r
-complete -c rpod -n "__fish_rpod_using_subcommand commit" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL … (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand commit" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand commit" -s f -l format -d 'Write its manifest as oci or docker' -r
 complete -c rpod -n "__fish_rpod_using_subcommand commit" -l iidfile -d 'Write the image\'s id to this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand commit" -s m -l message -d 'Say what was changed and why' -r
@@ -270,7 +270,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand login" -s h -l help -d 'Print 
 complete -c rpod -n "__fish_rpod_using_subcommand logout" -l authfile -d 'Logins are in this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand logout" -s a -l all -d 'Log out of every registry'
 complete -c rpod -n "__fish_rpod_using_subcommand logout" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL … (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s m -l message -d 'Say what it is and why' -r
 complete -c rpod -n "__fish_rpod_using_subcommand import" -l platform -d 'Say that it is for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s q -l quiet -d 'Print nothing but the image\'s id'
@@ -310,7 +310,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not give it your input'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from commit" -s a -l author -d 'Who made it: "Ann <ann@example.org>"' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from commit" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL … (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from commit" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from commit" -s f -l format -d 'Write its manifest as oci or docker' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from commit" -l iidfile -d 'Write the image\'s id to this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from commit" -s m -l message -d 'Say what was changed and why' -r
@@ -508,7 +508,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "tag" -d 'Give an image another name'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Print as json instead of lines' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL … (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s m -l message -d 'Say what it is and why' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -l platform -d 'Say that it is for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print nothing but the image\'s id'

@@ -14,7 +14,7 @@ pub struct Args {
     /// Who made it: "Ann <ann@example.org>"
     #[arg(short, long, default_value = "", hide_default_value = true)]
     author: String,
-    /// Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL … (can be repeated)
+    /// Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
     changes: Vec<String>,
     /// Write its manifest as oci or docker

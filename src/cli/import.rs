@@ -13,7 +13,7 @@ use crate::ops;
 /// Make an image of a tar of files
 #[derive(Debug, Parser)]
 pub struct Args {
-    /// Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL … (can be repeated)
+    /// Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
     changes: Vec<String>,
     /// Say what it is and why
