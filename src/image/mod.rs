@@ -14,6 +14,7 @@ pub mod change;
 pub mod credentials;
 pub mod download;
 pub mod layer;
+pub mod policy;
 pub mod registry;
 pub mod resolver;
 pub mod transfer;

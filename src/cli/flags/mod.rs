@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::image::assemble::Format;
+use crate::spec::container::PullPolicy;
 use crate::spec::duration;
 use crate::spec::reference::Reference;
 
@@ -30,6 +31,20 @@ pub fn grace(text: Option<&str>) -> Result<Option<Duration>> {
                 .map_err(|_| usage(format!("--time \"{text}\" is no number of seconds"))),
         },
     }
+}
+
+/// Reads `--pull` and `--policy`.
+pub fn policy(flag: &str, text: Option<&str>) -> Result<Option<PullPolicy>> {
+    text.map(|text| match text {
+        "always" | "true" => Ok(PullPolicy::Always),
+        "missing" | "false" | "ifnotpresent" => Ok(PullPolicy::Missing),
+        "never" => Ok(PullPolicy::Never),
+        "newer" | "ifnewer" => Ok(PullPolicy::Newer),
+        _ => Err(usage(format!(
+            "{flag} cannot be \"{text}\": always, missing, never or newer"
+        ))),
+    })
+    .transpose()
 }
 
 /// Returns an error of what was typed.
