@@ -22,6 +22,7 @@
 
 pub mod control;
 pub mod datagram;
+pub mod dns;
 pub mod holder;
 pub mod link;
 pub mod publish;

@@ -2,10 +2,12 @@
 //!
 //! The order of its start, each step with the reason for its place:
 //! 1. Its name, so that `ps` tells it from the start.
-//! 2. The network namespace: a new one, or that of a predecessor that was killed.
-//! 3. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
-//! 4. The socket: from here on clients are heard.
-//! 5. "Ready" to whoever started it; a failure of any step goes the same way.
+//! 2. The thread that answers names: it stays in the machine's network namespace.
+//! 3. The network namespace: a new one, or that of a predecessor that was killed.
+//! 4. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
+//! 5. The sockets at which containers ask for names.
+//! 6. The socket: from here on clients are heard.
+//! 7. "Ready" to whoever started it; a failure of any step goes the same way.
 //!
 //! Lives here: that order.
 //! Must not: decide an address or answer a client (`dataplane::switch`).
@@ -15,12 +17,16 @@
 //! Always true: it ends by itself when nobody is on the network.
 
 use crate::dataplane::control::NetJob;
+use crate::dataplane::dns::{self, Names, table};
 use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
 use crate::process::userns;
 use crate::sys::{memory, net};
+
+/// Where the machine's name servers are told.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Does the job and returns the exit status of the process.
 pub fn main(job: NetJob) -> u8 {
@@ -42,6 +48,12 @@ pub fn main(job: NetJob) -> u8 {
 }
 
 fn start(job: &NetJob) -> Result<Switch> {
+    let plan = Plan::default_network();
+    let known = plan.clone();
+    let names = Names::start(RESOLV_CONF.into(), move |_, question| {
+        table::find(&known, question)
+    })
+    .what(|| "cannot start the thread that answers names")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
             .what(|| "cannot join the network namespace of the one before")?,
@@ -51,7 +63,7 @@ fn start(job: &NetJob) -> Result<Switch> {
                 || "an administrator may have set its limit to 0: `sysctl user.max_net_namespaces`",
             )?,
     }
-    let plan = Plan::default_network();
     link::create_bridge(&plan)?;
+    names.serve(dns::listen().what(|| "cannot answer names at the gateway")?);
     Switch::serve(&job.runtime, plan)
 }
