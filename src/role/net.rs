@@ -2,10 +2,11 @@
 //!
 //! The order of its start, each step with the reason for its place:
 //! 1. Its name, so that `ps` tells it from the start.
-//! 2. The thread that answers names: it stays in the machine's network namespace.
+//! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
 //! 3. The network namespace: a new one, or that of a predecessor that was killed.
 //! 4. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
-//! 5. The sockets at which containers ask for names.
+//! 5. The device of the way out, without which the network is one all the same, and
+//!    the sockets at which containers ask for names.
 //! 6. The socket: from here on clients are heard.
 //! 7. "Ready" to whoever started it; a failure of any step goes the same way.
 //!
@@ -17,9 +18,11 @@
 //! Always true: it ends by itself when nobody is on the network.
 
 use crate::dataplane::control::NetJob;
+use crate::dataplane::dns::message::Question;
 use crate::dataplane::dns::{self, Names, table};
 use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
+use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
 use crate::process::userns;
@@ -49,11 +52,7 @@ pub fn main(job: NetJob) -> u8 {
 
 fn start(job: &NetJob) -> Result<Switch> {
     let plan = Plan::default_network();
-    let known = plan.clone();
-    let names = Names::start(RESOLV_CONF.into(), move |_, question| {
-        table::find(&known, question)
-    })
-    .what(|| "cannot start the thread that answers names")?;
+    let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
             .what(|| "cannot join the network namespace of the one before")?,
@@ -64,6 +63,17 @@ fn start(job: &NetJob) -> Result<Switch> {
             )?,
     }
     link::create_bridge(&plan)?;
-    names.serve(dns::listen().what(|| "cannot answer names at the gateway")?);
-    Switch::serve(&job.runtime, plan)
+    if let Ok(device) = uplink::make_device() {
+        uplink.attach(device);
+    }
+    uplink.serve(uplink::Network {
+        v4: Some((plan.gateway, plan.prefix)),
+        v6: None,
+        mtu: plan.mtu,
+    });
+    let listeners = dns::listen().what(|| "cannot answer names at the gateway")?;
+    let known = plan.clone();
+    let find = move |_, question: &Question| table::find(&known, question);
+    uplink.add(Box::new(Names::new(listeners, RESOLV_CONF.into(), find)));
+    Switch::serve(&job.runtime, plan, uplink)
 }

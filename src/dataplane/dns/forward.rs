@@ -13,7 +13,7 @@
 //!
 //! Lives here: [`Forwarder`].
 //! Must not: answer a client.
-//! Called by: `dataplane::dns`, whose loop it shares, in a thread that is in the
+//! Called by: `dataplane::dns`, on the thread of the way out, which is in the
 //! machine's own network namespace: so the server on its loopback is reached, and
 //! the way to the others is that of the moment.
 //! Always true: questions, sockets and bytes are bounded, for all and for each
@@ -28,9 +28,11 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+use crate::dataplane::dns::Token;
 use crate::dataplane::dns::message::{HEADER, Outcome, Question};
 use crate::dataplane::dns::upstream::{PORT, Upstreams};
-use crate::sys::epoll::{Epoll, Interest};
+use crate::dataplane::uplink::Waits;
+use crate::sys::epoll::Interest;
 
 /// How long a server is waited for before the next is asked as well.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -63,7 +65,7 @@ pub enum Client {
         to: Ipv4Addr,
     },
     /// A stream, by its key.
-    Stream(u64, Ipv4Addr),
+    Stream(u32, Ipv4Addr),
 }
 
 impl Client {
@@ -144,8 +146,7 @@ impl Forwarder {
     /// waits for the first answer; one that asks too much is not heard.
     pub fn ask(
         &mut self,
-        epoll: &Epoll,
-        token: impl Fn(u32, u8) -> u64,
+        waits: &Waits<'_>,
         client: Client,
         (message, question): (&[u8], Question),
         own: Vec<IpAddr>,
@@ -162,7 +163,7 @@ impl Forwarder {
         }
         let now = Instant::now();
         let key = self.next_key;
-        self.next_key = self.next_key.wrapping_add(1);
+        self.next_key = self.next_key.wrapping_add(1) & Token::KEYS;
         self.pending.insert(
             key,
             Pending {
@@ -179,7 +180,7 @@ impl Forwarder {
                 failure: None,
             },
         );
-        self.advance(epoll, &token, key)
+        self.advance(waits, key)
     }
 
     /// Says whether a client has a question here.
@@ -194,14 +195,13 @@ impl Forwarder {
         self.pending.retain(|_, pending| pending.client != client);
     }
 
-    /// Returns in how long [`Self::tick`] has something to do.
-    pub fn patience(&self, now: Instant) -> Option<Duration> {
-        let due = self.pending.values().map(|pending| pending.due).min()?;
-        Some(due.saturating_duration_since(now))
+    /// Returns when [`Self::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pending.values().map(|pending| pending.due).min()
     }
 
     /// Goes on with those that have waited long enough.
-    pub fn tick(&mut self, epoll: &Epoll, token: impl Fn(u32, u8) -> u64) -> Vec<Finished> {
+    pub fn tick(&mut self, waits: &Waits<'_>) -> Vec<Finished> {
         let now = Instant::now();
         let due: Vec<u32> = self
             .pending
@@ -210,17 +210,12 @@ impl Forwarder {
             .map(|(key, _)| *key)
             .collect();
         due.into_iter()
-            .filter_map(|key| self.advance(epoll, &token, key))
+            .filter_map(|key| self.advance(waits, key))
             .collect()
     }
 
     /// Hears a server.
-    pub fn hear(
-        &mut self,
-        epoll: &Epoll,
-        token: impl Fn(u32, u8) -> u64,
-        (key, number): (u32, u8),
-    ) -> Option<Finished> {
+    pub fn hear(&mut self, waits: &Waits<'_>, (key, number): (u32, u8)) -> Option<Finished> {
         if self.buffer.is_empty() {
             self.buffer = vec![0; usize::from(u16::MAX)];
         }
@@ -241,18 +236,13 @@ impl Forwarder {
             Heard::Failure(failure) => {
                 pending.asked.remove(at);
                 pending.failure = failure.or(pending.failure.take());
-                self.advance(epoll, &token, key)
+                self.advance(waits, key)
             }
         }
     }
 
     /// Asks the next server that can be asked.
-    fn advance(
-        &mut self,
-        epoll: &Epoll,
-        token: &impl Fn(u32, u8) -> u64,
-        key: u32,
-    ) -> Option<Finished> {
+    fn advance(&mut self, waits: &Waits<'_>, key: u32) -> Option<Finished> {
         let pending = self.pending.get_mut(&key)?;
         let now = Instant::now();
         let own: Vec<SocketAddr>;
@@ -277,7 +267,7 @@ impl Forwarder {
             }
             let number = pending.count;
             if let Ok(asked) = Asked::ask(*server, number, pending)
-                && asked.watch(epoll, token(key, number)).is_ok()
+                && asked.watch(waits, Token::Asked(key, number)).is_ok()
             {
                 pending.count = number.wrapping_add(1);
                 pending.asked.push(asked);
@@ -369,12 +359,12 @@ impl Asked {
         })
     }
 
-    fn watch(&self, epoll: &Epoll, token: u64) -> io::Result<()> {
+    fn watch(&self, waits: &Waits<'_>, token: Token) -> io::Result<()> {
         let interest = match self.stream {
             None => Interest::IN,
             Some(_) => Interest::IN | Interest::OUT | Interest::ET,
         };
-        epoll.add(&self.fd, token, interest)
+        waits.add(&self.fd, token.pack(), interest)
     }
 
     fn receive(&self, question: &Question, message: &[u8], buffer: &mut [u8]) -> Heard {

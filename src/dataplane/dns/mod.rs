@@ -6,12 +6,12 @@
 //!                     └─ else ──▶ the machine's servers of this moment, asked from its own namespace
 //! ```
 //!
-//! A thread of the net process does it, begun while the process is still in the
-//! machine's network namespace, where the thread stays: so what it asks goes the
-//! machine's way, to the server on its loopback as well. The sockets that containers
-//! come to are made by the process in the shared namespace, and given to it.
+//! It is done on the thread of the way out, which stays in the machine's network
+//! namespace: so what is asked goes the machine's way, to the server on its loopback
+//! as well. The sockets that containers come to are made by the main thread in the
+//! shared namespace, and given to it.
 //!
-//! Lives here: [`Names`], the thread's handle, its loop, and clients' streams;
+//! Lives here: [`Names`], its clients by datagram and by stream;
 //! [`message`] reads and writes messages, [`forward`] asks others, [`upstream`] knows
 //! whom, [`table`] says which names a container may know.
 //! Must not: carry any other packet.
@@ -29,7 +29,6 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -38,8 +37,9 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use crate::dataplane::dns::forward::{Client, Finished, Forwarder};
 use crate::dataplane::dns::message::{HEADER, LONGEST, Outcome, Question, Read, Records};
 use crate::dataplane::dns::upstream::{PORT, Upstreams};
-use crate::sys::epoll::{self, Epoll, Event, Interest};
-use crate::sys::{datagram, net};
+use crate::dataplane::uplink::{Source, Waits};
+use crate::sys::datagram;
+use crate::sys::epoll::Interest;
 
 /// Datagrams taken before streams have their turn.
 const BURST: usize = 64;
@@ -50,9 +50,6 @@ const STREAMS_OF_ONE: usize = 16;
 
 /// How long a stream may be silent.
 const IDLE: Duration = Duration::from_secs(10);
-
-/// Bytes of the thread's stack; nothing here is deep or large.
-const STACK: usize = 256 * 1024;
 
 /// What is known of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,47 +83,13 @@ pub fn listen() -> io::Result<Listeners> {
     Ok(Listeners { datagrams, streams })
 }
 
-/// The thread, waiting for its listeners.
-#[derive(Debug)]
-pub struct Names(mpsc::Sender<Listeners>);
-
-impl Names {
-    /// Begins the thread, which stays in the network namespace of its maker. `find`
-    /// says what a container knows of a name, `resolv_conf` where the machine's
-    /// servers are told.
-    pub fn start<F>(resolv_conf: PathBuf, find: F) -> io::Result<Self>
-    where
-        F: Fn(Ipv4Addr, &Question) -> Found + Send + 'static,
-    {
-        let (sender, receiver) = mpsc::channel();
-        std::thread::Builder::new()
-            .name("rpod-net-dns".to_owned())
-            .stack_size(STACK)
-            .spawn(move || {
-                drop(net::set_name(c"rpod-net-dns"));
-                // Who made us has failed, if there are no listeners to come.
-                if let Ok(listeners) = receiver.recv()
-                    && let Ok(mut server) = Server::new(listeners, resolv_conf, find)
-                {
-                    drop(server.run());
-                }
-            })?;
-        Ok(Self(sender))
-    }
-
-    /// Serves from now on.
-    pub fn serve(self, listeners: Listeners) {
-        drop(self.0.send(listeners));
-    }
-}
-
-struct Server<F> {
-    epoll: Epoll,
+/// The name server.
+pub struct Names<F> {
     listeners: Listeners,
     find: F,
     forwarder: Forwarder,
-    streams: HashMap<u64, Stream>,
-    next_stream: u64,
+    streams: HashMap<u32, Stream>,
+    next_stream: u32,
     buffer: Vec<u8>,
 }
 
@@ -141,69 +104,21 @@ struct Stream {
     last: Instant,
 }
 
-impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
-    fn new(listeners: Listeners, resolv_conf: PathBuf, find: F) -> io::Result<Self> {
-        let epoll = Epoll::new()?;
-        epoll.add(&listeners.datagrams, Token::Datagrams.pack(), Interest::IN)?;
-        // By edges: a stream that cannot be taken for want of room wakes nobody again.
-        let edges = Interest::IN | Interest::ET;
-        epoll.add(&listeners.streams, Token::Streams.pack(), edges)?;
-        Ok(Self {
-            epoll,
+impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
+    /// Makes it. `find` says what a container knows of a name, `resolv_conf` where
+    /// the machine's servers are told.
+    pub fn new(listeners: Listeners, resolv_conf: PathBuf, find: F) -> Self {
+        Self {
             listeners,
             find,
             forwarder: Forwarder::new(Upstreams::of(resolv_conf)),
             streams: HashMap::new(),
             next_stream: 0,
             buffer: vec![0; LONGEST],
-        })
-    }
-
-    fn run(&mut self) -> io::Result<()> {
-        let mut room = epoll::room(64);
-        loop {
-            let patience = self.patience();
-            let count = self.epoll.wait(&mut room, patience)?.len();
-            for event in &room[..count] {
-                self.handle(event);
-            }
-            for finished in self.forwarder.tick(&self.epoll, Token::asked) {
-                self.finish(finished);
-            }
-            self.close_idle();
         }
     }
 
-    fn handle(&mut self, event: &Event) {
-        match Token::unpack(event.data.u64()) {
-            Token::Datagrams => self.hear(),
-            Token::Streams => self.accept(),
-            Token::Stream(key) => self.go_on(key),
-            Token::Asked(key, number) => {
-                let heard = self
-                    .forwarder
-                    .hear(&self.epoll, Token::asked, (key, number));
-                if let Some(finished) = heard {
-                    self.finish(finished);
-                }
-            }
-        }
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        let now = Instant::now();
-        let idle = self
-            .streams
-            .values()
-            .map(|stream| (stream.last + IDLE).saturating_duration_since(now))
-            .min();
-        [self.forwarder.patience(now), idle]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn hear(&mut self) {
+    fn hear(&mut self, waits: &Waits<'_>) {
         for _ in 0..BURST {
             let received = match datagram::receive(&self.listeners.datagrams, &mut self.buffer) {
                 Ok(Some(received)) if !received.cut => received,
@@ -215,14 +130,14 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
                 to: received.to,
             };
             let message = self.buffer[..received.length].to_vec();
-            if let Some(finished) = self.answer(client, &message) {
-                self.finish(finished);
+            if let Some(finished) = self.answer(waits, client, &message) {
+                self.finish(waits, finished);
             }
         }
     }
 
     /// Answers a question, or passes it on.
-    fn answer(&mut self, client: Client, message: &[u8]) -> Option<Finished> {
+    fn answer(&mut self, waits: &Waits<'_>, client: Client, message: &[u8]) -> Option<Finished> {
         let question = match message::read(message) {
             Read::Question(question) => question,
             Read::Refused(answer) => return Some(Finished { client, answer }),
@@ -234,15 +149,13 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
             Found::Nothing => question.outcome(message, Outcome::NoSuchName),
             Found::Elsewhere(own) => {
                 let asked = (message, question);
-                return self
-                    .forwarder
-                    .ask(&self.epoll, Token::asked, client, asked, own);
+                return self.forwarder.ask(waits, client, asked, own);
             }
         };
         Some(Finished { client, answer })
     }
 
-    fn finish(&mut self, finished: Finished) {
+    fn finish(&mut self, waits: &Waits<'_>, finished: Finished) {
         match finished.client {
             Client::Datagram { from, to } => {
                 // A client whose queue is full asks again.
@@ -260,13 +173,13 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
                     stream.busy = false;
                     stream.out.extend(length.to_be_bytes());
                     stream.out.extend(finished.answer);
-                    self.go_on(key);
+                    self.go_on(waits, key);
                 }
             }
         }
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, waits: &Waits<'_>) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         loop {
             let (fd, address) = match rustix::net::acceptfrom_with(&self.listeners.streams, flags) {
@@ -283,13 +196,9 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
                 continue;
             }
             let key = self.next_stream;
-            self.next_stream += 1;
+            self.next_stream = self.next_stream.wrapping_add(1) & Token::KEYS;
             let interest = Interest::IN | Interest::OUT | Interest::RDHUP | Interest::ET;
-            if self
-                .epoll
-                .add(&fd, Token::Stream(key).pack(), interest)
-                .is_ok()
-            {
+            if waits.add(&fd, Token::Stream(key).pack(), interest).is_ok() {
                 self.streams.insert(
                     key,
                     Stream {
@@ -306,7 +215,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
     }
 
     /// Lets a stream go on until it has to wait for something.
-    fn go_on(&mut self, key: u64) {
+    fn go_on(&mut self, waits: &Waits<'_>, key: u32) {
         while let Some(stream) = self.streams.get_mut(&key) {
             match stream.step(&mut self.buffer) {
                 Step::Wait => return,
@@ -314,7 +223,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
                 Step::Question(message) => {
                     let client = Client::Stream(key, stream.ip);
                     stream.busy = true;
-                    match self.answer(client, &message) {
+                    match self.answer(waits, client, &message) {
                         Some(finished) => {
                             let Some(stream) = self.streams.get_mut(&key) else {
                                 return;
@@ -333,7 +242,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
         }
     }
 
-    fn close(&mut self, key: u64) {
+    fn close(&mut self, key: u32) {
         if let Some(stream) = self.streams.remove(&key) {
             self.forwarder.forget(Client::Stream(key, stream.ip));
         }
@@ -341,7 +250,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found> Server<F> {
 
     fn close_idle(&mut self) {
         let now = Instant::now();
-        let idle: Vec<u64> = self
+        let idle: Vec<u32> = self
             .streams
             .iter()
             .filter(|(_, stream)| now.duration_since(stream.last) >= IDLE)
@@ -405,35 +314,77 @@ impl Stream {
     }
 }
 
-/// What an event is about: 8 bits of kind, then a key, then a number of 8 bits.
+impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Source for Names<F> {
+    fn begin(&mut self, waits: &Waits<'_>) {
+        let Listeners { datagrams, streams } = &self.listeners;
+        // By edges: a stream that cannot be taken for want of room wakes nobody again.
+        let edges = Interest::IN | Interest::ET;
+        // A kernel that has no memory for this has none for anything.
+        waits
+            .add(datagrams, Token::Datagrams.pack(), Interest::IN)
+            .and_then(|()| waits.add(streams, Token::Streams.pack(), edges))
+            .ok();
+    }
+
+    fn ready(&mut self, token: u32, _events: Interest, waits: &Waits<'_>) {
+        match Token::unpack(token) {
+            Token::Datagrams => self.hear(waits),
+            Token::Streams => self.accept(waits),
+            Token::Stream(key) => self.go_on(waits, key),
+            Token::Asked(key, number) => {
+                if let Some(finished) = self.forwarder.hear(waits, (key, number)) {
+                    self.finish(waits, finished);
+                }
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let idle = self.streams.values().map(|stream| stream.last + IDLE).min();
+        [self.forwarder.deadline(), idle]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn expired(&mut self, _now: Instant, waits: &Waits<'_>) {
+        for finished in self.forwarder.tick(waits) {
+            self.finish(waits, finished);
+        }
+        self.close_idle();
+    }
+}
+
+/// What an event is about: 2 bits of kind, 22 of a key, 8 of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
     Datagrams,
     Streams,
-    Stream(u64),
+    Stream(u32),
     Asked(u32, u8),
 }
 
 impl Token {
-    fn asked(key: u32, number: u8) -> u64 {
-        Self::Asked(key, number).pack()
+    /// The keys there are; none lives as long as it takes to use them all.
+    const KEYS: u32 = (1 << 22) - 1;
+
+    fn pack(self) -> u32 {
+        let (kind, key, number) = match self {
+            Self::Datagrams => (0, 0, 0),
+            Self::Streams => (1, 0, 0),
+            Self::Stream(key) => (2, key, 0),
+            Self::Asked(key, number) => (3, key, number),
+        };
+        kind << 30 | (key & Self::KEYS) << 8 | u32::from(number)
     }
 
-    fn pack(self) -> u64 {
-        match self {
-            Self::Datagrams => 0,
-            Self::Streams => 1 << 56,
-            Self::Stream(key) => 2 << 56 | key & (u64::MAX >> 8),
-            Self::Asked(key, number) => 3 << 56 | u64::from(key) << 8 | u64::from(number),
-        }
-    }
-
-    fn unpack(bits: u64) -> Self {
-        match bits >> 56 {
+    fn unpack(bits: u32) -> Self {
+        let key = bits >> 8 & Self::KEYS;
+        match bits >> 30 {
             0 => Self::Datagrams,
             1 => Self::Streams,
-            2 => Self::Stream(bits & (u64::MAX >> 8)),
-            _ => Self::Asked((bits >> 8) as u32, bits as u8),
+            2 => Self::Stream(key),
+            _ => Self::Asked(key, bits as u8),
         }
     }
 }

@@ -16,6 +16,7 @@ use simple_dns::{
 use super::message::{Kind, Question, Records};
 use super::{Found, Names, listen};
 use crate::dataplane::link;
+use crate::dataplane::uplink::Uplink;
 use crate::sys::net;
 use crate::sys::sandbox::machine;
 
@@ -24,7 +25,7 @@ use crate::sys::sandbox::machine;
 fn serve(directory: &Path, servers: &str) {
     let path = directory.join("resolv.conf");
     std::fs::write(&path, servers).expect("written");
-    let names = Names::start(path, |client: Ipv4Addr, question: &Question| {
+    let find = |client: Ipv4Addr, question: &Question| {
         assert_eq!(client, Ipv4Addr::LOCALHOST);
         match (question.name.as_str(), question.kind) {
             ("web", Kind::A) => Found::Records(Records {
@@ -35,11 +36,12 @@ fn serve(directory: &Path, servers: &str) {
             ("nobody", _) => Found::Nothing,
             _ => Found::Elsewhere(Vec::new()),
         }
-    })
-    .expect("started");
+    };
+    let uplink = Uplink::start().expect("started");
     net::unshare_network().expect("a namespace");
     link::loopback_only().expect("loopback");
-    names.serve(listen().expect("listening"));
+    let listeners = listen().expect("listening");
+    uplink.add(Box::new(Names::new(listeners, path, find)));
 }
 
 /// What a server of a test's does with a question, by the question's name.
