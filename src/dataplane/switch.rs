@@ -140,7 +140,7 @@ impl Switch {
     /// Serves the runtime directory from now on. The caller's parent holds the
     /// lock, and has seen that nobody else serves it: a socket there is a dead one's.
     /// Links found in the namespace are those of containers that have yet to come back.
-    pub fn serve(runtime: &Path, uplink: Uplink) -> Result<Self> {
+    pub fn serve(runtime: &Path, register: Register, uplink: Uplink) -> Result<Self> {
         let directory = open_directory(runtime)?;
         let doing = || format!("cannot serve at \"{}\"", runtime.join(SOCKET).display());
         let listener = listen(&directory).what(doing)?;
@@ -158,7 +158,7 @@ impl Switch {
             connections: HashMap::new(),
             next_token: LISTENER + 1,
             members: BTreeMap::new(),
-            register: Register::default(),
+            register,
             orphans: orphans.into_iter().filter_map(Orphan::of).collect(),
             vacant: BTreeMap::new(),
             links: 0,

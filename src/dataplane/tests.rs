@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::dataplane::control::{self, Client, NetJob, Wanted};
+use crate::dataplane::register::Register;
 use crate::dataplane::publish::{self, PortsJob};
 use crate::dataplane::uplink::{self, Uplink};
 use crate::dataplane::{link, relay, switch};
@@ -69,7 +70,7 @@ fn net_process(job: NetJob) {
         if let Ok(device) = uplink::make_device() {
             uplink.attach(device);
         }
-        switch::Switch::serve(&job.runtime, uplink)
+        switch::Switch::serve(&job.runtime, Register::default(), uplink)
     };
     match start() {
         Ok(mut switch) => {

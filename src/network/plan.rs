@@ -70,6 +70,12 @@ impl Plan {
         })
     }
 
+    /// Says whether an address is one of the network's.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let v6 = self.v6.as_ref();
+        self.v4.subnet.contains(ip) || v6.is_some_and(|pool| pool.subnet.contains(ip))
+    }
+
     /// Returns the bridge's IPv4 address.
     pub fn gateway(&self) -> Ipv4Addr {
         v4(self.v4.gateway).unwrap_or(Ipv4Addr::UNSPECIFIED)

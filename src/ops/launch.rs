@@ -442,6 +442,7 @@ fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
     };
     let resolver = Resolver {
         machine: &machine_resolv,
+        gateway: endpoints.first().map(|first| first.v4.gateway.into()),
         shared,
         servers: &record.dns,
         search: &record.dns_search,

@@ -5,7 +5,8 @@
 //! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
 //! 3. The network namespace: a new one, or that of a predecessor that was killed.
 //! 4. What all bridges need; each is made when its first member comes.
-//! 5. The device of the way out. Without it the networks are there all the same.
+//! 5. The device of the way out, without which the networks are there all the same, and
+//!    the sockets at which containers ask for names.
 //! 6. The socket: from here on clients are heard.
 //! 7. "Ready" to whoever started it; a failure of any step goes the same way.
 //!
@@ -17,12 +18,18 @@
 //! Always true: it ends by itself when nobody is on the network.
 
 use crate::dataplane::control::NetJob;
+use crate::dataplane::dns::message::Question;
+use crate::dataplane::dns::{self, Names, table};
 use crate::dataplane::link;
+use crate::dataplane::register::Register;
 use crate::dataplane::switch::Switch;
 use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Result};
 use crate::process::userns;
 use crate::sys::{memory, net};
+
+/// Where the machine's name servers are told.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Does the job and returns the exit status of the process.
 pub fn main(job: NetJob) -> u8 {
@@ -57,5 +64,10 @@ fn start(job: &NetJob) -> Result<Switch> {
     if let Ok(device) = uplink::make_device() {
         uplink.attach(device);
     }
-    Switch::serve(&job.runtime, uplink)
+    let listeners = dns::listen().what(|| "cannot answer names at the gateways")?;
+    let register = Register::default();
+    let known = register.clone();
+    let find = move |client, question: &Question| table::find(&known.read(), client, question);
+    uplink.add(Box::new(Names::new(listeners, RESOLV_CONF.into(), find)));
+    Switch::serve(&job.runtime, register, uplink)
 }
