@@ -82,6 +82,7 @@ pub fn pull(
     order: Order,
     progress: Arc<dyn Progress>,
 ) -> Result<Fetched> {
+    let _lease = store.lease()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
