@@ -47,6 +47,8 @@ mod images;
 mod lifecycle;
 /// Images from files and standard input: `load`.
 mod load;
+/// Logins to registries: `login`, `logout`, helpers, certificates.
+mod login;
 /// What containers wrote: `logs`.
 mod logs;
 /// What may be typed: flags, their places, names and their conflicts.
@@ -57,6 +59,8 @@ mod network;
 mod ports;
 /// Images from registries, good and bad.
 mod pull;
+/// What files say about registries: mirrors, short names, trust.
+mod registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
 /// `inspect`, and `--format` everywhere.

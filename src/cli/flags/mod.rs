@@ -1,7 +1,7 @@
 //! Flags that several verbs share, from what was typed to what is meant.
 //!
 //! Lives here: the flags of a container, variables and labels with their files,
-//! filters.
+//! filters, the flags of registries.
 //! Must not: open the store.
 //! Called by: the verbs.
 //! Always true: what is wrong is said with the flag, or the file and its line.
@@ -9,10 +9,12 @@
 pub mod container;
 pub mod filter;
 pub mod pairs;
+pub mod registry;
 
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::spec::container::PullPolicy;
 use crate::spec::duration;
 
 /// Reads `-t`: seconds; -1 is without end.
@@ -27,6 +29,20 @@ pub fn grace(text: Option<&str>) -> Result<Option<Duration>> {
                 .map_err(|_| usage(format!("--time \"{text}\" is no number of seconds"))),
         },
     }
+}
+
+/// Reads `--pull` and `--policy`.
+pub fn policy(flag: &str, text: Option<&str>) -> Result<Option<PullPolicy>> {
+    text.map(|text| match text {
+        "always" | "true" => Ok(PullPolicy::Always),
+        "missing" | "false" | "ifnotpresent" => Ok(PullPolicy::Missing),
+        "never" => Ok(PullPolicy::Never),
+        "newer" | "ifnewer" => Ok(PullPolicy::Newer),
+        _ => Err(usage(format!(
+            "{flag} cannot be \"{text}\": always, missing, never or newer"
+        ))),
+    })
+    .transpose()
 }
 
 /// Returns an error of what was typed.
