@@ -38,6 +38,7 @@ fn with_no_byte_free_rmi_makes_room() {
             sleep 0.1
         done
         echo "left:" $(ls "$HOME"/.local/share/rpod/images/blobs/sha256 "$HOME"/.local/share/rpod/tmp | grep -v :)
+        rm "$HOME/filler"
         "$RPOD" load -q -i "$ARCHIVE"
         "$RPOD" run --rm --network none busybox echo recovered
     "#;
