@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, kill, state, stop, sweep};
+use crate::ops::{Session, kill, pause, state, stop, sweep};
 use crate::spec::container::Status;
 
 /// How `rm` removes.
@@ -48,6 +48,9 @@ fn remove_found(session: &Session, name: &str, options: Options) -> Result<bool>
             break lock;
         }
         if !options.force {
+            if present.paused {
+                return Err(pause::is_paused(&session.store.load_record(&id)?)).what(what);
+            }
             return Err(Error::of(Kind::Conflict, "it is running")
                 .what(what())
                 .hint(format!(
