@@ -14,7 +14,7 @@ use crate::cli::render::terminal;
 use crate::cli::{
     attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
     inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart, rm, rmi, run,
-    start, stop, tag, version, volume, wait,
+    save, start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -262,9 +262,10 @@ pub static VERBS: &[Verb] = &[
         &["--no-prune", "--platform", "--all", "-a"],
     ),
     verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
+    verb::<load::Args>("load", "[OPTIONS]", Group::Images),
     to_come(
-        verb::<load::Args>("load", "[OPTIONS]", Group::Images),
-        &["--platform"],
+        verb::<save::Args>("save", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
+        &["--compress", "--uncompressed"],
     ),
     with_one_dash(to_come(
         verb::<login::Args>("login", "[OPTIONS] [REGISTRY]", Group::Images),
@@ -372,9 +373,10 @@ pub static NOUNS: &[Noun] = &[
             (&["ls", "list"], "images"),
             (&["pull"], "pull"),
             (&["rm", "remove"], "rmi"),
+            (&["save"], "save"),
             (&["tag"], "tag"),
         ],
-        to_come: &["build", "history", "prune", "push", "save"],
+        to_come: &["build", "history", "prune", "push"],
     },
     Noun {
         name: "volume",
@@ -429,7 +431,6 @@ const TO_COME: &[&str] = &[
     "plugin",
     "pod",
     "push",
-    "save",
     "scout",
     "search",
     "secret",

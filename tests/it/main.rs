@@ -67,6 +67,8 @@ mod pull;
 mod registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
+/// Images as archives, there and back: `save`, and what others read and write.
+mod save;
 /// `inspect`, and `--format` everywhere.
 mod templates;
 /// Named volumes, directories of the host, and `--mount`.
