@@ -13,8 +13,8 @@ use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
     attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
-    inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart, rm, rmi, run,
-    save, start, stop, tag, version, volume, wait,
+    inspect, kill, load, login, logout, logs, mount, pause, port, ps, pull, rename, restart, rm,
+    rmi, run, save, start, stop, tag, unshare, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -251,6 +251,15 @@ pub static VERBS: &[Verb] = &[
         &["--config", "--include-volumes"],
     ),
     verb::<export::Args>("export", "[OPTIONS] CONTAINER", Group::Containers),
+    to_come(
+        verb::<mount::Args>("mount", "[OPTIONS] [CONTAINER...]", Group::Containers),
+        &["--no-trunc"],
+    ),
+    verb::<mount::Unmount>(
+        "umount",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        Group::Containers,
+    ),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
@@ -280,6 +289,10 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
         Group::Images,
     ),
+    ending_flags(running(to_come(
+        verb::<unshare::Args>("unshare", "[COMMAND] [ARG...]", Group::System),
+        &["--rootless-netns"],
+    ))),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
     verb::<completion::Args>("completion", "bash|zsh|fish", Group::System),
@@ -290,6 +303,8 @@ pub static VERBS: &[Verb] = &[
     ),
     verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
     verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
+    verb::<mount::Image>("image mount", "[OPTIONS] [IMAGE...]", Group::Noun),
+    verb::<mount::UnmountImage>("image unmount", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     to_come(
         verb::<volume::Create>("volume create", "[OPTIONS] [NAME]", Group::Noun),
@@ -349,6 +364,7 @@ pub static NOUNS: &[Noun] = &[
             (&["kill"], "kill"),
             (&["logs"], "logs"),
             (&["ls", "list", "ps"], "ps"),
+            (&["mount"], "mount"),
             (&["pause"], "pause"),
             (&["port"], "port"),
             (&["rename"], "rename"),
@@ -357,6 +373,7 @@ pub static NOUNS: &[Noun] = &[
             (&["run"], "run"),
             (&["start"], "start"),
             (&["stop"], "stop"),
+            (&["unmount", "umount"], "umount"),
             (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
@@ -371,10 +388,12 @@ pub static NOUNS: &[Noun] = &[
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
+            (&["mount"], "image mount"),
             (&["pull"], "pull"),
             (&["rm", "remove"], "rmi"),
             (&["save"], "save"),
             (&["tag"], "tag"),
+            (&["unmount", "umount"], "image unmount"),
         ],
         to_come: &["build", "history", "prune", "push"],
     },
@@ -425,7 +444,6 @@ const TO_COME: &[&str] = &[
     "history",
     "kube",
     "manifest",
-    "mount",
     "network",
     "node",
     "plugin",
@@ -440,8 +458,6 @@ const TO_COME: &[&str] = &[
     "swarm",
     "top",
     "trust",
-    "umount",
-    "unshare",
     "update",
 ];
 

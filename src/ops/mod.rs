@@ -24,6 +24,7 @@ pub mod load;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod mount;
 mod names;
 pub mod pause;
 pub mod ps;
@@ -40,6 +41,7 @@ pub mod state;
 pub mod stop;
 pub mod tag;
 mod tree;
+pub mod unshare;
 pub mod volume;
 pub mod wait;
 

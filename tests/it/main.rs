@@ -73,5 +73,7 @@ mod run;
 mod save;
 /// `inspect`, and `--format` everywhere.
 mod templates;
+/// The own namespace and what is mounted there: `unshare`, `mount`, `umount`, `image mount`.
+mod unshare;
 /// Named volumes, directories of the host, and `--mount`.
 mod volumes;
