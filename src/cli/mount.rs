@@ -12,7 +12,7 @@ use crate::ops;
 use crate::ops::mount::Mounted;
 use crate::ops::{Session, ps};
 
-/// Mount containers' files inside `rpod unshare`, or list what is mounted
+/// Mount containers inside `rpod unshare`, or list what is mounted
 #[derive(Debug, Parser)]
 pub struct Args {
     /// Mount every container
@@ -73,7 +73,7 @@ impl Act for Unmount {
     }
 }
 
-/// Mount images' files inside `rpod unshare`, or list what is mounted
+/// Mount images inside `rpod unshare`, or list what is mounted
 #[derive(Debug, Parser)]
 pub struct Image {
     /// Mount every image

@@ -6,7 +6,7 @@ use crate::cli::verbs::Act;
 use crate::error::Result;
 use crate::ops;
 
-/// Run a program as root of your own user namespace; your shell without one
+/// Run a program, or your shell, in your own user namespace
 #[derive(Debug, Parser)]
 pub struct Args {
     /// Program and its words

@@ -39,6 +39,7 @@ pub mod save;
 pub mod start;
 pub mod state;
 pub mod stop;
+mod sweep;
 pub mod tag;
 mod tree;
 pub mod unshare;

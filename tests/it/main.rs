@@ -75,5 +75,7 @@ mod save;
 mod templates;
 /// The own namespace and what is mounted there: `unshare`, `mount`, `umount`, `image mount`.
 mod unshare;
+/// The store looks after itself: garbage, `system`, prunes.
+mod upkeep;
 /// Named volumes, directories of the host, and `--mount`.
 mod volumes;
