@@ -59,6 +59,9 @@ const DOWNLOADS: usize = 4;
 /// Chunks of a body that wait to be hashed at most.
 const QUEUE: usize = 16;
 
+/// Bytes that a broken connection must have brought for the tries to begin anew.
+const FRUIT: u64 = 64 << 10;
+
 /// Documents that are read to find one image among lists of lists.
 const DOCUMENTS: usize = 16;
 
@@ -555,7 +558,8 @@ impl Engine {
             let Err(fault) = done else {
                 continue;
             };
-            fruitless = if partial.size > before {
+            // A server that gives a little each time must not keep us for ever.
+            fruitless = if partial.size >= before + FRUIT {
                 0
             } else {
                 fruitless + 1
