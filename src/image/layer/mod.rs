@@ -22,12 +22,10 @@
 //! times the blob; names of 4,095 bytes and 512
 //! levels; 1 MiB of extended headers an entry.
 
-#[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod changes;
 pub mod entries;
 pub mod inflate;
 mod tree;
-#[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod write;
 
 pub use tree::plain_name;
