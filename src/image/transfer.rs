@@ -506,6 +506,12 @@ impl Engine {
     /// Finds out whose fault wrong bytes are, and whether another try can be made.
     fn blame(&self, makers: &mut Makers, digest: &Digest, part: &Part) -> Result<()> {
         let makers = std::mem::take(makers);
+        if makers.served.is_empty() && !makers.earlier {
+            return Err(Error::new(format!(
+                "its manifest says that blob {} has {} bytes, which cannot be",
+                part.digest, part.size
+            )));
+        }
         let [index] = makers.served[..] else {
             // Of several makers nobody knows which was wrong: the mirrors go.
             let error = Error::new(format!("a part of blob {} was wrong", part.digest));
