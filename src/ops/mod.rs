@@ -37,6 +37,7 @@ pub mod run;
 pub mod start;
 pub mod state;
 pub mod stop;
+mod sweep;
 pub mod tag;
 mod tree;
 pub mod volume;
