@@ -35,6 +35,7 @@ mod login;
 mod logout;
 mod logs;
 mod mount;
+mod network;
 mod pause;
 mod port;
 mod ps;

@@ -26,6 +26,7 @@ pub mod logout;
 pub mod logs;
 pub mod mount;
 mod names;
+pub mod network;
 pub mod pause;
 pub mod ps;
 pub mod pull;

@@ -67,6 +67,10 @@ mod ports;
 mod pull;
 /// What files say about registries: mirrors, short names, trust.
 mod registries;
+/// Pulls that were broken off and begun again.
+mod resume;
+/// Registries which mean harm.
+mod rude_registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
 /// Images as archives, there and back: `save`, and what others read and write.
