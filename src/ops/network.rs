@@ -24,7 +24,7 @@ use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
 use crate::spec::container::Record;
 use crate::spec::id::NetworkId;
-use crate::spec::network::{Attachment, DEFAULT, Network, Pool, check_network_name};
+use crate::spec::network::{Attachment, DEFAULT, Network, Outlook, Pool, check_network_name};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 use crate::store::atomic::random_bytes;
@@ -279,7 +279,11 @@ pub fn find(session: &Session, text: &str) -> Result<Network> {
 
 /// Returns the networks that a container is to join, with all that has to be known of them.
 pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
-    let one = |place: Attachment| {
+    let one = |mut place: Attachment| {
+        place.outlook = Outlook {
+            servers: record.dns.clone(),
+            links: BTreeMap::new(),
+        };
         Ok(Wanted {
             plan: plan(session, &place.network)?,
             place,
