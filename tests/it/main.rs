@@ -73,6 +73,8 @@ mod resume;
 mod rude_registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
+/// What registries have under a word: `search`.
+mod search;
 /// `inspect`, and `--format` everywhere.
 mod templates;
 /// The store looks after itself: garbage, `system`, prunes.
