@@ -74,7 +74,7 @@ fn net_process(job: NetJob) {
             v4: Some((plan.gateway, plan.prefix)),
             v6: None,
             mtu: plan.mtu,
-        });
+        })?;
         switch::Switch::serve(&job.runtime, plan, uplink)
     };
     match start() {
@@ -205,7 +205,7 @@ fn containers_reach_each_other_and_the_network_goes_with_the_last() {
                 // The gateway is there, and refuses what nobody serves.
                 let refused = connect("172.17.0.1:9").expect_err("nobody");
                 assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-                // Elsewhere there is no way yet, and that is said at once.
+                // The machine has loopback only, and so no way: that is said at once.
                 assert!(connect("198.51.100.1:9").is_err());
             })
             .join();

@@ -64,6 +64,6 @@ fn start(job: &NetJob) -> Result<Switch> {
         v4: Some((plan.gateway, plan.prefix)),
         v6: None,
         mtu: plan.mtu,
-    });
+    })?;
     Switch::serve(&job.runtime, plan, uplink)
 }

@@ -62,6 +62,8 @@ use std::time::Instant;
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::dataplane::link;
+use crate::error::Result;
 use crate::sys::epoll::{Epoll, Interest};
 
 pub use device::make as make_device;
@@ -151,9 +153,16 @@ impl Uplink {
         self.order(Order::Source(source));
     }
 
-    /// Lets the addresses of a network out.
-    pub fn serve(&self, network: Network) {
+    /// Lets the addresses of a network out, and its gateway stand for this
+    /// machine. Called in the shared namespace, when it has the device.
+    pub fn serve(&self, network: Network) -> Result<()> {
+        let v4 = network.v4.map(|(gateway, _)| gateway.into());
+        let v6 = network.v6.map(|(gateway, _)| gateway.into());
         self.order(Order::Serve(network));
+        for gateway in v4.into_iter().chain(v6) {
+            link::gateway_leads_out(device::DEVICE, gateway)?;
+        }
+        Ok(())
     }
 
     /// Says whether an address inside may reach the machine's loopback through its gateway.
