@@ -67,9 +67,7 @@ fn net_process(job: NetJob) {
         }
         link::create_bridge(&Plan::default_network())?;
         let plan = Plan::default_network();
-        if let Ok(device) = uplink::make_device() {
-            uplink.attach(device);
-        }
+        drop(uplink.open());
         uplink.serve(uplink::Network {
             v4: Some((plan.gateway, plan.prefix)),
             v6: None,
@@ -79,7 +77,7 @@ fn net_process(job: NetJob) {
     };
     match start() {
         Ok(mut switch) => {
-            job.ready.tell(&Ok(()));
+            job.ready.tell(&Ok(None));
             switch.run().expect("served");
         }
         Err(error) => job.ready.tell(&Err(error)),
@@ -95,7 +93,7 @@ fn launch(runtime: &Path, adopt: Option<OwnedFd>, children: &mut Vec<Child>) -> 
     };
     // The fork has a copy of the whole job; ours goes with the closure.
     children.push(child(move || net_process(job)));
-    waiting.wait()
+    waiting.wait().map(drop)
 }
 
 fn id(digit: u8) -> ContainerId {

@@ -20,7 +20,7 @@ use crate::dataplane::control::NetJob;
 use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
 use crate::dataplane::uplink::{self, Uplink};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::network::plan::Plan;
 use crate::process::userns;
 use crate::sys::{memory, net};
@@ -29,8 +29,8 @@ use crate::sys::{memory, net};
 pub fn main(job: NetJob) -> u8 {
     drop(net::set_name(c"rpod-net"));
     match start(&job) {
-        Ok(mut switch) => {
-            job.ready.tell(&Ok(()));
+        Ok((mut switch, lack)) => {
+            job.ready.tell(&Ok(lack));
             memory::slim_down();
             drop(job.adopt);
             u8::from(switch.run().is_err())
@@ -44,7 +44,7 @@ pub fn main(job: NetJob) -> u8 {
     }
 }
 
-fn start(job: &NetJob) -> Result<Switch> {
+fn start(job: &NetJob) -> Result<(Switch, Option<Error>)> {
     let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
@@ -57,13 +57,11 @@ fn start(job: &NetJob) -> Result<Switch> {
     }
     let plan = Plan::default_network();
     link::create_bridge(&plan)?;
-    if let Ok(device) = uplink::make_device() {
-        uplink.attach(device);
-    }
+    let lack = uplink.open().err();
     uplink.serve(uplink::Network {
         v4: Some((plan.gateway, plan.prefix)),
         v6: None,
         mtu: plan.mtu,
     })?;
-    Switch::serve(&job.runtime, plan, uplink)
+    Ok((Switch::serve(&job.runtime, plan, uplink)?, lack))
 }

@@ -55,6 +55,8 @@ mod logs;
 mod names_and_flags;
 /// Which network a container is on and whom it reaches.
 mod network;
+/// What containers reach outside: other machines and this one.
+mod outbound;
 /// Published ports.
 mod ports;
 /// Images from registries, good and bad.

@@ -63,10 +63,10 @@ use std::time::Instant;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::dataplane::link;
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::sys::epoll::{Epoll, Interest};
 
-pub use device::make as make_device;
+pub use device::lack;
 pub use reach::Network;
 
 /// Something else that the thread waits for, such as a resolver's sockets. Its
@@ -143,9 +143,17 @@ impl Uplink {
         Ok(Self { orders, bell })
     }
 
-    /// Gives it the device ([`make_device`]) whose frames it answers.
-    pub fn attach(&self, device: OwnedFd) {
+    /// Makes the device in the calling thread's namespace, which is the shared
+    /// one, and answers its frames. Without it the network is one all the same.
+    ///
+    /// # Errors
+    /// What is missing, and what mends it.
+    pub fn open(&self) -> Result<()> {
+        let device = device::make()
+            .map_err(device::explain)
+            .what(|| "containers reach each other and are reached, but reach nothing outside")?;
         self.order(Order::Device(device));
+        Ok(())
     }
 
     /// Adds something else to wait for.

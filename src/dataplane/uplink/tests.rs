@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, ipproto};
 
-use super::{Network, Uplink, make_device};
+use super::{Network, Uplink};
 use crate::dataplane::link;
 use crate::sys::net;
 use crate::sys::sandbox::machine;
@@ -35,7 +35,7 @@ fn world(servers: impl FnOnce(), inside: impl FnOnce(&Uplink)) {
         let uplink = Uplink::start().expect("started");
         net::unshare_network().expect("a namespace");
         link::loopback_only().expect("loopback");
-        uplink.attach(make_device().expect("a device"));
+        uplink.open().expect("a device");
         ip("link add bridge0 type bridge");
         ip("link set bridge0 up");
         ip("addr add 172.17.0.2/16 dev bridge0");
