@@ -2,12 +2,14 @@
 //!
 //! The order of its start, each step with the reason for its place:
 //! 1. Its name, so that `ps` tells it from the start.
-//! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
-//! 3. The network namespace: a new one, or that of a predecessor that was killed.
-//! 4. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
-//! 5. The device of the way out. Without it the network is one all the same.
-//! 6. The socket: from here on clients are heard.
-//! 7. "Ready" to whoever started it; a failure of any step goes the same way.
+//! 2. The fence around its files, for both threads.
+//! 3. The thread of the way out, while we are in the machine's namespace: it stays there.
+//! 4. The network namespace: a new one, or that of a predecessor that was killed.
+//! 5. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
+//! 6. The device of the way out. Without it the network is one all the same.
+//! 7. The socket: from here on clients are heard.
+//! 8. "Ready" to whoever started it; a failure of any step goes the same way.
+//! 9. The fence around its system calls, when all that needs others is done.
 //!
 //! Lives here: that order.
 //! Must not: decide an address or answer a client (`dataplane::switch`).
@@ -23,6 +25,7 @@ use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Error, Result};
 use crate::network::plan::Plan;
 use crate::process::userns;
+use crate::role::fence;
 use crate::sys::{memory, net};
 
 /// Does the job and returns the exit status of the process.
@@ -31,6 +34,8 @@ pub fn main(job: NetJob) -> u8 {
     match start(&job) {
         Ok((mut switch, lack)) => {
             job.ready.tell(&Ok(lack));
+            // A kernel without filters still has a network.
+            drop(fence::calls());
             memory::slim_down();
             drop(job.adopt);
             u8::from(switch.run().is_err())
@@ -45,6 +50,7 @@ pub fn main(job: NetJob) -> u8 {
 }
 
 fn start(job: &NetJob) -> Result<(Switch, Option<Error>)> {
+    fence::files(&job.runtime)?;
     let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)

@@ -6,6 +6,7 @@
 //! Always true: descriptors are owned types; no function aborts or panics.
 
 pub mod epoll;
+pub mod landlock;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
