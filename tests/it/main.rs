@@ -29,6 +29,8 @@ mod applications;
 mod attach;
 /// Machines that lack or forbid something: what still works, and what is said.
 mod broken_hosts;
+/// What containers have changed, images and tars of it: `diff`, `commit`, `export`, `import`.
+mod commit;
 /// Several rpods at the same time.
 mod concurrency;
 /// Files between a container and the host: `cp`.
@@ -57,6 +59,8 @@ mod names_and_flags;
 mod network;
 /// What containers reach outside: other machines and this one.
 mod outbound;
+/// Containers that stand still: `pause`, `unpause`.
+mod pause;
 /// Published ports.
 mod ports;
 /// Images from registries, good and bad.

@@ -31,15 +31,15 @@ fn world(servers: impl FnOnce(), inside: impl FnOnce(&Uplink)) {
         link::loopback_only().expect("loopback");
         ip(&format!("addr add {FOUR}/32 dev lo"));
         ip(&format!("addr add {SIX}/128 dev lo nodad"));
+        settled(SIX);
         servers();
         let uplink = Uplink::start().expect("started");
         net::unshare_network().expect("a namespace");
         link::loopback_only().expect("loopback");
         uplink.open().expect("a device");
-        ip("link add bridge0 type bridge");
-        ip("link set bridge0 up");
-        ip("addr add 172.17.0.2/16 dev bridge0");
-        ip("addr add fd00:17::2/64 dev bridge0 nodad");
+        ip("addr add 172.17.0.2/32 dev lo");
+        ip("addr add fd00:17::2/128 dev lo nodad");
+        settled("fd00:17::2");
         let served = uplink.serve(Network {
             v4: Some(([172, 17, 0, 1].into(), 16)),
             v6: Some(("fd00:17::1".parse().expect("v6"), 64)),
@@ -48,6 +48,20 @@ fn world(servers: impl FnOnce(), inside: impl FnOnce(&Uplink)) {
         served.expect("served");
         inside(&uplink);
     });
+}
+
+/// Waits until the kernel, which does it by and by, has made an address one of ours.
+fn settled(ip: &str) {
+    let own = || {
+        let socket = UdpSocket::bind("[::]:0")?;
+        socket.connect(at(ip, 9))?;
+        socket.local_addr().map(|address| address.ip())
+    };
+    let start = Instant::now();
+    while own().ok() != Some(at(ip, 9).ip()) {
+        assert!(start.elapsed() < Duration::from_secs(10), "never: {ip}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn at(ip: &str, port: u16) -> SocketAddr {
