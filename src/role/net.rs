@@ -5,8 +5,9 @@
 //! 2. The fence around its files, for both threads.
 //! 3. The thread of the way out, while we are in the machine's namespace: it stays there.
 //! 4. The network namespace: a new one, or that of a predecessor that was killed.
-//! 5. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
-//! 6. The device of the way out. Without it the network is one all the same.
+//! 5. What all bridges need; each is made when its first member comes.
+//! 6. The device of the way out, without which the networks are there all the same, and
+//!    the sockets at which containers ask for names.
 //! 7. The socket: from here on clients are heard.
 //! 8. "Ready" to whoever started it; a failure of any step goes the same way.
 //! 9. The fence around its system calls, when all that needs others is done.
@@ -19,14 +20,19 @@
 //! Always true: it ends by itself when nobody is on the network.
 
 use crate::dataplane::control::NetJob;
+use crate::dataplane::dns::message::Question;
+use crate::dataplane::dns::{self, Names, table};
 use crate::dataplane::link;
+use crate::dataplane::register::Register;
 use crate::dataplane::switch::Switch;
-use crate::dataplane::uplink::{self, Uplink};
+use crate::dataplane::uplink::Uplink;
 use crate::error::{Context, Error, Result};
-use crate::network::plan::Plan;
 use crate::process::userns;
 use crate::role::fence;
 use crate::sys::{memory, net};
+
+/// Where the machine's name servers are told.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Does the job and returns the exit status of the process.
 pub fn main(job: NetJob) -> u8 {
@@ -42,8 +48,7 @@ pub fn main(job: NetJob) -> u8 {
         }
         Err(error) => {
             let error = userns::explain_denied(error);
-            job.ready
-                .tell(&Err(error.what("cannot make the default network")));
+            job.ready.tell(&Err(error.what("cannot make the network")));
             1
         }
     }
@@ -61,13 +66,12 @@ fn start(job: &NetJob) -> Result<(Switch, Option<Error>)> {
                 || "an administrator may have set its limit to 0: `sysctl user.max_net_namespaces`",
             )?,
     }
-    let plan = Plan::default_network();
-    link::create_bridge(&plan)?;
+    link::prepare()?;
     let lack = uplink.open().err();
-    uplink.serve(uplink::Network {
-        v4: Some((plan.gateway, plan.prefix)),
-        v6: None,
-        mtu: plan.mtu,
-    })?;
-    Ok((Switch::serve(&job.runtime, plan, uplink)?, lack))
+    let listeners = dns::listen().what(|| "cannot answer names at the gateways")?;
+    let register = Register::default();
+    let known = register.clone();
+    let find = move |client, question: &Question| table::find(&known.read(), client, question);
+    uplink.add(Box::new(Names::new(listeners, RESOLV_CONF.into(), find)));
+    Ok((Switch::serve(&job.runtime, register, uplink)?, lack))
 }

@@ -53,6 +53,8 @@ mod load;
 mod login;
 /// What containers wrote: `logs`.
 mod logs;
+/// Names: what a container asks, and who answers.
+mod names;
 /// What may be typed: flags, their places, names and their conflicts.
 mod names_and_flags;
 /// Which network a container is on and whom it reaches.
@@ -71,5 +73,7 @@ mod registries;
 mod run;
 /// `inspect`, and `--format` everywhere.
 mod templates;
+/// The store looks after itself: garbage, `system`, prunes.
+mod upkeep;
 /// Named volumes, directories of the host, and `--mount`.
 mod volumes;
