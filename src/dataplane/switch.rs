@@ -646,6 +646,11 @@ impl Switch {
                 format!("container \"{owner}\" has its address"),
             ));
         }
+        if endpoint.host_loopback {
+            for ip in addresses(&endpoint) {
+                self.uplink.allow_loopback(ip);
+            }
+        }
         let name = name.clone();
         on.members.insert(id.clone(), Seated { name, endpoint });
         Ok(())

@@ -89,6 +89,9 @@ pub struct Attachment {
     /// More names by which it is known there.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// What listens on this machine's loopback is reached through the gateway.
+    #[serde(default)]
+    pub host_loopback: bool,
 }
 
 impl Attachment {
@@ -125,6 +128,9 @@ pub struct Endpoint {
     /// More names by which it is known there.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// What listens on this machine's loopback is reached through the gateway.
+    #[serde(default)]
+    pub host_loopback: bool,
 }
 
 /// An address, and what surrounds it.

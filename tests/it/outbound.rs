@@ -111,7 +111,7 @@ fn fetch(host: &str, port: u16) -> String {
 }
 
 #[test]
-fn what_listens_on_the_machines_loopback_is_not_reached() {
+fn what_listens_on_the_machines_loopback_is_reached_only_when_asked_for() {
     require!(probe::tun(), "no /dev/net/tun");
     let port = http("127.0.0.1", b"private\n".to_vec());
     let rpod = Sandbox::with(&["busybox"]);
@@ -120,6 +120,20 @@ fn what_listens_on_the_machines_loopback_is_not_reached() {
         .fails(1)
         .stdout_is("")
         .stderr_has("refused");
+    for network in ["bridge:host-loopback", "name=bridge,host-loopback=true"] {
+        rpod.run(&[
+            "run",
+            "--rm",
+            "--network",
+            network,
+            "busybox",
+            "wget",
+            "-qO-",
+            &url,
+        ])
+        .success()
+        .stdout_is("private\n");
+    }
 }
 
 #[test]

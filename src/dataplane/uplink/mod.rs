@@ -37,8 +37,6 @@
 //! numbers from outside are checked before they are used. Without flows it
 //! sleeps without end.
 
-#![allow(dead_code, reason = "the resolver's sockets come as a `Source`")]
-
 mod clock;
 mod device;
 mod echo;
@@ -101,17 +99,6 @@ impl Waits<'_> {
         let token = serve::Token::Source(self.index, token).pack();
         self.epoll.add(fd, token, interest)
     }
-
-    /// Waits for other events of it.
-    pub fn modify(
-        &self,
-        fd: &impl std::os::fd::AsFd,
-        token: u32,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let token = serve::Token::Source(self.index, token).pack();
-        self.epoll.modify(fd, token, interest)
-    }
 }
 
 /// What the main thread tells the other.
@@ -119,7 +106,7 @@ enum Order {
     Device(OwnedFd),
     Source(Box<dyn Source>),
     Serve(Network),
-    Loopback(IpAddr, bool),
+    Loopback(IpAddr),
     Forget(IpAddr),
 }
 
@@ -173,12 +160,13 @@ impl Uplink {
         Ok(())
     }
 
-    /// Says whether an address inside may reach the machine's loopback through its gateway.
-    pub fn allow_loopback(&self, inside: IpAddr, allowed: bool) {
-        self.order(Order::Loopback(inside, allowed));
+    /// Lets an address inside reach the machine's loopback through its gateway,
+    /// until it is forgotten.
+    pub fn allow_loopback(&self, inside: IpAddr) {
+        self.order(Order::Loopback(inside));
     }
 
-    /// Ends the flows of an address whose container has gone.
+    /// Ends the flows of an address whose container has gone, and what it was allowed.
     pub fn forget(&self, inside: IpAddr) {
         self.order(Order::Forget(inside));
     }

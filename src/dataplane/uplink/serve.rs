@@ -184,7 +184,7 @@ impl Serve {
                     self.sources[usize::from(index)].begin(&waits);
                 }
                 Order::Serve(network) => self.ground.reach.serve(network),
-                Order::Loopback(inside, allowed) => self.ground.reach.trust(inside, allowed),
+                Order::Loopback(inside) => self.ground.reach.trust(inside, true),
                 Order::Forget(inside) => {
                     self.ground.reach.trust(inside, false);
                     self.streams.forget(&mut self.ground, inside);

@@ -524,11 +524,6 @@ impl Streams {
         }
         Some((key, stream))
     }
-
-    #[cfg(test)]
-    pub fn count(&self) -> (usize, usize) {
-        (self.table.len(), self.held)
-    }
 }
 
 impl Stream {
