@@ -48,15 +48,19 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "unpause" -d 'Let all proc
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "diff" -d 'Show what a container has changed, or an image\'s last layer'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "commit" -d 'Make an image of what a container is now'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "export" -d 'Write a container\'s files as a tar'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "umount" -d 'End the mounts of containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull images from their registries'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "tag" -d 'Give an image another name'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "save" -d 'Write images as an archive'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "import" -d 'Make an image of a tar of files'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "unshare" -d 'Run a program, or your shell, in your own user namespace'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "info" -d 'Show what rpod found on this machine'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "version" -d 'Show the version of rpod'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
@@ -244,6 +248,12 @@ complete -c rpod -n "__fish_rpod_using_subcommand commit" -l squash -d 'Make one
 complete -c rpod -n "__fish_rpod_using_subcommand commit" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand export" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -s a -l all -d 'Mount every container'
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand port" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l platform -d 'Take the image of this platform' -r
@@ -269,8 +279,15 @@ complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s f -l force -d 'Remove 
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand tag" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand load" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s q -l quiet -d 'Say nothing while loading'
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -l format -d 'Write docker-archive, oci-archive, docker-dir or oci-dir' -r
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand save" -l platform -d 'Take only images for this platform: linux/arm64' -r
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s m -l multi-image-archive -d 'Take several images, as always'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s q -l quiet -d 'Say nothing while saving'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand login" -s u -l username -d 'User\'s name' -r
 complete -c rpod -n "__fish_rpod_using_subcommand login" -s p -l password -d 'Password; others on this machine can see it' -r
 complete -c rpod -n "__fish_rpod_using_subcommand login" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
@@ -288,35 +305,39 @@ complete -c rpod -n "__fish_rpod_using_subcommand import" -s m -l message -d 'Sa
 complete -c rpod -n "__fish_rpod_using_subcommand import" -l platform -d 'Say that it is for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand unshare" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand info" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand info" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand completion" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "diff" -d 'Show what a container has changed'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "exec" -d 'Run another program in a running container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "inspect" -d 'Show everything known of containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "kill" -d 'Send a signal to containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "logs" -d 'Print what a container wrote'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "ls" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "list" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "ps" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "port" -d 'List the published ports of a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "rename" -d 'Rename a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "rm" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "remove" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "run" -d 'Create a container from an image and start it'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "diff" -d 'Show what a container has changed'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "exec" -d 'Run another program in a running container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "inspect" -d 'Show everything known of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "kill" -d 'Send a signal to containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "logs" -d 'Print what a container wrote'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ls" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "list" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ps" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "port" -d 'List the published ports of a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rename" -d 'Rename a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rm" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "remove" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "run" -d 'Create a container from an image and start it'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unmount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "umount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
@@ -439,6 +460,9 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Show only ids'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Show how much each has written'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount every container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print this help'
@@ -515,18 +539,28 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Give them so many seconds; -1 waits without end' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Ask with this signal' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "diff" -d 'Show what an image\'s last layer changes'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "import" -d 'Make an image of a tar of files'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "inspect" -d 'Show everything known of images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "load" -d 'Load images from an archive or an OCI layout'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "ls" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "list" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "pull" -d 'Pull images from their registries'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "rm" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "remove" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list pull rm remove tag" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "diff" -d 'Show what an image\'s last layer changes'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "import" -d 'Make an image of a tar of files'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "inspect" -d 'Show everything known of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "ls" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "list" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "mount" -d 'Mount images inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "pull" -d 'Pull images from their registries'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "rm" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "remove" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "save" -d 'Write images as an archive'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "unmount" -d 'End the mounts of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "umount" -d 'End the mounts of images'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Print as json instead of lines' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
@@ -537,6 +571,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Say nothing while loading'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show those that fit (can be repeated)' -r
@@ -553,6 +588,9 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount every image'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often more something that failed is tried' -r
@@ -570,7 +608,19 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'Write docker-archive, oci-archive, docker-dir or oci-dir' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l platform -d 'Take only images for this platform: linux/arm64' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Take several images, as always'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say nothing while saving'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every image that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount every image that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "create" -d 'Create a network'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "exists" -d 'Say by the exit status whether there is a network'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of networks'

@@ -13,8 +13,8 @@ use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
     attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
-    inspect, kill, load, login, logout, logs, network, pause, port, ps, pull, rename, restart, rm,
-    rmi, run, start, stop, tag, version, volume, wait,
+    inspect, kill, load, login, logout, logs, mount, network, pause, port, ps, pull, rename,
+    restart, rm, rmi, run, save, start, stop, tag, unshare, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -251,6 +251,15 @@ pub static VERBS: &[Verb] = &[
         &["--config", "--include-volumes"],
     ),
     verb::<export::Args>("export", "[OPTIONS] CONTAINER", Group::Containers),
+    to_come(
+        verb::<mount::Args>("mount", "[OPTIONS] [CONTAINER...]", Group::Containers),
+        &["--no-trunc"],
+    ),
+    verb::<mount::Unmount>(
+        "umount",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        Group::Containers,
+    ),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
@@ -262,9 +271,10 @@ pub static VERBS: &[Verb] = &[
         &["--no-prune", "--platform", "--all", "-a"],
     ),
     verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
+    verb::<load::Args>("load", "[OPTIONS]", Group::Images),
     to_come(
-        verb::<load::Args>("load", "[OPTIONS]", Group::Images),
-        &["--platform"],
+        verb::<save::Args>("save", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
+        &["--compress", "--uncompressed"],
     ),
     with_one_dash(to_come(
         verb::<login::Args>("login", "[OPTIONS] [REGISTRY]", Group::Images),
@@ -279,6 +289,10 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
         Group::Images,
     ),
+    ending_flags(running(to_come(
+        verb::<unshare::Args>("unshare", "[COMMAND] [ARG...]", Group::System),
+        &["--rootless-netns"],
+    ))),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
     verb::<completion::Args>("completion", "bash|zsh|fish", Group::System),
@@ -289,6 +303,8 @@ pub static VERBS: &[Verb] = &[
     ),
     verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
     verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
+    verb::<mount::Image>("image mount", "[OPTIONS] [IMAGE...]", Group::Noun),
+    verb::<mount::UnmountImage>("image unmount", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     to_come(
         verb::<network::Create>("network create", "[OPTIONS] NAME", Group::Noun),
@@ -373,6 +389,7 @@ pub static NOUNS: &[Noun] = &[
             (&["kill"], "kill"),
             (&["logs"], "logs"),
             (&["ls", "list", "ps"], "ps"),
+            (&["mount"], "mount"),
             (&["pause"], "pause"),
             (&["port"], "port"),
             (&["rename"], "rename"),
@@ -381,6 +398,7 @@ pub static NOUNS: &[Noun] = &[
             (&["run"], "run"),
             (&["start"], "start"),
             (&["stop"], "stop"),
+            (&["unmount", "umount"], "umount"),
             (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
@@ -395,11 +413,14 @@ pub static NOUNS: &[Noun] = &[
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
+            (&["mount"], "image mount"),
             (&["pull"], "pull"),
             (&["rm", "remove"], "rmi"),
+            (&["save"], "save"),
             (&["tag"], "tag"),
+            (&["unmount", "umount"], "image unmount"),
         ],
-        to_come: &["build", "history", "prune", "push", "save"],
+        to_come: &["build", "history", "prune", "push"],
     },
     Noun {
         name: "network",
@@ -461,12 +482,12 @@ const TO_COME: &[&str] = &[
     "history",
     "kube",
     "manifest",
+    "network",
     "mount",
     "node",
     "plugin",
     "pod",
     "push",
-    "save",
     "scout",
     "search",
     "secret",
@@ -476,8 +497,6 @@ const TO_COME: &[&str] = &[
     "swarm",
     "top",
     "trust",
-    "umount",
-    "unshare",
     "update",
 ];
 

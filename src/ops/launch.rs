@@ -379,15 +379,7 @@ fn bundle(
     let path = store.container_path(&record.id);
     let tree = tree::tree(store, record)?;
     write_files(record, network, &path)?;
-    let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
-        .iter()
-        .map(|name| {
-            (
-                path.join(name).display().to_string(),
-                format!("/etc/{name}"),
-            )
-        })
-        .collect();
+    let files = tree::files(store, record);
     let root = path.join("root");
     let spec = plan::spec(
         record,
