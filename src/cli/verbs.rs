@@ -322,6 +322,19 @@ pub static VERBS: &[Verb] = &[
             "--scope",
         ],
     ),
+    to_come(
+        verb::<network::Connect>(
+            "network connect",
+            "[OPTIONS] NETWORK CONTAINER",
+            Group::Noun,
+        ),
+        &["--driver-opt", "--gw-priority", "--link", "--link-local-ip"],
+    ),
+    verb::<network::Disconnect>(
+        "network disconnect",
+        "[OPTIONS] NETWORK CONTAINER",
+        Group::Noun,
+    ),
     verb::<network::Ls>("network ls", "[OPTIONS]", Group::Noun),
     verb::<network::Inspect>(
         "network inspect",
@@ -426,14 +439,16 @@ pub static NOUNS: &[Noun] = &[
         name: "network",
         about: "Work with networks",
         verbs: &[
+            (&["connect"], "network connect"),
             (&["create"], "network create"),
+            (&["disconnect"], "network disconnect"),
             (&["exists"], "network exists"),
             (&["inspect"], "network inspect"),
             (&["ls", "list"], "network ls"),
             (&["prune"], "network prune"),
             (&["rm", "remove"], "network rm"),
         ],
-        to_come: &["connect", "disconnect", "reload", "stats", "update"],
+        to_come: &["reload", "stats", "update"],
     },
     Noun {
         name: "volume",
