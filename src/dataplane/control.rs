@@ -14,7 +14,7 @@
 //! client → net   {"ask":"join","place":{…},"device":"eth1"}   one more network; then "link"
 //! client → net   {"ask":"leave","network":…}           the link goes as well
 //! client → net   {"ask":"rename","name":…}
-//! client → net   {"ask":"announce"}                    + another socket to serve, and its directory
+//! client → net   {"ask":"announce"}                    + another socket to serve, and its lock
 //! client → net   {"ask":"members","after":null}
 //! net → client   {"answer":"members","members":[…],"more":false}
 //! net → client   {"answer":"failed","error":{…}}       instead of any of them
@@ -322,8 +322,10 @@ impl Client {
             return Ok(());
         }
         let listener = listen(&directory).what(doing)?;
-        let descriptors = [listener.as_fd(), directory.as_fd()];
-        self.done(&Ask::Announce, &descriptors)
+        let announced = self.done(&Ask::Announce, &[listener.as_fd(), lock.as_fd()]);
+        // Not by closing: the net process has it open from now on.
+        drop(lock.unlock());
+        announced
     }
 
     /// Leaves for good, with its container: nobody has its addresses any more.
@@ -570,8 +572,8 @@ pub fn ready() -> io::Result<(Ready, Waiting)> {
 }
 
 impl Ready {
-    /// Tells how it went. A parent that has gone is no reason to stop.
-    pub fn tell(self, outcome: &Result<()>) {
+    /// Tells how it went: that it serves, and what it lacks. A parent that has gone is no reason to stop.
+    pub fn tell(self, outcome: &Result<Option<Error>>) {
         if let Ok(bytes) = serde_json::to_vec(outcome) {
             drop(File::from(self.0).write_all(&bytes));
         }
@@ -579,8 +581,9 @@ impl Ready {
 }
 
 impl Waiting {
-    /// Waits until the process serves. The caller has dropped its own [`Ready`].
-    pub fn wait(self) -> Result<()> {
+    /// Waits until the process serves, and returns what it lacks. The caller has
+    /// dropped its own [`Ready`].
+    pub fn wait(self) -> Result<Option<Error>> {
         let mut text = String::new();
         File::from(self.0)
             .read_to_string(&mut text)
@@ -588,6 +591,6 @@ impl Waiting {
         if text.is_empty() {
             return Err(Error::new("the net process ended before it was ready"));
         }
-        serde_json::from_str::<Result<()>>(&text)?
+        serde_json::from_str::<Result<Option<Error>>>(&text)?
     }
 }

@@ -463,20 +463,20 @@ impl Switch {
     }
 
     /// Serves another socket from now on: the directory of the one before was deleted.
+    /// In the new one we may touch nothing, so the socket stays there when we leave.
     fn announce(&mut self, descriptors: &[OwnedFd]) -> Result<Answer> {
-        let [listener, directory] = descriptors else {
-            return Err(Error::internal("a socket and its directory are announced"));
+        let [listener, lock] = descriptors else {
+            return Err(Error::internal("a socket and its lock are announced"));
         };
-        let doing = || "cannot serve another socket";
-        let (listener, directory) = (listener.try_clone()?, directory.try_clone()?);
-        let lock = open_lock(&directory).what(doing)?;
+        let listener = listener.try_clone()?;
         self.epoll
             .add(&listener, LISTENER, Interest::IN)
-            .what(doing)?;
+            .what(|| "cannot serve another socket")?;
         drop(self.epoll.remove(&self.listener));
         self.listening = Listening::Yes;
-        self.place = identity(&directory, SOCKET);
-        (self.listener, self.directory, self.lock) = (listener, directory, lock);
+        self.place = None;
+        self.lock = File::from(lock.try_clone()?);
+        self.listener = listener;
         Ok(Answer::Done)
     }
 
@@ -609,7 +609,7 @@ impl Switch {
                 v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
                 v6: plan.gateway6(),
                 mtu: plan.mtu,
-            });
+            })?;
         }
         self.register.write().insert(
             plan.id.clone(),
@@ -664,6 +664,11 @@ impl Switch {
                 Kind::Conflict,
                 format!("container \"{owner}\" has its address"),
             ));
+        }
+        if endpoint.host_loopback {
+            for ip in addresses(&endpoint) {
+                self.uplink.allow_loopback(ip);
+            }
         }
         let name = name.clone();
         on.members.insert(id.clone(), Seated { name, endpoint });

@@ -29,7 +29,9 @@ use crate::ops::{Session, attach, inspect, state};
 use crate::process::frames::{self, Hello};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
-use crate::spec::network::{Attachment, DEFAULT, Endpoint, Network, Pool, check_network_name};
+use crate::spec::network::{
+    Attachment, DEFAULT, Endpoint, Network, Outlook, Pool, check_network_name,
+};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 use crate::store::atomic::random_bytes;
@@ -284,7 +286,11 @@ pub fn find(session: &Session, text: &str) -> Result<Network> {
 
 /// Returns the networks that a container is to join, with all that has to be known of them.
 pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
-    let one = |place: Attachment| {
+    let one = |mut place: Attachment| {
+        place.outlook = Outlook {
+            servers: record.dns.clone(),
+            links: BTreeMap::new(),
+        };
         Ok(Wanted {
             plan: plan(session, &place.network)?,
             place,
