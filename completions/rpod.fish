@@ -52,6 +52,7 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "mount" -d 'Mount containe
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "umount" -d 'End the mounts of containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull images from their registries'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "search" -d 'Search registries for images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "tag" -d 'Give an image another name'
@@ -270,6 +271,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand pull" -s a -l all-tags -d 'Pul
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l limit -d 'Show at most so many' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l list-tags -d 'List the tags of the repository TERM'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s f -l filter -d 'Show those that fit (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand images" -l format -d 'Show as a Go template says, or as table or json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s a -l all -d 'docker\'s; rpod keeps no images between the steps of a build'

@@ -14,7 +14,7 @@ use crate::cli::render::terminal;
 use crate::cli::{
     attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
     inspect, kill, load, login, logout, logs, mount, network, pause, port, ps, pull, rename,
-    restart, rm, rmi, run, save, start, stop, tag, unshare, version, volume, wait,
+    restart, rm, rmi, run, save, search, start, stop, tag, unshare, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -263,6 +263,10 @@ pub static VERBS: &[Verb] = &[
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
+        verb::<search::Args>("search", "[OPTIONS] TERM", Group::Images),
+        &["--compatible"],
+    ),
+    to_come(
         verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
         &["--tree"],
     ),
@@ -504,7 +508,6 @@ const TO_COME: &[&str] = &[
     "pod",
     "push",
     "scout",
-    "search",
     "secret",
     "service",
     "stack",
