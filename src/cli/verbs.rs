@@ -12,9 +12,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
-    inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart, rm, rmi, run,
-    start, stop, tag, version, volume, wait,
+    attach, commit, completion, cp, create, diff, exec, export, failure, history, image, images,
+    import, info, inspect, kill, load, login, logout, logs, pause, port, prune, ps, pull, rename,
+    restart, rm, rmi, run, start, stop, system, tag, untag, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -253,15 +253,14 @@ pub static VERBS: &[Verb] = &[
     verb::<export::Args>("export", "[OPTIONS] CONTAINER", Group::Containers),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
-    to_come(
-        verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
-        &["--tree"],
-    ),
+    verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
+    verb::<history::Args>("history", "[OPTIONS] IMAGE", Group::Images),
     to_come(
         verb::<rmi::Args>("rmi", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
-        &["--no-prune", "--platform", "--all", "-a"],
+        &["--platform"],
     ),
     verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
+    verb::<untag::Args>("untag", "IMAGE [NAME[:TAG]...]", Group::Images),
     to_come(
         verb::<load::Args>("load", "[OPTIONS]", Group::Images),
         &["--platform"],
@@ -287,6 +286,15 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] CONTAINER [CONTAINER...]",
         Group::Noun,
     ),
+    verb::<prune::Container>("container prune", "[OPTIONS]", Group::Noun),
+    verb::<image::Exists>("image exists", "IMAGE", Group::Noun),
+    verb::<prune::Image>("image prune", "[OPTIONS]", Group::Noun),
+    to_come(
+        verb::<image::Tree>("image tree", "IMAGE", Group::Noun),
+        &["--whatrequires"],
+    ),
+    verb::<system::Df>("system df", "[OPTIONS]", Group::Noun),
+    verb::<prune::System>("system prune", "[OPTIONS]", Group::Noun),
     verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
     verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
@@ -350,6 +358,7 @@ pub static NOUNS: &[Noun] = &[
             (&["ls", "list", "ps"], "ps"),
             (&["pause"], "pause"),
             (&["port"], "port"),
+            (&["prune"], "container prune"),
             (&["rename"], "rename"),
             (&["restart"], "restart"),
             (&["rm", "remove"], "rm"),
@@ -359,22 +368,27 @@ pub static NOUNS: &[Noun] = &[
             (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
-        to_come: &["prune", "stats", "top", "update"],
+        to_come: &["stats", "top", "update"],
     },
     Noun {
         name: "image",
         about: "Work with images",
         verbs: &[
             (&["diff"], "image diff"),
+            (&["exists"], "image exists"),
+            (&["history"], "history"),
             (&["import"], "import"),
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
+            (&["prune"], "image prune"),
             (&["pull"], "pull"),
             (&["rm", "remove"], "rmi"),
             (&["tag"], "tag"),
+            (&["tree"], "image tree"),
+            (&["untag"], "untag"),
         ],
-        to_come: &["build", "history", "prune", "push", "save"],
+        to_come: &["build", "push", "save"],
     },
     Noun {
         name: "volume",
@@ -391,11 +405,13 @@ pub static NOUNS: &[Noun] = &[
     Noun {
         name: "system",
         about: "Look at rpod and this machine",
-        verbs: &[(&["info"], "info")],
+        verbs: &[
+            (&["df"], "system df"),
+            (&["info"], "info"),
+            (&["prune"], "system prune"),
+        ],
         to_come: &[
-            "df",
             "events",
-            "prune",
             "dial-stdio",
             "check",
             "service",
@@ -420,7 +436,6 @@ const TO_COME: &[&str] = &[
     "events",
     "generate",
     "healthcheck",
-    "history",
     "kube",
     "manifest",
     "mount",

@@ -26,6 +26,7 @@ pub mod containers;
 pub mod gc;
 pub mod images;
 pub mod layers;
+pub mod summaries;
 pub mod volumes;
 
 use std::fs;
