@@ -162,12 +162,12 @@ fn whiteouts_hide_what_is_below() {
 fn with_three() -> Sandbox {
     let rpod = Sandbox::new();
     let own = |text: &str| Layer::new().file("own", text);
-    let made = |created: &str, image: Image| image.config("created", created.into());
+    let made = |created: &str, image: Image| image.beside("created", created.into());
     let base = Image::new("base:1").layer(busybox_layer());
     let upper = Image::new("registry.example/team/upper:2")
         .layer(busybox_layer())
         .layer(own("four"))
-        .config("config", serde_json::json!({ "Labels": { "tier": "web" } }));
+        .config("Labels", serde_json::json!({ "tier": "web" }));
     let other = Image::new("other").layer(own("another"));
     for (name, image) in [
         ("base", made("2020-01-01T00:00:00Z", base)),
@@ -255,7 +255,7 @@ fn history_has_dockers_columns_and_its_0b() {
     ]);
     let image = Image::new("old")
         .layer(Layer::new().file("app.js", vec![b'x'; 2500]))
-        .config("history", steps);
+        .beside("history", steps);
     rpod.load(&rpod.write("old.tar", image.docker_archive()));
     let shown = rpod.run(&["history", "old"]).success().stdout();
     let lines: Vec<_> = shown.lines().collect();
