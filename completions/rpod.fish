@@ -32,7 +32,7 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "run" -d 'Create a contain
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "exec" -d 'Run another program in a running container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "ps" -d 'List containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "logs" -d 'Print what a container wrote'
-complete -c rpod -n "__fish_rpod_needs_command" -f -a "inspect" -d 'Show everything known of containers, images and volumes'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "inspect" -d 'Show everything known of containers, images, volumes and networks'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "create" -d 'Create a container from an image and leave it to be started'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "start" -d 'Start containers, with their files as they were'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
@@ -48,22 +48,25 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "unpause" -d 'Let all proc
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "diff" -d 'Show what a container has changed, or an image\'s last layer'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "commit" -d 'Make an image of what a container is now'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "export" -d 'Write a container\'s files as a tar'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "umount" -d 'End the mounts of containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull images from their registries'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
-complete -c rpod -n "__fish_rpod_needs_command" -f -a "history" -d 'Show how an image was made'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "tag" -d 'Give an image another name'
-complete -c rpod -n "__fish_rpod_needs_command" -f -a "untag" -d 'Take names from an image, which stays'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "save" -d 'Write images as an archive'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "import" -d 'Make an image of a tar of files'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "unshare" -d 'Run a program, or your shell, in your own user namespace'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "info" -d 'Show what rpod found on this machine'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "version" -d 'Show the version of rpod'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "container" -d 'Work with containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "image" -d 'Work with images'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "network" -d 'Work with networks'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "volume" -d 'Work with volumes'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "system" -d 'Look at rpod and this machine'
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s a -l attach -d 'Attach to stdin, stdout or stderr (can be repeated)' -r
@@ -83,7 +86,11 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -s p -l publish -d 'Publi
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip -d 'Have this IPv4 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip6 -d 'Have this IPv6 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l mac-address -d 'Have this link address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -143,7 +150,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand logs" -s f -l follow -d 'Go on
 complete -c rpod -n "__fish_rpod_using_subcommand logs" -s t -l timestamps -d 'Print the time of each line'
 complete -c rpod -n "__fish_rpod_using_subcommand logs" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
-complete -c rpod -n "__fish_rpod_using_subcommand inspect" -l type -d 'Look only for a container, image or volume' -r
+complete -c rpod -n "__fish_rpod_using_subcommand inspect" -l type -d 'Look only for a container, image, volume or network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand inspect" -s s -l size -d 'Measure how much a container has written'
 complete -c rpod -n "__fish_rpod_using_subcommand inspect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s a -l attach -d 'docker\'s; what is attached is decided at the start' -r
@@ -160,7 +167,11 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -s p -l publish -d 'Pu
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip -d 'Have this IPv4 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip6 -d 'Have this IPv6 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l mac-address -d 'Have this link address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -237,6 +248,12 @@ complete -c rpod -n "__fish_rpod_using_subcommand commit" -l squash -d 'Make one
 complete -c rpod -n "__fish_rpod_using_subcommand commit" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand export" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -s a -l all -d 'Mount every container'
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand port" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l platform -d 'Take the image of this platform' -r
@@ -257,24 +274,20 @@ complete -c rpod -n "__fish_rpod_using_subcommand images" -s a -l all -d 'docker
 complete -c rpod -n "__fish_rpod_using_subcommand images" -l digests -d 'Show digests'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s q -l quiet -d 'Show only ids'
-complete -c rpod -n "__fish_rpod_using_subcommand images" -l tree -d 'Show each with all its names, its platform and the bytes it takes'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand history" -l format -d 'Show as a Go template says, or as table or json' -r
-complete -c rpod -n "__fish_rpod_using_subcommand history" -s H -l human -d 'Show sizes and times for people; =false shows bytes and moments' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand history" -l no-trunc -d 'Cut nothing off'
-complete -c rpod -n "__fish_rpod_using_subcommand history" -s q -l quiet -d 'Show only ids'
-complete -c rpod -n "__fish_rpod_using_subcommand history" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
-complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s i -l ignore -d 'Take it for no error that one is not there'
-complete -c rpod -n "__fish_rpod_using_subcommand rmi" -l no-prune -d 'Keep untagged parents; rpod never removes them'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand tag" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand untag" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand load" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s q -l quiet -d 'Say nothing while loading'
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -l format -d 'Write docker-archive, oci-archive, docker-dir or oci-dir' -r
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand save" -l platform -d 'Take only images for this platform: linux/arm64' -r
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s m -l multi-image-archive -d 'Take several images, as always'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s q -l quiet -d 'Say nothing while saving'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand login" -s u -l username -d 'User\'s name' -r
 complete -c rpod -n "__fish_rpod_using_subcommand login" -s p -l password -d 'Password; others on this machine can see it' -r
 complete -c rpod -n "__fish_rpod_using_subcommand login" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
@@ -292,36 +305,39 @@ complete -c rpod -n "__fish_rpod_using_subcommand import" -s m -l message -d 'Sa
 complete -c rpod -n "__fish_rpod_using_subcommand import" -l platform -d 'Say that it is for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand unshare" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand info" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand info" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand completion" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "diff" -d 'Show what a container has changed'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "exec" -d 'Run another program in a running container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "inspect" -d 'Show everything known of containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "kill" -d 'Send a signal to containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "logs" -d 'Print what a container wrote'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "ls" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "list" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "ps" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "port" -d 'List the published ports of a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "rename" -d 'Rename a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "rm" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "remove" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "run" -d 'Create a container from an image and start it'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port prune rename restart rm remove run start stop unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "diff" -d 'Show what a container has changed'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "exec" -d 'Run another program in a running container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "inspect" -d 'Show everything known of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "kill" -d 'Send a signal to containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "logs" -d 'Print what a container wrote'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ls" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "list" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ps" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "port" -d 'List the published ports of a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rename" -d 'Rename a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rm" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "remove" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "run" -d 'Create a container from an image and start it'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unmount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "umount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
@@ -355,7 +371,11 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Have this IPv4 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'Have this IPv6 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Have this link address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -440,11 +460,11 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Show only ids'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Show how much each has written'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount every container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l timeout -d 'Give them so many seconds to stop; -1 waits without end' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Ask them to stop with this signal' -r
@@ -472,7 +492,11 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network: bridge, host, none or container:NAME' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Have this IPv4 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'Have this IPv6 address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Have this link address on its network' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -515,32 +539,30 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Give them so many seconds; -1 waits without end' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Ask with this signal' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "diff" -d 'Show what an image\'s last layer changes'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "exists" -d 'Say by the exit status whether there is such an image'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "history" -d 'Show how an image was made'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "import" -d 'Make an image of a tar of files'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "inspect" -d 'Show everything known of images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "load" -d 'Load images from an archive or an OCI layout'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "ls" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "list" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "prune" -d 'Remove images that nothing names'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "pull" -d 'Pull images from their registries'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "rm" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "remove" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "tag" -d 'Give an image another name'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "tree" -d 'Show an image\'s layers as a tree'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff exists history import inspect load ls list prune pull rm remove tag tree untag" -f -a "untag" -d 'Take names from an image, which stays'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "diff" -d 'Show what an image\'s last layer changes'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "import" -d 'Make an image of a tar of files'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "inspect" -d 'Show everything known of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "ls" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "list" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "mount" -d 'Mount images inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "pull" -d 'Pull images from their registries'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "rm" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "remove" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "save" -d 'Write images as an archive'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "unmount" -d 'End the mounts of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "umount" -d 'End the mounts of images'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Print as json instead of lines' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Show as a Go template says, or as table or json' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Show sizes and times for people; =false shows bytes and moments' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -l no-trunc -d 'Cut nothing off'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -s q -l quiet -d 'Show only ids'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s m -l message -d 'Say what it is and why' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -l platform -d 'Say that it is for this platform: linux/arm64' -r
@@ -549,6 +571,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Say nothing while loading'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show those that fit (can be repeated)' -r
@@ -557,7 +580,6 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show only ids'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l tree -d 'Show each with all its names, its platform and the bytes it takes'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s f -l filter -d 'Show those that fit (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l format -d 'Show as a Go template says, or as table or json' -r
@@ -565,12 +587,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l tree -d 'Show each with all its names, its platform and the bytes it takes'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all that no container is made from'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount every image'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often more something that failed is tried' -r
@@ -584,19 +604,63 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Take it for no error that one is not there'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -l no-prune -d 'Keep untagged parents; rpod never removes them'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'Take it for no error that one is not there'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -l no-prune -d 'Keep untagged parents; rpod never removes them'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'Write docker-archive, oci-archive, docker-dir or oci-dir' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l platform -d 'Take only images for this platform: linux/arm64' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Take several images, as always'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say nothing while saving'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from untag" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every image that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount every image that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "create" -d 'Create a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "exists" -d 'Say by the exit status whether there is a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "ls" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "list" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "prune" -d 'Remove every network that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "rm" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "remove" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s d -l driver -d 'Take this driver; there is one, bridge' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l subnet -d 'Have these addresses, as ADDRESS/BITS (one of each version of IP)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l gateway -d 'Have this address of its own (one for each subnet)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l ip-range -d 'Give containers addresses of this range (one for each subnet)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l aux-address -d 'Give this address to no container unasked (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l label -d 'Set a label (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s o -l opt -d 'Set an option; there is one, mtu (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l ipv6 -d 'Have IPv6 addresses as well'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l internal -d 'Have no way out'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l attachable -d 'docker\'s; every container can join every network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l ignore -d 'Take it for no error that there is one of that name'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from ls" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from list" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from list" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from list" -l no-trunc -d 'Show whole ids'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from rm" -s f -l force -d 'Take it for no error that one is not there'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "create" -d 'Create a volume'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of volumes'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "ls" -d 'List volumes'
@@ -627,16 +691,6 @@ complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from df info prune" -f -a "df" -d 'Show what the store takes on the disk'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from df info prune" -f -a "info" -d 'Show what rpod found on this machine'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from df info prune" -f -a "prune" -d 'Remove all that is not used'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Show as a Go template says, or as table or json' -r
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from info" -f -a "info" -d 'Show what rpod found on this machine'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove also images with names that no container is made from'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove anonymous volumes that no container uses as well'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'

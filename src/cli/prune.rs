@@ -99,6 +99,13 @@ impl Act for System {
         let containers = ops::prune::containers(&session, &filters)?;
         let mut out = block("Deleted Containers:", &containers.names);
         let mut bytes = containers.bytes;
+        // How old a network is says nothing, so with a moment asked for none goes.
+        if !filters.iter().any(|(key, _)| key == "until") {
+            out += &block(
+                "Deleted Networks:",
+                &ops::network::prune(&session, &filters)?,
+            );
+        }
         if self.volumes {
             let volumes = ops::volume::prune(&session, false, &filters)?;
             out += &block("Deleted Volumes:", &volumes.names);
@@ -113,7 +120,9 @@ impl Act for System {
 
 impl System {
     fn warning(&self) -> String {
-        let mut text = String::from("This will remove:\n  - all stopped containers\n");
+        let mut text = String::from(
+            "This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n",
+        );
         if self.volumes {
             text += "  - all anonymous volumes not used by at least one container\n";
         }

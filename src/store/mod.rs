@@ -6,7 +6,9 @@
 //!   layers/<map>/<diff-id>/     a layer unpacked under one id map: tree/, layer.json
 //!   containers/<id>/            container.json · state.json · config.json · upper/ work/ · log · lock · paused
 //!   names/<name> → <id>         a symbolic link: a name is taken or it is not
+//!   networks/<name>.json        what `network create` made
 //!   volumes/<name>/             volume.json, _data/
+//!   mounts/<image-id>/          where an image is mounted, inside `rpod unshare`
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
 //!   tmp/                        everything unfinished, and what waits to be deleted
@@ -26,6 +28,7 @@ pub mod containers;
 pub mod gc;
 pub mod images;
 pub mod layers;
+pub mod networks;
 pub mod summaries;
 pub mod volumes;
 
@@ -88,6 +91,7 @@ impl Store {
             "layers",
             "containers",
             "names",
+            "networks",
             "volumes",
             "partial",
             "tmp",

@@ -193,12 +193,17 @@ fn system_prune_takes_all_that_is_not_used() {
         "true",
     ])
     .success();
+    rpod.run(&["network", "create", "idle"]).success();
     let partial = "c".repeat(64);
     std::fs::write(rpod.store().join("partial").join(&partial), "half").unwrap();
     let young = rpod.run(&["container", "prune", "-f", "--filter", "until=1h"]);
     young.success().stdout_is("Total reclaimed space: 0B\n");
     let pruned = rpod.run(&["system", "prune", "-f"]).success().stdout();
     assert!(pruned.starts_with("Deleted Containers:\n"), "{pruned}");
+    assert!(
+        pruned.contains("\n\nDeleted Networks:\nidle\n\n"),
+        "{pruned}"
+    );
     assert!(
         !pruned.contains("Deleted Images:") && !pruned.contains(&partial),
         "{pruned}"

@@ -7,6 +7,7 @@
 //! a reader that has gone ends rpod quietly.
 
 pub mod list;
+pub mod output;
 pub mod ports;
 pub mod progress;
 pub mod prompt;
