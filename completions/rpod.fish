@@ -52,6 +52,7 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "mount" -d 'Mount containe
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "umount" -d 'End the mounts of containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull images from their registries'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "search" -d 'Search registries for images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "history" -d 'Show how an image was made'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
@@ -270,6 +271,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand pull" -s a -l all-tags -d 'Pul
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l limit -d 'Show at most so many' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l list-tags -d 'List the tags of the repository TERM'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s f -l filter -d 'Show those that fit (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand images" -l format -d 'Show as a Go template says, or as table or json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s a -l all -d 'docker\'s; rpod keeps no images between the steps of a build'
@@ -664,14 +676,21 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from untag" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "create" -d 'Create a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "exists" -d 'Say by the exit status whether there is a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "ls" -d 'List networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "list" -d 'List networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "prune" -d 'Remove every network that no container uses'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "rm" -d 'Remove networks that no container uses'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "remove" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "connect" -d 'Connect a container to a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "create" -d 'Create a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "disconnect" -d 'Disconnect a container from a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "exists" -d 'Say by the exit status whether there is a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "ls" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "list" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "prune" -d 'Remove every network that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "rm" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "remove" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip -d 'Have this IPv4 address there' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip6 -d 'Have this IPv6 address there' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l mac-address -d 'Have this link address there' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l alias -d 'Be known by this name there (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s d -l driver -d 'Take this driver; there is one, bridge' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l subnet -d 'Have these addresses, as ADDRESS/BITS (one of each version of IP)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l gateway -d 'Have this address of its own (one for each subnet)' -r
@@ -684,6 +703,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l attachable -d 'docker\'s; every container can join every network'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l ignore -d 'Take it for no error that there is one of that name'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from disconnect" -s f -l force -d 'Do it also where the container\'s monitor is gone'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from disconnect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'

@@ -14,8 +14,8 @@ use crate::cli::render::terminal;
 use crate::cli::{
     attach, commit, completion, cp, create, diff, exec, export, failure, history, image, images,
     import, info, inspect, kill, load, login, logout, logs, mount, network, pause, port, prune, ps,
-    pull, rename, restart, rm, rmi, run, save, start, stop, system, tag, unshare, untag, version,
-    volume, wait,
+    pull, rename, restart, rm, rmi, run, save, search, start, stop, system, tag, unshare, untag,
+    version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -263,6 +263,10 @@ pub static VERBS: &[Verb] = &[
     ),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
+    to_come(
+        verb::<search::Args>("search", "[OPTIONS] TERM", Group::Images),
+        &["--compatible"],
+    ),
     verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
     verb::<history::Args>("history", "[OPTIONS] IMAGE", Group::Images),
     to_come(
@@ -330,6 +334,19 @@ pub static VERBS: &[Verb] = &[
             "--route",
             "--scope",
         ],
+    ),
+    to_come(
+        verb::<network::Connect>(
+            "network connect",
+            "[OPTIONS] NETWORK CONTAINER",
+            Group::Noun,
+        ),
+        &["--driver-opt", "--gw-priority", "--link", "--link-local-ip"],
+    ),
+    verb::<network::Disconnect>(
+        "network disconnect",
+        "[OPTIONS] NETWORK CONTAINER",
+        Group::Noun,
     ),
     verb::<network::Ls>("network ls", "[OPTIONS]", Group::Noun),
     verb::<network::Inspect>(
@@ -441,14 +458,16 @@ pub static NOUNS: &[Noun] = &[
         name: "network",
         about: "Work with networks",
         verbs: &[
+            (&["connect"], "network connect"),
             (&["create"], "network create"),
+            (&["disconnect"], "network disconnect"),
             (&["exists"], "network exists"),
             (&["inspect"], "network inspect"),
             (&["ls", "list"], "network ls"),
             (&["prune"], "network prune"),
             (&["rm", "remove"], "network rm"),
         ],
-        to_come: &["connect", "disconnect", "reload", "stats", "update"],
+        to_come: &["reload", "stats", "update"],
     },
     Noun {
         name: "volume",
@@ -505,7 +524,6 @@ const TO_COME: &[&str] = &[
     "pod",
     "push",
     "scout",
-    "search",
     "secret",
     "service",
     "stack",

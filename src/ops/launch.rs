@@ -39,7 +39,7 @@ use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::ContainerName;
-use crate::spec::network::Endpoint;
+use crate::spec::network::{DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::store::Store;
 use crate::sys::process;
@@ -432,9 +432,13 @@ fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
         extra: &record.hosts,
         gateway,
     };
+    let names = endpoints.iter().any(|place| place.network != DEFAULT);
+    let server = endpoints.first().map(|first| first.v4.gateway.into());
     let resolver = Resolver {
         machine: &machine_resolv,
-        gateway: endpoints.first().map(|first| first.v4.gateway.into()),
+        // Where there are no names to know, servers of its own are asked directly.
+        gateway: server.filter(|_| names || record.dns.is_empty()),
+        names,
         shared,
         servers: &record.dns,
         search: &record.dns_search,

@@ -75,6 +75,8 @@ mod rude_registries;
 mod run;
 /// Images as archives, there and back: `save`, and what others read and write.
 mod save;
+/// What registries have under a word: `search`.
+mod search;
 /// `inspect`, and `--format` everywhere.
 mod templates;
 /// The own namespace and what is mounted there: `unshare`, `mount`, `umount`, `image mount`.
