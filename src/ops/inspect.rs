@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::{Session, network, ps, state};
+use crate::process::identity::Identity;
 use crate::spec::container::{NetworkMode, Record, State, Status};
 use crate::spec::digest::Digest;
 use crate::spec::id::ContainerId;
@@ -17,7 +18,8 @@ use crate::spec::mount::{Mount, Source};
 use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::spec::time::Time;
-use crate::store::images::{DOCUMENT_LIMIT, Entry};
+use crate::store::images::{DOCUMENT_LIMIT, Entry, Image};
+use crate::store::summaries::Summary;
 use crate::store::volumes::Volume;
 
 /// What a name is looked up as.
@@ -199,7 +201,7 @@ fn host_config(record: &Record) -> Value {
     let more = json!({
         "IpcMode": if record.namespaces.host_ipc { "host" } else { "private" },
         "Cgroup": "",
-        "Links": null,
+        "Links": list_or_null(&links_on(record, |network| network == DEFAULT, true)),
         "OomScoreAdj": 0,
         "PidMode": mode(record.namespaces.host_pid),
         "Privileged": record.privileged,
@@ -337,6 +339,21 @@ fn network_settings(record: &Record, state: &State) -> Value {
     out
 }
 
+/// The links of a container that is on such a network; docker's older form has the
+/// names of both, as paths.
+fn links_on(record: &Record, fits: impl Fn(&str) -> bool, older: bool) -> Vec<String> {
+    if !record.attachments().iter().any(|a| fits(&a.network)) {
+        return Vec::new();
+    }
+    let links = record.links.iter();
+    links
+        .map(|l| match older {
+            true => format!("/{}:/{}/{}", l.name, record.name, l.alias),
+            false => format!("{}:{}", l.name, l.alias),
+        })
+        .collect()
+}
+
 /// docker's entry of a place on a network.
 fn place(record: &Record, asked: &Attachment, endpoint: Option<&Endpoint>) -> Value {
     let mut config = Map::new();
@@ -351,7 +368,7 @@ fn place(record: &Record, asked: &Attachment, endpoint: Option<&Endpoint>) -> Va
     names.push(record.id.short().to_owned());
     let mut out = json!({
         "IPAMConfig": if config.is_empty() { Value::Null } else { config.into() },
-        "Links": null,
+        "Links": list_or_null(&links_on(record, |_| asked.network != DEFAULT, false)),
         "Aliases": list_or_null(&asked.aliases),
         "DriverOpts": null,
         "GwPriority": 0,
@@ -446,23 +463,19 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
             continue;
         };
-        digests.push(format!("{}@{}", name.familiar_name(), other.digest));
+        let digest = other.pulled_digest();
+        digests.push(format!("{}@{digest}", name.familiar_name()));
         if name.tag.is_some() {
             tags.push(name.familiar());
         }
     }
     digests.sort();
     digests.dedup();
-    let size: u64 = found
-        .layers
-        .iter()
-        .map(|l| {
-            session
-                .store
-                .layer_info(&l.diff_id)
-                .map_or(l.size, |i| i.size)
-        })
-        .sum();
+    let summaries = session.store.summaries(std::slice::from_ref(entry));
+    let size = summaries.get(&entry.digest).map_or(0, Summary::size);
+    let tagged = entry
+        .tagged_at()
+        .map_or(json!(Time::zero_text()), |t| json!(t));
     let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
     let layers: Vec<&Digest> = found.layers.iter().map(|l| &l.diff_id).collect();
     let mut out = json!({
@@ -478,9 +491,9 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         "Architecture": text("architecture"),
         "Os": text("os"),
         "Size": size,
-        "GraphDriver": { "Name": "overlay", "Data": null },
+        "GraphDriver": graph_driver(session, &found),
         "RootFS": { "Type": "layers", "Layers": layers },
-        "Metadata": { "LastTagTime": Time::zero_text() },
+        "Metadata": { "LastTagTime": tagged },
         "Descriptor": {
             "mediaType": entry.media_type,
             "digest": entry.digest,
@@ -491,6 +504,29 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         out["Variant"] = variant.clone();
     }
     Ok(out)
+}
+
+/// Where the files are: the uppermost layer, and those below it.
+fn graph_driver(session: &Session, image: &Image) -> Value {
+    let Ok(identity) = Identity::of(&session.host) else {
+        return json!({ "Name": "overlay", "Data": null });
+    };
+    let map = identity.map.name();
+    let trees: Vec<String> = image
+        .layers
+        .iter()
+        .rev()
+        .map(|layer| session.store.layer_tree(&map, &layer.diff_id))
+        .map(|tree| tree.to_string_lossy().into_owned())
+        .collect();
+    let mut data = Map::new();
+    if let Some((upper, lower)) = trees.split_first() {
+        data.insert("UpperDir".to_owned(), json!(upper));
+        if !lower.is_empty() {
+            data.insert("LowerDir".to_owned(), json!(lower.join(":")));
+        }
+    }
+    json!({ "Name": "overlay", "Data": data })
 }
 
 fn last_comment(document: &Value) -> &str {
