@@ -61,6 +61,8 @@ mod names;
 mod names_and_flags;
 /// Which network a container is on and whom it reaches.
 mod network;
+/// What containers reach outside: other machines and this one.
+mod outbound;
 /// Containers that stand still: `pause`, `unpause`.
 mod pause;
 /// Published ports.
