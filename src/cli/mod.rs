@@ -33,6 +33,7 @@ mod logs;
 mod port;
 mod ps;
 mod pull;
+mod push;
 mod rename;
 mod render;
 mod restart;

@@ -13,8 +13,8 @@ use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
     attach, completion, cp, create, exec, failure, images, info, inspect, kill, load, login,
-    logout, logs, port, ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume,
-    wait,
+    logout, logs, port, ps, pull, push, rename, restart, rm, rmi, run, start, stop, tag, version,
+    volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -239,6 +239,22 @@ pub static VERBS: &[Verb] = &[
         &["--all-tags", "-a"],
     ),
     to_come(
+        verb::<push::Args>("push", "[OPTIONS] IMAGE [DESTINATION]", Group::Images),
+        &[
+            "--platform",
+            "--compress",
+            "--encrypt-layer",
+            "--encryption-key",
+            "--format",
+            "-f",
+            "--remove-signatures",
+            "--retry",
+            "--retry-delay",
+            "--sign-by",
+            "--sign-by-sigstore",
+        ],
+    ),
+    to_come(
         verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
         &["--tree"],
     ),
@@ -344,10 +360,11 @@ pub static NOUNS: &[Noun] = &[
             (&["load"], "load"),
             (&["ls", "list"], "images"),
             (&["pull"], "pull"),
+            (&["push"], "push"),
             (&["rm", "remove"], "rmi"),
             (&["tag"], "tag"),
         ],
-        to_come: &["build", "history", "import", "prune", "push", "save"],
+        to_come: &["build", "history", "import", "prune", "save"],
     },
     Noun {
         name: "volume",
@@ -406,7 +423,6 @@ const TO_COME: &[&str] = &[
     "pause",
     "plugin",
     "pod",
-    "push",
     "save",
     "scout",
     "search",

@@ -10,8 +10,10 @@ pub mod archive;
 #[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod assemble;
 pub mod builtin;
+pub mod compress;
 pub mod credentials;
 pub mod layer;
+pub mod push;
 pub mod registry;
 pub mod resolver;
 pub mod transfer;

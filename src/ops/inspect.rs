@@ -419,7 +419,11 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
             continue;
         };
-        digests.push(format!("{}@{}", name.familiar_name(), other.digest));
+        digests.push(format!(
+            "{}@{}",
+            name.familiar_name(),
+            other.pulled_digest()
+        ));
         if name.tag.is_some() {
             tags.push(name.familiar());
         }

@@ -23,6 +23,7 @@ pub mod logs;
 mod names;
 pub mod ps;
 pub mod pull;
+pub mod push;
 pub mod relay;
 pub mod rename;
 pub mod restart;

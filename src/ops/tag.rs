@@ -8,7 +8,7 @@
 use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, pull};
 use crate::spec::reference::Reference;
-use crate::store::images::{Entry, put};
+use crate::store::images::put;
 
 /// Gives the image `source` the name `target` as well.
 pub fn tag(session: &Session, source: &str, target: &str) -> Result<()> {
@@ -25,15 +25,7 @@ pub fn tag(session: &Session, source: &str, target: &str) -> Result<()> {
     let Some(found) = found else {
         return Err(no_such_image(source).what(what()));
     };
-    let mut entry = Entry::new(
-        &found.media_type,
-        found.digest.clone(),
-        found.size,
-        Some(&name),
-    );
-    if found.pulled_digest() != found.digest {
-        entry = entry.chosen_from(&found.pulled_digest());
-    }
+    let entry = found.renamed(&name);
     session
         .store
         .change_images(

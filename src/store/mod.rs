@@ -7,6 +7,7 @@
 //!   containers/<id>/            container.json · state.json · config.json · upper/ work/ · log · lock
 //!   names/<name> → <id>         a symbolic link: a name is taken or it is not
 //!   volumes/<name>/             volume.json, _data/
+//!   compressed/                 digests of layers as registries have them (`compressed`)
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
 //!   tmp/                        everything unfinished, and what waits to be deleted
@@ -22,6 +23,7 @@
 
 pub mod atomic;
 pub mod blobs;
+pub mod compressed;
 pub mod containers;
 pub mod images;
 pub mod layers;

@@ -59,6 +59,8 @@ mod network;
 mod ports;
 /// Images from registries, good and bad.
 mod pull;
+/// Images to registries, and the ways that break.
+mod push;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
 /// `inspect`, and `--format` everywhere.
