@@ -13,6 +13,7 @@ pub mod builtin;
 pub mod compress;
 pub mod credentials;
 pub mod layer;
+pub mod policy;
 pub mod push;
 pub mod registry;
 pub mod resolver;

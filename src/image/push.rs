@@ -85,6 +85,10 @@ pub struct Order {
     pub entry: Entry,
     /// What it is to be called.
     pub name: Reference,
+    /// The registry's host, where settings say that it is another than in the name.
+    pub host: String,
+    /// The repository there.
+    pub repository: String,
     /// How the registry is spoken to.
     pub access: Access,
     /// How layers leave.
@@ -111,8 +115,8 @@ pub fn push(store: &Store, orders: Vec<Order>, progress: Arc<dyn Progress>) -> R
         .build()
         .what(|| "cannot set up for the network")?;
     let engine = Arc::new(Engine {
-        registry: Registry::new(&first.name.registry, first.access.clone()),
-        repository: first.name.repository.clone(),
+        registry: Registry::new(&first.host, first.access.clone()),
+        repository: first.repository.clone(),
         elsewhere: elsewhere(store, &first.name)?,
         store: store.clone(),
         progress,
@@ -353,7 +357,7 @@ impl Engine {
 
     async fn layer(&self, cargo: &Cargo, step: Step) -> Result<Option<Form>> {
         let part = &cargo.part;
-        if part.elsewhere.is_some() && !self.store.has_blob(&part.digest) {
+        if !part.elsewhere.is_empty() && !self.store.has_blob(&part.digest) {
             self.progress.end(step, "Skipped foreign layer");
             return Ok(None);
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::push::{self, Order, Pushed, Wanted};
+use crate::image::registry::settings::Place;
 use crate::ops::access::Asked;
 use crate::ops::{Session, pull};
 use crate::progress::{Progress, Silent};
@@ -71,14 +72,18 @@ pub fn send(
     };
     let repository = format!("{}/{}", first.registry, first.repository);
     progress.line(&format!("The push refers to repository [{repository}]"));
-    let way = request
-        .asked
-        .way(&session.host, &first.registry, &first.repository);
+    let place = at(session, first).map_err(|error| error.what(what.clone()))?;
+    let mut asked = request.asked.clone();
+    asked.insecure |= place.insecure;
+    let mut way = asked.way(&session.host, &first.registry, &first.repository);
+    way.access.plain = place.plain;
     let orders = chosen
         .iter()
         .map(|(entry, name)| Order {
             entry: entry.clone(),
             name: name.clone(),
+            host: place.host.clone(),
+            repository: place.repository.clone(),
             access: way.access.clone(),
             wanted: request.wanted,
         })
@@ -91,6 +96,15 @@ pub fn send(
         done.push(Done { name, pushed });
     }
     Ok(done)
+}
+
+/// Returns where settings say that the registry of a name is; nothing is pushed to a mirror.
+fn at(session: &Session, name: &Reference) -> Result<Place> {
+    let places = pull::settings(session)?.places(name)?;
+    places
+        .into_iter()
+        .find(|place| !place.mirror)
+        .ok_or_else(|| Error::new("settings say of it that it has mirrors only"))
 }
 
 /// Writes the digest of what was pushed, for scripts.

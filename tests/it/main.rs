@@ -61,6 +61,8 @@ mod ports;
 mod pull;
 /// Images to registries, and the ways that break.
 mod push;
+/// What files say about registries: mirrors, short names, trust.
+mod registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
 /// `inspect`, and `--format` everywhere.
