@@ -14,15 +14,19 @@
 //! so that the way to a container's start is short.
 
 mod attach;
+mod commit;
 mod completion;
 mod cp;
 mod create;
+mod diff;
 mod door;
 mod exec;
+mod export;
 mod failure;
 mod flags;
 mod help;
 mod images;
+mod import;
 mod info;
 mod inspect;
 mod kill;
@@ -30,6 +34,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
+mod pause;
 mod port;
 mod ps;
 mod pull;

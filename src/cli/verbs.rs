@@ -12,9 +12,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, completion, cp, create, exec, failure, images, info, inspect, kill, load, login,
-    logout, logs, port, ps, pull, push, rename, restart, rm, rmi, run, start, stop, tag, version,
-    volume, wait,
+    attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
+    inspect, kill, load, login, logout, logs, pause, port, ps, pull, push, rename, restart, rm,
+    rmi, run, start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -233,6 +233,24 @@ pub static VERBS: &[Verb] = &[
         Group::Containers,
     ),
     verb::<rename::Args>("rename", "CONTAINER NEW_NAME", Group::Containers),
+    to_come(
+        verb::<pause::Args>("pause", "CONTAINER [CONTAINER...]", Group::Containers),
+        &["--all", "-a", "--filter", "-f", "--cidfile"],
+    ),
+    to_come(
+        verb::<pause::Unpause>("unpause", "CONTAINER [CONTAINER...]", Group::Containers),
+        &["--all", "-a", "--filter", "-f", "--cidfile"],
+    ),
+    verb::<diff::Args>("diff", "[OPTIONS] CONTAINER|IMAGE", Group::Containers),
+    to_come(
+        verb::<commit::Args>(
+            "commit",
+            "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
+            Group::Containers,
+        ),
+        &["--config", "--include-volumes"],
+    ),
+    verb::<export::Args>("export", "[OPTIONS] CONTAINER", Group::Containers),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
@@ -272,6 +290,11 @@ pub static VERBS: &[Verb] = &[
         verb::<logout::Args>("logout", "[OPTIONS] [REGISTRY]", Group::Images),
         &["--compat-auth-file"],
     ),
+    verb::<import::Args>(
+        "import",
+        "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
+        Group::Images,
+    ),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
     verb::<completion::Args>("completion", "bash|zsh|fish", Group::System),
@@ -280,6 +303,8 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] CONTAINER [CONTAINER...]",
         Group::Noun,
     ),
+    verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
+    verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     to_come(
         verb::<volume::Create>("volume create", "[OPTIONS] [NAME]", Group::Noun),
@@ -329,13 +354,17 @@ pub static NOUNS: &[Noun] = &[
         about: "Work with containers",
         verbs: &[
             (&["attach"], "attach"),
+            (&["commit"], "commit"),
             (&["cp"], "cp"),
             (&["create"], "create"),
+            (&["diff"], "container diff"),
             (&["exec"], "exec"),
+            (&["export"], "export"),
             (&["inspect"], "container inspect"),
             (&["kill"], "kill"),
             (&["logs"], "logs"),
             (&["ls", "list", "ps"], "ps"),
+            (&["pause"], "pause"),
             (&["port"], "port"),
             (&["rename"], "rename"),
             (&["restart"], "restart"),
@@ -343,16 +372,17 @@ pub static NOUNS: &[Noun] = &[
             (&["run"], "run"),
             (&["start"], "start"),
             (&["stop"], "stop"),
+            (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
-        to_come: &[
-            "commit", "diff", "export", "pause", "prune", "stats", "top", "unpause", "update",
-        ],
+        to_come: &["prune", "stats", "top", "update"],
     },
     Noun {
         name: "image",
         about: "Work with images",
         verbs: &[
+            (&["diff"], "image diff"),
+            (&["import"], "import"),
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
@@ -361,7 +391,7 @@ pub static NOUNS: &[Noun] = &[
             (&["rm", "remove"], "rmi"),
             (&["tag"], "tag"),
         ],
-        to_come: &["build", "history", "import", "prune", "save"],
+        to_come: &["build", "history", "prune", "save"],
     },
     Noun {
         name: "volume",
@@ -400,24 +430,19 @@ const TO_COME: &[&str] = &[
     "builder",
     "buildx",
     "checkpoint",
-    "commit",
     "compose",
     "config",
     "context",
-    "diff",
     "doctor",
     "events",
-    "export",
     "generate",
     "healthcheck",
     "history",
-    "import",
     "kube",
     "manifest",
     "mount",
     "network",
     "node",
-    "pause",
     "plugin",
     "pod",
     "save",
@@ -431,7 +456,6 @@ const TO_COME: &[&str] = &[
     "top",
     "trust",
     "umount",
-    "unpause",
     "unshare",
     "update",
 ];

@@ -7,11 +7,15 @@
 
 pub mod access;
 pub mod attach;
+pub mod commit;
 pub mod cp;
 pub mod create;
+pub mod diff;
 pub mod exec;
+pub mod export;
 pub mod filter;
 pub mod images;
+pub mod import;
 pub mod info;
 pub mod inspect;
 pub mod kill;
@@ -21,6 +25,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 mod names;
+pub mod pause;
 pub mod ps;
 pub mod pull;
 pub mod push;
