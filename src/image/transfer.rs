@@ -98,6 +98,7 @@ pub fn pull(
     orders: Vec<Order>,
     progress: &Arc<dyn Progress>,
 ) -> Result<Vec<Result<Fetched>>> {
+    let _lease = store.lease()?;
     let shared = Arc::new(Shared {
         store: store.clone(),
         id_map: id_map.clone(),

@@ -38,6 +38,7 @@ pub mod run;
 pub mod start;
 pub mod state;
 pub mod stop;
+mod sweep;
 pub mod tag;
 mod tree;
 pub mod volume;

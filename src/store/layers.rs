@@ -57,6 +57,15 @@ impl Store {
         })
     }
 
+    /// Returns the bytes of a layer's files under one id map.
+    pub fn layer_size(&self, id_map: &str, diff_id: &Digest) -> u64 {
+        let path = self.layer_path(id_map, diff_id).join("layer.json");
+        let info: Option<LayerInfo> = fs::read(path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        info.map_or(0, |info| info.size)
+    }
+
     /// Begins a layer: a directory with an empty `tree/` in it.
     pub fn stage_layer(&self) -> Result<Staged> {
         let staged = self.stage("layer")?;

@@ -25,6 +25,7 @@ pub mod atomic;
 pub mod blobs;
 pub mod compressed;
 pub mod containers;
+pub mod gc;
 pub mod images;
 pub mod layers;
 pub mod volumes;

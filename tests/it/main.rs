@@ -73,5 +73,7 @@ mod registries;
 mod run;
 /// `inspect`, and `--format` everywhere.
 mod templates;
+/// The store looks after itself: garbage, `system`, prunes.
+mod upkeep;
 /// Named volumes, directories of the host, and `--mount`.
 mod volumes;
