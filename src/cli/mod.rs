@@ -34,6 +34,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
+mod network;
 mod pause;
 mod port;
 mod ps;

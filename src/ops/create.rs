@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Config;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, names, pull, sweep};
+use crate::ops::{Session, names, network, pull, sweep};
 use crate::process::identity::Identity;
 use crate::runtime::{capabilities, program, rlimit};
 use crate::spec::container::{NetworkMode, Record, Request, State};
@@ -43,6 +43,9 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     let identity = Identity::of(&session.host)?;
     tell_what_is_lacking(session, &identity);
     check(&request)?;
+    for place in &request.networks {
+        network::find(session, &place.network)?;
+    }
     let platform = request.platform.as_deref().map(str::parse).transpose()?;
     let index = session.store.index_mark();
     let image = pull::ensure(session, &request.image, request.pull, platform)?;
@@ -161,9 +164,6 @@ fn check(request: &Request) -> Result<()> {
             "--rm and --restart contradict each other: a container that goes when it ends cannot be started again",
         ));
     }
-    if request.ip.is_some() {
-        return Err(Error::of(Kind::Usage, "rpod has no --ip yet"));
-    }
     let own_network = !matches!(request.network, None | Some(NetworkMode::Bridge));
     if own_network
         && matches!(request.network, Some(NetworkMode::Container(_)))
@@ -278,7 +278,7 @@ fn plan(
         publish,
         expose,
         network: request.network.unwrap_or(NetworkMode::Bridge),
-        ip: request.ip,
+        networks: request.networks,
         dns: request.dns,
         dns_search: request.dns_search,
         dns_options: request.dns_options,

@@ -25,6 +25,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 mod names;
+pub mod network;
 pub mod pause;
 pub mod ps;
 pub mod pull;

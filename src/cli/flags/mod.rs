@@ -9,6 +9,7 @@
 pub mod compression;
 pub mod container;
 pub mod filter;
+pub mod network;
 pub mod pairs;
 pub mod registry;
 
