@@ -13,8 +13,8 @@ use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
     attach, commit, completion, cp, create, diff, exec, export, failure, images, import, info,
-    inspect, kill, load, login, logout, logs, network, pause, port, ps, pull, push, rename, restart, rm,
-    rmi, run, start, stop, tag, version, volume, wait,
+    inspect, kill, load, login, logout, logs, network, pause, port, ps, pull, push, rename,
+    restart, rm, rmi, run, start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::dataplane::control::{self, Client, NetJob, Wanted};
-use crate::dataplane::register::Register;
 use crate::dataplane::publish::{self, PortsJob};
+use crate::dataplane::register::Register;
 use crate::dataplane::uplink::{self, Uplink};
 use crate::dataplane::{link, relay, switch};
 use crate::error::Result;
