@@ -7,6 +7,7 @@
 //! Always true: `userxattr` is always passed: without it the mount succeeds,
 //! but opaque directories cannot be recorded and renames give EIO.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::io;
@@ -47,7 +48,7 @@ pub fn mount_read_only(layers: &[PathBuf], target: &Path) -> Result<()> {
     let mut names = Names::default();
     // The kernel wants two; the same one twice is refused, so something empty is below.
     let mut options = names.lower(layers.iter().rev())?;
-    if layers.len() == 1 {
+    if names.0.len() == 1 {
         write!(options, ":{}", names.of(target)?)
             .map_err(|_| Error::internal("cannot write overlay options"))?;
     }
@@ -75,8 +76,12 @@ impl Names {
         Ok(name)
     }
 
+    /// Takes the highest first. An image may have a layer twice, and the kernel takes none
+    /// twice (ELOOP): what the lower of the two shows, the higher shows as well.
     fn lower<'a>(&mut self, layers: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
+        let mut seen = HashSet::new();
         let names = layers
+            .filter(|layer| seen.insert(*layer))
             .map(|layer| self.of(layer))
             .collect::<Result<Vec<String>>>()?;
         Ok(format!("lowerdir={}", names.join(":")))

@@ -69,6 +69,10 @@ mod pull;
 mod push;
 /// What files say about registries: mirrors, short names, trust.
 mod registries;
+/// Pulls that were broken off and begun again.
+mod resume;
+/// Registries which mean harm.
+mod rude_registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
 /// `inspect`, and `--format` everywhere.
