@@ -43,6 +43,7 @@ mod port;
 mod prune;
 mod ps;
 mod pull;
+mod push;
 mod rename;
 mod render;
 mod restart;

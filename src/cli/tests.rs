@@ -184,8 +184,8 @@ fn what_is_wrong_is_said_and_mended() {
             "! 1 rpod has no `network reload` yet | `rpod --help` lists the verbs there are",
         ),
         (
-            "image push x",
-            "! 1 rpod has no `image push` yet | `rpod --help` lists the verbs there are",
+            "system events",
+            "! 1 rpod has no `system events` yet | `rpod --help` lists the verbs there are",
         ),
         (
             "run --memory 1g x",
@@ -259,7 +259,7 @@ fn help_lists_what_works_and_fits_a_terminal() {
     for verb in ["run", "ps", "volume", "kubia"] {
         assert!(all.contains(verb), "{verb}");
     }
-    for later in ["build", "push", "compose"] {
+    for later in ["build", "scout", "compose"] {
         assert!(!all.contains(later), "{later}");
     }
     assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");

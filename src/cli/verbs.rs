@@ -14,8 +14,8 @@ use crate::cli::render::terminal;
 use crate::cli::{
     attach, commit, completion, cp, create, diff, exec, export, failure, history, image, images,
     import, info, inspect, kill, load, login, logout, logs, mount, network, pause, port, prune, ps,
-    pull, rename, restart, rm, rmi, run, save, search, start, stop, system, tag, unshare, untag,
-    version, volume, wait,
+    pull, push, rename, restart, rm, rmi, run, save, search, start, stop, system, tag, unshare,
+    untag, version, volume, wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -267,6 +267,22 @@ pub static VERBS: &[Verb] = &[
         verb::<search::Args>("search", "[OPTIONS] TERM", Group::Images),
         &["--compatible"],
     ),
+    to_come(
+        verb::<push::Args>("push", "[OPTIONS] IMAGE [DESTINATION]", Group::Images),
+        &[
+            "--platform",
+            "--compress",
+            "--encrypt-layer",
+            "--encryption-key",
+            "--format",
+            "-f",
+            "--remove-signatures",
+            "--retry",
+            "--retry-delay",
+            "--sign-by",
+            "--sign-by-sigstore",
+        ],
+    ),
     verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
     verb::<history::Args>("history", "[OPTIONS] IMAGE", Group::Images),
     to_come(
@@ -446,6 +462,7 @@ pub static NOUNS: &[Noun] = &[
             (&["mount"], "image mount"),
             (&["prune"], "image prune"),
             (&["pull"], "pull"),
+            (&["push"], "push"),
             (&["rm", "remove"], "rmi"),
             (&["save"], "save"),
             (&["tag"], "tag"),
@@ -453,7 +470,7 @@ pub static NOUNS: &[Noun] = &[
             (&["unmount", "umount"], "image unmount"),
             (&["untag"], "untag"),
         ],
-        to_come: &["build", "push"],
+        to_come: &["build"],
     },
     Noun {
         name: "network",
@@ -524,7 +541,6 @@ const TO_COME: &[&str] = &[
     "node",
     "plugin",
     "pod",
-    "push",
     "scout",
     "secret",
     "service",

@@ -240,15 +240,13 @@ impl Engine {
             "{name}: Pulling from {}",
             self.reference.repository
         ));
-        let mut entry = Entry::new(
+        let entry = Entry::new(
             &manifest.media_type,
             document.digest.clone(),
             document.bytes.len() as u64,
             Some(&self.reference),
-        );
-        if top != document.digest {
-            entry = entry.chosen_from(&top);
-        }
+        )
+        .chosen_from(&top);
         let before = self.store.find_image(&self.reference)?;
         let newer = before.is_none_or(|before| before.digest != entry.digest);
         // Another command may delete a part between our finding it and our naming it.

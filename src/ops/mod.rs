@@ -35,6 +35,7 @@ pub mod pause;
 pub mod prune;
 pub mod ps;
 pub mod pull;
+pub mod push;
 pub mod relay;
 pub mod rename;
 pub mod restart;

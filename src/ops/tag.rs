@@ -9,7 +9,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, pull};
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
-use crate::store::images::{Entry, put};
+use crate::store::images::put;
 
 /// Gives the image `source` the name `target` as well.
 pub fn tag(session: &Session, source: &str, target: &str) -> Result<()> {
@@ -26,16 +26,7 @@ pub fn tag(session: &Session, source: &str, target: &str) -> Result<()> {
     let Some(found) = found else {
         return Err(no_such_image(source).what(what()));
     };
-    let mut entry = Entry::new(
-        &found.media_type,
-        found.digest.clone(),
-        found.size,
-        Some(&name),
-    )
-    .tagged(Time::now());
-    if found.pulled_digest() != found.digest {
-        entry = entry.chosen_from(&found.pulled_digest());
-    }
+    let entry = found.renamed(&name).tagged(Time::now());
     session
         .store
         .change_images(

@@ -32,6 +32,7 @@ use crate::store::Store;
 pub const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const PUSHED_DIGEST: &str = "rpod.pushed.digest";
 const LIST_DIGEST: &str = "rpod.list.digest";
 const TAGGED: &str = "rpod.tagged";
 
@@ -65,7 +66,8 @@ impl Entry {
         }
     }
 
-    /// Keeps the digest of the list of platforms it was chosen from.
+    /// Keeps the digest that a registry has under its name: its own, or that of the list
+    /// of platforms it was chosen from.
     #[must_use]
     pub fn chosen_from(mut self, list: &Digest) -> Self {
         let text = list.to_string();
@@ -94,11 +96,37 @@ impl Entry {
         self.annotations.get(TAGGED)?.parse().ok()
     }
 
-    /// Returns the digest that a registry has under its name: a list's, if it was chosen from one.
+    /// Keeps the digest under which its name was pushed: another than its own, where
+    /// layers were compressed on the way.
+    #[must_use]
+    pub fn pushed_as(mut self, digest: &Digest) -> Self {
+        let text = digest.to_string();
+        self.annotations.insert(PUSHED_DIGEST.to_owned(), text);
+        self
+    }
+
+    /// Returns the entry of the same image under another name.
+    #[must_use]
+    pub fn renamed(&self, name: &Reference) -> Self {
+        let mut entry = self.clone();
+        entry.annotations.remove(PUSHED_DIGEST);
+        entry
+            .annotations
+            .insert(REF_NAME.to_owned(), name.to_string());
+        entry
+    }
+
+    /// Says whether it came from a registry: then its bytes are kept as they are.
+    pub fn is_from_registry(&self) -> bool {
+        self.annotations.contains_key(LIST_DIGEST)
+    }
+
+    /// Returns the digest that a registry has under its name: what was pushed last, a
+    /// list's if it was chosen from one, or its own.
     pub fn pulled_digest(&self) -> Digest {
-        self.annotations
-            .get(LIST_DIGEST)
-            .and_then(|text| text.parse().ok())
+        [PUSHED_DIGEST, LIST_DIGEST]
+            .iter()
+            .find_map(|name| self.annotations.get(*name)?.parse().ok())
             .unwrap_or_else(|| self.digest.clone())
     }
 

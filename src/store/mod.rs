@@ -9,6 +9,7 @@
 //!   networks/<name>.json        what `network create` made
 //!   volumes/<name>/             volume.json, _data/
 //!   mounts/<image-id>/          where an image is mounted, inside `rpod unshare`
+//!   compressed/                 digests of layers as registries have them (`compressed`)
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
 //!   tmp/                        everything unfinished, and what waits to be deleted
@@ -24,6 +25,7 @@
 
 pub mod atomic;
 pub mod blobs;
+pub mod compressed;
 pub mod containers;
 pub mod gc;
 pub mod images;

@@ -69,6 +69,8 @@ mod pause;
 mod ports;
 /// Images from registries, good and bad.
 mod pull;
+/// Images to registries, and the ways that break.
+mod push;
 /// What files say about registries: mirrors, short names, trust.
 mod registries;
 /// Pulls that were broken off and begun again.

@@ -4,6 +4,7 @@
 //!   the proof at the end that nothing was left behind.
 //! - `registry`: a real registry, and one that misbehaves on request.
 //! - `authority`, `tokens`: certificates of a private authority, and a token server.
+//! - `between`: what may stand before a registry, and breaks it.
 //! - `image`: images made in code, and where the images from Debian are.
 //! - `probe`: what this machine can do, and `skip!`.
 //! - `normalise`: ids and times to placeholders, for comparing whole outputs.
@@ -13,6 +14,7 @@
 //! modules; tests see rpod as its users do.
 
 pub mod authority;
+pub mod between;
 pub mod image;
 pub mod normalise;
 pub mod probe;

@@ -316,7 +316,8 @@ fn read_answer(stream: TcpStream, method: &str) -> Result<Answer> {
     })
 }
 
-fn read_line(reader: &mut impl BufRead) -> Result<String> {
+/// Reads a line of a head, without its end.
+pub fn read_line(reader: &mut impl BufRead) -> Result<String> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
@@ -324,7 +325,8 @@ fn read_line(reader: &mut impl BufRead) -> Result<String> {
     Ok(line.trim_end().to_owned())
 }
 
-fn read_headers(reader: &mut impl BufRead) -> Result<HashMap<String, String>> {
+/// Reads headers, by names in lower case.
+pub fn read_headers(reader: &mut impl BufRead) -> Result<HashMap<String, String>> {
     let mut headers = HashMap::new();
     loop {
         let line = read_line(reader)?;

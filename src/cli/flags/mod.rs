@@ -1,11 +1,12 @@
 //! Flags that several verbs share, from what was typed to what is meant.
 //!
 //! Lives here: the flags of a container, variables and labels with their files,
-//! filters, the flags of registries.
+//! filters, the flags of registries and of compression.
 //! Must not: open the store.
 //! Called by: the verbs.
 //! Always true: what is wrong is said with the flag, or the file and its line.
 
+pub mod compression;
 pub mod container;
 pub mod filter;
 pub mod network;

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
@@ -24,10 +24,11 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Error, Result};
+use crate::image::registry::body::Body;
 use crate::image::registry::proxy::{Proxies, Proxy};
 use crate::image::registry::url::{Origin, Url};
 use crate::image::registry::{certs, patience, tls};
@@ -261,7 +262,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// A connection that is open, and whether requests on it name the whole address (as a proxy wants it).
 struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<Body>,
     whole: bool,
 }
 
@@ -413,33 +414,56 @@ impl Client {
         let origin = &call.url.origin;
         // A server may close a connection just when we use it again; that is no failure.
         while let Some(connection) = self.take_idle(origin) {
-            match self.send_on(connection, call, authorization).await {
+            let body = Body::whole(call.body.clone());
+            match self.send_on(connection, call, body, authorization).await {
                 Err(fault) if fault.kind == FaultKind::Cut => {}
                 done => return done,
             }
         }
+        let body = Body::whole(call.body.clone());
         let connection = self.connect(origin).await?;
-        self.send_on(connection, call, authorization).await
+        self.send_on(connection, call, body, authorization).await
+    }
+
+    /// Makes one exchange whose body is sent in the place of the call's, whatever comes of
+    /// it. It has a connection of its own: one that was idle may be found closed when a
+    /// part of the body has gone.
+    pub async fn upload(
+        &self,
+        call: &Call,
+        body: Body,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, Fault> {
+        let connection = self.connect(&call.url.origin).await?;
+        self.send_on(connection, call, body, authorization).await
     }
 
     async fn send_on(
         &self,
         mut connection: Connection,
         call: &Call,
+        body: Body,
         authorization: Option<&HeaderValue>,
     ) -> Result<Answer, Fault> {
         let origin = &call.url.origin;
-        let request = request(call, authorization, connection.whole)?;
-        let answer = timeout(self.limits.head, connection.sender.send_request(request))
-            .await
-            .map_err(|_| {
+        let pace = body.pace();
+        let request = request(call, body, authorization, connection.whole)?;
+        let mut sending = std::pin::pin!(connection.sender.send_request(request));
+        // The time for an answer begins when the server has taken the last of the body.
+        let answer = loop {
+            let end = pace.last() + self.limits.head;
+            tokio::select! {
+                done = &mut sending => break done.map_err(|error| in_words(&error, origin))?,
+                () = sleep_until(end.into()) => {}
+            }
+            if pace.last() + self.limits.head <= std::time::Instant::now() {
                 let text = format!(
                     "{origin} did not answer within {}",
                     seconds(self.limits.head)
                 );
-                Fault::new(FaultKind::Final, Error::new(text))
-            })?
-            .map_err(|error| in_words(&error, origin))?;
+                return Err(Fault::new(FaultKind::Final, Error::new(text)));
+            }
+        };
         // It is ready for the next request once the body of this one was read.
         self.idle
             .lock()
@@ -583,9 +607,10 @@ impl Client {
 
 fn request(
     call: &Call,
+    body: Body,
     authorization: Option<&HeaderValue>,
     whole: bool,
-) -> Result<Request<Full<Bytes>>> {
+) -> Result<Request<Body>> {
     let url = &call.url;
     let uri = if whole {
         format!("{}://{}{}", url.origin.scheme(), url.origin, url.path)
@@ -595,7 +620,7 @@ fn request(
     let mut request = Request::builder()
         .method(call.method.clone())
         .uri(uri)
-        .body(Full::new(call.body.clone()))
+        .body(body)
         .map_err(|_| Error::new(format!("\"{url}\" is no address")))?;
     let headers = request.headers_mut();
     headers.extend(call.headers.clone());

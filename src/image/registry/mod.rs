@@ -6,16 +6,18 @@
 //! GET /v2/<repository>/blobs/<digest>        with Range, to go on where we stopped
 //! GET /v2/<repository>/tags/list             page by page
 //! ```
+//! What goes the other way is in `upload`.
 //!
 //! Lives here: [`Registry`]: which host a name means, HTTPS or HTTP, being let
 //! in, and a registry's refusals in words.
 //! Must not: touch the store.
-//! Called by: `transfer`.
+//! Called by: `transfer`, `push`, `ops::login`.
 //! Always true: a manifest that is returned has the digest it was asked by.
 //! Plain HTTP is spoken to this machine itself, and elsewhere only when the user
 //! said so.
 
 pub mod auth;
+pub mod body;
 pub mod certs;
 pub mod http;
 pub mod manifest;
@@ -24,6 +26,7 @@ pub mod proxy;
 pub mod search;
 pub mod settings;
 pub mod tls;
+pub mod upload;
 pub mod url;
 
 use std::collections::HashMap;
@@ -89,7 +92,7 @@ pub struct Registry {
     plain: bool,
     warned: AtomicBool,
     origin: OnceCell<Origin>,
-    /// The `Authorization` that last let us into a repository.
+    /// The `Authorization` that last let us do what a scope says.
     passes: Mutex<HashMap<String, HeaderValue>>,
 }
 
@@ -154,7 +157,7 @@ impl Registry {
             .await?;
         let accept = HeaderValue::from_static(manifest::ACCEPT);
         call.headers.insert(ACCEPT, accept);
-        let mut answer = self.ask(repository, &call).await?;
+        let mut answer = self.ask(&to_pull(repository), &call).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refusal(answer, "such image").await);
         }
@@ -203,7 +206,7 @@ impl Registry {
             .call(&format!("/v2/{repository}/blobs/{digest}"))
             .await?;
         ask_from(&mut call, from);
-        let answer = self.ask(repository, &call).await?;
+        let answer = self.ask(&to_pull(repository), &call).await?;
         match answer.status.as_u16() {
             200 | 206 | 416 => Ok(answer),
             _ => Err(self.refusal(answer, "such blob").await.into()),
@@ -231,7 +234,7 @@ impl Registry {
         let mut call = self.call(&format!("/v2/{repository}/tags/list")).await?;
         let mut all = Vec::new();
         for _ in 0..PAGES {
-            let mut answer = self.ask(repository, &call).await?;
+            let mut answer = self.ask(&to_pull(repository), &call).await?;
             if answer.status != StatusCode::OK {
                 return Err(self.refusal(answer, "such repository").await);
             }
@@ -258,23 +261,17 @@ impl Registry {
         }))
     }
 
-    /// Makes a request, and once more after a challenge was answered. Without a repository
-    /// it is about all of them.
-    async fn ask(&self, repository: &str, call: &Call) -> Result<Answer, Fault> {
-        let pass = self.passes().get(repository).cloned();
+    /// Makes a request that needs a scope, and once more after a challenge was answered.
+    async fn ask(&self, scope: &str, call: &Call) -> Result<Answer, Fault> {
+        let pass = self.passes().get(scope).cloned();
         let answer = self.client.exchange(call, pass.as_ref()).await?;
         if answer.status != StatusCode::UNAUTHORIZED || answer.url.origin != call.url.origin {
             return Ok(answer);
         }
         // A token has its time, so an old one may have to be replaced: once.
-        let scope = match repository {
-            "" => "registry:catalog:*".to_owned(),
-            _ => format!("repository:{repository}:pull"),
-        };
-        match self.admit(&answer, &scope, false).await? {
+        match self.admit(&answer, scope, false).await? {
             Some(pass) => {
-                self.passes()
-                    .insert(repository.to_owned(), pass.header.clone());
+                self.passes().insert(scope.to_owned(), pass.header.clone());
                 self.client.exchange(call, Some(&pass.header)).await
             }
             None => Ok(answer),
@@ -446,6 +443,11 @@ impl Registry {
             name => format!(" {name}"),
         }
     }
+}
+
+/// Returns the scope of what only reads.
+fn to_pull(repository: &str) -> String {
+    format!("repository:{repository}:pull")
 }
 
 /// Asks a registry whether a credential is right; returns the identity token that it

@@ -22,6 +22,9 @@ use crate::image::registry::{Registry, next_page};
 use crate::spec::reference::DOCKER_HUB;
 use crate::store::images::DOCUMENT_LIMIT;
 
+/// What a search needs: the names of all repositories.
+const CATALOGUE: &str = "registry:catalog:*";
+
 /// Pages of a catalogue that are read.
 const PAGES: usize = 100;
 
@@ -61,7 +64,7 @@ impl Registry {
             }),
             _ => self.call(&path).await?,
         };
-        let mut answer = self.ask("", &call).await?;
+        let mut answer = self.ask(CATALOGUE, &call).await?;
         let found: Option<Answer> = match answer.status {
             StatusCode::OK => serde_json::from_slice(&answer.bytes(DOCUMENT_LIMIT).await?).ok(),
             _ => None,
@@ -81,7 +84,7 @@ impl Registry {
         let mut call = self.call("/v2/_catalog?n=1000").await?;
         let mut found = Vec::new();
         for _ in 0..PAGES {
-            let mut answer = self.ask("", &call).await?;
+            let mut answer = self.ask(CATALOGUE, &call).await?;
             if answer.status != StatusCode::OK {
                 return Err(self.refusal(answer, "search and no catalogue").await);
             }
