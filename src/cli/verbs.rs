@@ -312,6 +312,10 @@ pub static VERBS: &[Verb] = &[
         verb::<image::Tree>("image tree", "IMAGE", Group::Noun),
         &["--whatrequires"],
     ),
+    to_come(
+        verb::<system::Check>("system check", "[OPTIONS]", Group::Noun),
+        &["--force", "-f", "--max", "-m"],
+    ),
     verb::<system::Df>("system df", "[OPTIONS]", Group::Noun),
     verb::<prune::System>("system prune", "[OPTIONS]", Group::Noun),
     verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
@@ -485,18 +489,12 @@ pub static NOUNS: &[Noun] = &[
         name: "system",
         about: "Look at rpod and this machine",
         verbs: &[
+            (&["check"], "system check"),
             (&["df"], "system df"),
             (&["info"], "info"),
             (&["prune"], "system prune"),
         ],
-        to_come: &[
-            "events",
-            "dial-stdio",
-            "check",
-            "service",
-            "migrate",
-            "reset",
-        ],
+        to_come: &["events", "dial-stdio", "service", "migrate", "reset"],
     },
 ];
 

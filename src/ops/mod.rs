@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod attach;
+pub mod check;
 pub mod commit;
 pub mod cp;
 pub mod create;
