@@ -29,6 +29,7 @@ pub mod gc;
 pub mod images;
 pub mod layers;
 pub mod networks;
+pub mod summaries;
 pub mod volumes;
 
 use std::fs;
