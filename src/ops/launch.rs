@@ -27,6 +27,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
+use crate::ops::links::{self, Linked};
 use crate::ops::{Session, network, ps, state, tree};
 use crate::process::activation;
 use crate::process::channel::Channel;
@@ -60,6 +61,8 @@ pub struct MonitorJob {
     pub network: Network,
     /// The host's ports that are its.
     pub published: Option<Bound>,
+    /// Where its packets are written.
+    pub capture: Option<fs::File>,
     /// Who is attached from the beginning.
     pub client: Option<(OwnedFd, Hello)>,
     /// The container's lock, held until its state says that it runs: also when
@@ -148,9 +151,14 @@ fn fork_monitor(
     drop(fs::remove_file(
         session.store.container_path(&record.id).join("stop"),
     ));
+    let capture = open_capture(record)?;
     let network = join_network(session, record, &identity)?;
     let published = bind_ports(session, record, &network)?;
     let bundle = bundle(session, record, &identity, &network)?;
+    let endpoints = match &network {
+        Network::Bridge(place) => place.attached.endpoints.clone(),
+        _ => Vec::new(),
+    };
     laps::lap("network place, ports, files");
     let (ours, theirs) = Channel::pair()?;
     let (joined, way_in) = match &network {
@@ -166,6 +174,7 @@ fn fork_monitor(
         identity: identity.clone(),
         network,
         published,
+        capture,
         client,
         lock: lock.try_clone().ok(),
         way,
@@ -183,12 +192,24 @@ fn fork_monitor(
         }
     };
     match channel.receive::<Started>()? {
-        Some(Started::Runs) => Ok(()),
+        Some(Started::Runs) => {
+            links::relink(session, record, &endpoints);
+            Ok(())
+        }
         Some(Started::Failed(error)) => Err(error),
         None => Err(Error::internal(
             "the container's monitor ended before it said anything",
         )),
     }
+}
+
+/// As tcpdump does, it begins the file anew.
+fn open_capture(record: &Record) -> Result<Option<fs::File>> {
+    let Some(path) = &record.network_capture else {
+        return Ok(None);
+    };
+    let file = fs::File::create(path).what(|| format!("cannot write packets to \"{path}\""))?;
+    Ok(Some(file))
 }
 
 /// docker keeps a container that could not be started, with the reason.
@@ -224,7 +245,8 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
         NetworkMode::Bridge => {
             let wanted = network::wanted(session, record)?;
             let runtime = &session.host.runtime;
-            let mut client = control::connect_or(runtime, || start_net(session, identity))
+            let revive = || network::revive(session);
+            let mut client = control::connect_or(runtime, revive, || start_net(session, identity))
                 .what(|| "cannot start the network")?;
             let attached = client.attach(&record.id, &record.name, &wanted)?;
             Ok(Network::Bridge(Box::new(Place {
@@ -378,7 +400,9 @@ fn bundle(
     let store = &session.store;
     let path = store.container_path(&record.id);
     let tree = tree::tree(store, record)?;
-    write_files(record, network, &path)?;
+    let linked = links::linked(session, record)?;
+    write_files(record, network, &linked, &path)?;
+    let record = &with_variables(record, linked.env);
     let files = tree::files(store, record);
     let root = path.join("root");
     let spec = plan::spec(
@@ -403,6 +427,18 @@ fn bundle(
     })
 }
 
+/// What the container was given itself wins over what its links tell.
+fn with_variables(record: &Record, told: Vec<String>) -> Record {
+    let mut record = record.clone();
+    for entry in told {
+        let key = entry.split_inclusive('=').next().unwrap_or_default();
+        if !record.env.iter().any(|own| own.starts_with(key)) {
+            record.env.push(entry);
+        }
+    }
+    record
+}
+
 /// A container's addresses, network by network.
 fn addresses(endpoints: &[Endpoint]) -> Vec<IpAddr> {
     let of = |one: &Endpoint| [Some(one.v4.ip.into()), one.v6.map(|v6| v6.ip.into())];
@@ -416,7 +452,7 @@ fn gateway(endpoints: &[Endpoint]) -> Option<IpAddr> {
 }
 
 /// The three files of `/etc` that tell a container who and where it is.
-fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
+fn write_files(record: &Record, network: &Network, linked: &Linked, path: &Path) -> Result<()> {
     let shared = matches!(network, Network::Host | Network::Shared(_));
     let endpoints: &[Endpoint] = match network {
         Network::Bridge(place) => &place.attached.endpoints,
@@ -434,6 +470,7 @@ fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
         ips: &addresses(endpoints),
         hostname: &record.hostname,
         extra: &record.hosts,
+        linked: &linked.hosts,
         gateway,
     };
     let names = endpoints.iter().any(|place| place.network != DEFAULT);
