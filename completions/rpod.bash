@@ -322,6 +322,9 @@ _rpod() {
             rpod__subcmd__network,stats)
                 cmd="rpod__subcmd__network__subcmd__stats"
                 ;;
+            rpod__subcmd__system,check)
+                cmd="rpod__subcmd__system__subcmd__check"
+                ;;
             rpod__subcmd__system,df)
                 cmd="rpod__subcmd__system__subcmd__df"
                 ;;
@@ -3476,8 +3479,22 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__system)
-            opts="df info prune"
+            opts="check df info prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rpod__subcmd__system__subcmd__check)
+            opts="-q -r -h --quick --repair --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
