@@ -9,6 +9,7 @@
 //!   volumes/<name>/             volume.json, _data/
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
+//!   build/                      results of build steps, cache mounts, digests of contexts
 //!   tmp/                        everything unfinished, and what waits to be deleted
 //! ```
 //!
@@ -22,6 +23,7 @@
 
 pub mod atomic;
 pub mod blobs;
+pub mod build;
 pub mod containers;
 pub mod images;
 pub mod layers;
