@@ -2,6 +2,7 @@
 use clap::Parser;
 
 use crate::cli::door::Door;
+use crate::cli::flags::registry::Registry;
 use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
 use crate::error::Result;
@@ -18,10 +19,8 @@ pub struct Args {
     /// Print only the image's name when it is there
     #[arg(short, long)]
     quiet: bool,
-    /// Accept a registry without a certificate that is trusted: false
-    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
-          default_value = "true", default_missing_value = "true", hide_possible_values = true)]
-    tls_verify: bool,
+    #[command(flatten)]
+    registry: Registry,
     /// docker's; there is no such trust to disable
     #[arg(long, hide = true)]
     disable_content_trust: bool,
@@ -44,7 +43,7 @@ impl Act for Args {
                 .map(str::parse::<Platform>)
                 .transpose()?,
             quiet: self.quiet,
-            insecure: !self.tls_verify,
+            asked: self.registry.asked()?,
         };
         ops::pull::pull(&door.open(self.quiet)?, &request)?;
         terminal::line(&request.reference.to_string())?;

@@ -12,8 +12,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, completion, cp, create, exec, failure, images, info, inspect, kill, load, logs, port,
-    ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume, wait,
+    attach, completion, cp, create, exec, failure, images, info, inspect, kill, load, login,
+    logout, logs, port, ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume,
+    wait,
 };
 use crate::cli::{flags, help, suggest};
 use crate::error::{Error, Kind, Result};
@@ -36,6 +37,8 @@ pub struct Verb {
     pub runs: bool,
     /// After its first operand nothing is a flag.
     pub operands_end_flags: bool,
+    /// A long flag may begin with one dash: `docker login -username=x` is in many a text.
+    pub one_dash: bool,
     /// Flags of docker's that are not built yet.
     pub flags_to_come: &'static [&'static str],
     /// What is said to somebody who left the operand out.
@@ -106,6 +109,7 @@ const fn verb<A: Act>(name: &'static str, usage: &'static str, group: Group) -> 
         group,
         runs: false,
         operands_end_flags: false,
+        one_dash: false,
         flags_to_come: &[],
         when_empty: None,
         make: A::command,
@@ -126,6 +130,11 @@ const fn running(mut verb: Verb) -> Verb {
 
 const fn ending_flags(mut verb: Verb) -> Verb {
     verb.operands_end_flags = true;
+    verb
+}
+
+const fn with_one_dash(mut verb: Verb) -> Verb {
+    verb.one_dash = true;
     verb
 }
 
@@ -227,7 +236,7 @@ pub static VERBS: &[Verb] = &[
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     to_come(
         verb::<pull::Args>("pull", "[OPTIONS] IMAGE", Group::Images),
-        &["--all-tags", "-a", "--authfile", "--creds", "--cert-dir"],
+        &["--all-tags", "-a"],
     ),
     to_come(
         verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
@@ -241,6 +250,14 @@ pub static VERBS: &[Verb] = &[
     to_come(
         verb::<load::Args>("load", "[OPTIONS]", Group::Images),
         &["--platform"],
+    ),
+    with_one_dash(to_come(
+        verb::<login::Args>("login", "[OPTIONS] [REGISTRY]", Group::Images),
+        &["--secret", "--compat-auth-file", "--verbose", "-v"],
+    )),
+    to_come(
+        verb::<logout::Args>("logout", "[OPTIONS] [REGISTRY]", Group::Images),
+        &["--compat-auth-file"],
     ),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
@@ -382,8 +399,6 @@ const TO_COME: &[&str] = &[
     "history",
     "import",
     "kube",
-    "login",
-    "logout",
     "manifest",
     "mount",
     "network",

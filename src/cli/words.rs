@@ -112,7 +112,13 @@ impl<'a> Walk<'a> {
         let body = &word[1..];
         let name = body.split('=').next().unwrap_or(body);
         // docker reads `-username=x` as `-u sername=x`; nobody means that.
-        if name.chars().count() > 1 && self.find_long(name).is_some() {
+        if name.chars().count() > 1
+            && let Some(flag) = self.find_long(name)
+        {
+            if self.verb.one_dash {
+                let value = body.split_once('=').map(|(_, value)| value.to_owned());
+                return self.flag(flag, &format!("--{name}"), value);
+            }
             return Err(self
                 .usage(format!(
                     "-{name} is no flag: a long flag begins with two dashes"

@@ -8,8 +8,8 @@
 //!
 //! Lives here: [`link`] makes devices, [`control`] is how a container's monitor
 //! asks the net process for one, [`switch`] how the net process answers;
-//! [`publish`] binds a container's ports on the machine, [`relay`] carries their
-//! streams and [`datagram`] their datagrams.
+//! [`publish`] binds a container's ports on the machine, [`holder`] finds who has one,
+//! [`relay`] carries their streams and [`datagram`] their datagrams.
 //! Must not: decide an address or a name (`network`), or know a container record.
 //! Called by: `ops`, `role`.
 //! Always true: nothing a container sends can make it panic or grow without bound.
@@ -22,6 +22,7 @@
 
 pub mod control;
 pub mod datagram;
+pub mod holder;
 pub mod link;
 pub mod publish;
 pub mod relay;

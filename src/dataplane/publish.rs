@@ -17,7 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::container::Address;
-use crate::spec::port::{PortMapping, Protocol};
+use crate::spec::port::{Port, PortMapping, Protocol};
 
 /// How many free ports of one version of IP are tried for one that is free in both.
 const TRIES: u32 = 64;
@@ -92,17 +92,80 @@ impl Bound {
     }
 }
 
-/// Binds every mapping in the network namespace of the calling process.
+/// Binds every mapping in the network namespace of the calling process. Where one
+/// of the sockets `passed` to us is a mapping's, it is used and taken out.
 ///
 /// # Errors
 /// When a port is taken ([`Error::errno`] is `EADDRINUSE`), needs privileges
 /// (`EACCES`), or an address is not the machine's (`EADDRNOTAVAIL`).
-pub fn bind(mappings: &[PortMapping]) -> Result<Bound> {
+pub fn bind(mappings: &[PortMapping], passed: &mut Vec<OwnedFd>) -> Result<Bound> {
     let mut bound = Bound::default();
     for mapping in mappings {
-        bind_one(mapping, &mut bound)?;
+        if !claim(mapping, passed, &mut bound)? {
+            bind_one(mapping, &mut bound)?;
+        }
     }
     Ok(bound)
+}
+
+/// Takes the sockets of a mapping out of those passed. Of a port for every address
+/// there may be one or two; none is opened beside them, which only a privileged
+/// user could.
+fn claim(mapping: &PortMapping, passed: &mut Vec<OwnedFd>, bound: &mut Bound) -> Result<bool> {
+    let Some(first) = mapping.host_port else {
+        return Ok(false);
+    };
+    let range = first..=mapping.host_port_end.unwrap_or(first);
+    let mut port = None;
+    for fd in std::mem::take(passed) {
+        match address_of(&fd, mapping.container.protocol) {
+            Some(address)
+                if port.map_or(range.contains(&address.port()), |p| p == address.port())
+                    && match mapping.host_ip {
+                        Some(ip) => ip == address.ip(),
+                        None => address.ip().is_unspecified(),
+                    } =>
+            {
+                port = Some(address.port());
+                bound.listeners.push(adopt(fd, mapping.container)?);
+            }
+            _ => passed.push(fd),
+        }
+    }
+    if port.is_some() {
+        bound.mappings.push(PortMapping {
+            host_port: port,
+            host_port_end: None,
+            ..mapping.clone()
+        });
+    }
+    Ok(port.is_some())
+}
+
+/// The address of a socket that carries what is asked for.
+fn address_of(fd: &OwnedFd, protocol: Protocol) -> Option<SocketAddr> {
+    let kind = match protocol {
+        Protocol::Tcp => SocketType::STREAM,
+        Protocol::Udp => SocketType::DGRAM,
+    };
+    if sockopt::socket_type(fd).ok()? != kind {
+        return None;
+    }
+    SocketAddr::try_from(rustix::net::getsockname(fd).ok()?).ok()
+}
+
+fn adopt(fd: OwnedFd, container: Port) -> Result<Listener> {
+    let doing = || format!("cannot use the socket that was passed for {container}");
+    rustix::io::ioctl_fionbio(&fd, true).what(doing)?;
+    if container.protocol == Protocol::Tcp {
+        // systemd's listens already; to listen again does no harm.
+        rustix::net::listen(&fd, BACKLOG).what(doing)?;
+    }
+    Ok(Listener {
+        fd,
+        protocol: container.protocol,
+        container: container.number,
+    })
 }
 
 /// Of a range, the first port that is free.
@@ -146,6 +209,7 @@ fn bind_at(mapping: &PortMapping, bound: &mut Bound) -> Result<()> {
     bound.listeners.extend(fds.into_iter().map(listener));
     bound.mappings.push(PortMapping {
         host_port: Some(port),
+        host_port_end: None,
         ..mapping.clone()
     });
     Ok(())
@@ -270,14 +334,14 @@ fn instead_of(port: u16, start: u16) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::bind;
     use crate::spec::port::{Protocol, parse_publish};
 
     #[test]
     fn a_free_port_is_the_same_number_in_both_versions_of_ip() {
-        let bound = bind(&parse_publish("80").expect("parsed")).expect("bound");
+        let bound = bind(&parse_publish("80").expect("parsed"), &mut Vec::new()).expect("bound");
         let port = bound.mappings[0].host_port.expect("known");
         assert_ne!(port, 0);
         assert_eq!(bound.mappings[0].host_ip, None);
@@ -299,7 +363,7 @@ mod tests {
         let port = taken.local_addr().expect("named").port();
         for (ip, shown) in [("", "0.0.0.0"), ("127.0.0.1:", "127.0.0.1")] {
             let mappings = parse_publish(&format!("{ip}{port}:80")).expect("parsed");
-            let error = bind(&mappings).expect_err("taken");
+            let error = bind(&mappings, &mut Vec::new()).expect_err("taken");
             assert_eq!(
                 error.to_string(),
                 format!("cannot publish port {port}/tcp: {shown}:{port} is already in use")
@@ -310,18 +374,48 @@ mod tests {
 
     #[test]
     fn datagrams_of_one_port_are_not_shared() {
-        let first = bind(&parse_publish("127.0.0.1::53/udp").expect("parsed")).expect("bound");
+        let first = bind(
+            &parse_publish("127.0.0.1::53/udp").expect("parsed"),
+            &mut Vec::new(),
+        )
+        .expect("bound");
         let port = first.mappings[0].host_port.expect("known");
         assert_eq!(first.udp_ports(), [53]);
         let again = parse_publish(&format!("127.0.0.1:{port}:53/udp")).expect("parsed");
-        let error = bind(&again).expect_err("taken").to_string();
+        let error = bind(&again, &mut Vec::new())
+            .expect_err("taken")
+            .to_string();
         assert!(error.ends_with("is already in use"), "{error}");
+    }
+
+    #[test]
+    fn a_socket_that_was_passed_is_used_for_its_port() {
+        let given = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let other = UdpSocket::bind("127.0.0.1:0").expect("bound");
+        let port = given.local_addr().expect("named").port();
+        let mut passed = vec![other.into(), given.into()];
+        let text = format!("127.0.0.1:{port}:80");
+        let bound = bind(&parse_publish(&text).expect("parsed"), &mut passed).expect("bound");
+        assert_eq!(passed.len(), 1, "the one that is nobody's is left");
+        assert_eq!(bound.listeners.len(), 1);
+        assert_eq!(bound.mappings[0].host_port, Some(port));
+        TcpStream::connect(("127.0.0.1", port)).expect("listens");
+        // One of the range, and for every address only what is for every address.
+        let given = TcpListener::bind("0.0.0.0:0").expect("bound");
+        let port = given.local_addr().expect("named").port();
+        let (first, last) = (port.saturating_sub(2), port.saturating_add(2));
+        let mut passed = vec![given.into()];
+        let text = format!("{first}-{last}:80");
+        let bound = bind(&parse_publish(&text).expect("parsed"), &mut passed).expect("bound");
+        assert!(passed.is_empty());
+        assert_eq!(bound.mappings[0].host_port, Some(port));
+        assert_eq!(bound.mappings[0].host_port_end, None);
     }
 
     #[test]
     fn an_address_that_is_not_the_machines_is_named() {
         let mappings = parse_publish("192.0.2.99:8080:80");
-        let error = bind(&mappings.expect("parsed")).expect_err("foreign");
+        let error = bind(&mappings.expect("parsed"), &mut Vec::new()).expect_err("foreign");
         assert!(
             error
                 .to_string()

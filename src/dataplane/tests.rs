@@ -420,7 +420,8 @@ impl Published {
             .spawn(|| link::configure(&address).expect("configured"))
             .join();
         // After the processes that stay: a fork's copy would keep the ports bound.
-        let bound = publish::bind(&parse_publish(publish).expect("parsed")).expect("bound");
+        let bound = publish::bind(&parse_publish(publish).expect("parsed"), &mut Vec::new())
+            .expect("bound");
         let ports = bound.mappings.iter().filter_map(|m| m.host_port).collect();
         let (read, control) = std::io::pipe().expect("a pipe");
         let job = PortsJob {

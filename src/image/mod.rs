@@ -1,12 +1,14 @@
 //! Images: from a registry or an archive into the store, and out of rpod itself.
 //!
-//! Lives here: registries, credentials, transfer, layers as tar, archives, the
-//! built-in image.
+//! Lives here: registries, credentials, transfer, layers as tar, archives,
+//! images put together here, the built-in image.
 //! Must not: know containers or words of the command line.
 //! Called by: `ops`, `role`.
 //! Always true: nothing gets a name in the store before its digest was checked.
 
 pub mod archive;
+#[allow(dead_code, reason = "the verbs that use it are on their way")]
+pub mod assemble;
 pub mod builtin;
 pub mod credentials;
 pub mod layer;

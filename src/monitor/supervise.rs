@@ -48,6 +48,18 @@ pub enum Event {
     Exited(Exit),
     /// The process on the other end of the network's connection has gone.
     NetworkLost,
+    /// The process that serves the published ports has gone.
+    PortsLost,
+}
+
+/// Processes beside the program whose end is to be heard of: a descriptor of each
+/// that hangs up when it has gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watched<'a> {
+    /// The net process.
+    pub network: Option<BorrowedFd<'a>>,
+    /// The ports process.
+    pub ports: Option<BorrowedFd<'a>>,
 }
 
 /// A monitor's view of the world.
@@ -127,21 +139,16 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Moves bytes until the program `pid` has ended, or the descriptor `network` hangs up.
-    pub fn run(
-        &mut self,
-        pid: i32,
-        signals: &Signals,
-        network: Option<BorrowedFd<'_>>,
-    ) -> io::Result<Event> {
+    /// Moves bytes until the program `pid` has ended, or one of those watched has gone.
+    pub fn run(&mut self, pid: i32, signals: &Signals, watched: Watched<'_>) -> io::Result<Event> {
         loop {
             // Before the first wait: it may have ended already.
             if let Some(exit) = process::wait(pid, false)? {
                 self.drain();
                 return Ok(Event::Exited(exit));
             }
-            if self.turn(signals, network, None)? {
-                return Ok(Event::NetworkLost);
+            if let Some(lost) = self.turn(signals, watched, None)? {
+                return Ok(lost);
             }
             while let Some(number) = signals.next()? {
                 // Whoever ends the session or shuts the machine down means the program.
@@ -160,7 +167,7 @@ impl Supervisor {
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 return Ok(true);
             };
-            self.turn(signals, None, Some(left))?;
+            self.turn(signals, Watched::default(), Some(left))?;
             while let Some(number) = signals.next()? {
                 if number != SIGCHLD {
                     return Ok(false);
@@ -224,13 +231,13 @@ impl Supervisor {
         }
     }
 
-    /// Waits once and moves what can be moved. Says whether the network has gone.
+    /// Waits once and moves what can be moved. Says who of those watched has gone.
     fn turn(
         &mut self,
         signals: &Signals,
-        network: Option<BorrowedFd<'_>>,
+        watched: Watched<'_>,
         timeout: Option<Duration>,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Option<Event>> {
         let held_up = self.clients.iter().any(|c| c.queue.len() >= HIGH_WATER);
         let input_full = self.pending.len() >= HIGH_WATER;
         let input = self
@@ -239,7 +246,8 @@ impl Supervisor {
             .as_ref()
             .or(self.streams.stdin.as_ref());
         let mut waits = vec![PollFd::new(signals, PollFlags::IN)];
-        let network_at = add(&mut waits, network, PollFlags::empty());
+        let network_at = add(&mut waits, watched.network, PollFlags::empty());
+        let ports_at = add(&mut waits, watched.ports, PollFlags::empty());
         let out_at = (!held_up)
             .then(|| {
                 add(
@@ -294,8 +302,12 @@ impl Supervisor {
             Err(error) => return Err(error.into()),
         }
         let ready = |at: Option<usize>| at.is_some_and(|at| !waits[at].revents().is_empty());
-        let (network_gone, out, err, terminal, knock) = (
-            ready(network_at),
+        let lost = if ready(network_at) {
+            Some(Event::NetworkLost)
+        } else {
+            ready(ports_at).then_some(Event::PortsLost)
+        };
+        let (out, err, terminal, knock) = (
             ready(out_at),
             ready(err_at),
             ready(terminal_at),
@@ -320,7 +332,7 @@ impl Supervisor {
             }
         }
         self.give();
-        Ok(network_gone)
+        Ok(lost)
     }
 
     /// Reads once what the program wrote; false when there is nothing now, or nothing more.

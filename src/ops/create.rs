@@ -188,6 +188,7 @@ fn plan(
     expose.sort();
     expose.dedup();
     let publish = published(&request, &expose);
+    check_published_once(&publish)?;
     let mut labels: BTreeMap<String, String> = config
         .labels()
         .clone()
@@ -326,7 +327,13 @@ fn environment(config: &Config, request: &Request, hostname: &str) -> Vec<String
 }
 
 fn published(request: &Request, expose: &[Port]) -> Vec<PortMapping> {
-    let mut all = request.publish.clone();
+    let mut all: Vec<PortMapping> = Vec::new();
+    for mapping in &request.publish {
+        // Said twice is said once; without a number it asks for one more.
+        if mapping.host_port.is_none() || !all.contains(mapping) {
+            all.push(mapping.clone());
+        }
+    }
     if request.publish_all {
         for port in expose {
             if !all.iter().any(|mapping| mapping.container == *port) {
@@ -340,6 +347,32 @@ fn published(request: &Request, expose: &[Port]) -> Vec<PortMapping> {
         }
     }
     all
+}
+
+fn check_published_once(all: &[PortMapping]) -> Result<()> {
+    for (n, one) in all.iter().enumerate() {
+        let twice = all[..n].iter().any(|other| {
+            one.host_port.is_some()
+                && one.host_port_end.is_none()
+                && one.host_port == other.host_port
+                && other.host_port_end.is_none()
+                && one.container.protocol == other.container.protocol
+                && (one.host_ip == other.host_ip
+                    || one.host_ip.is_none()
+                    || other.host_ip.is_none())
+        });
+        if let (true, Some(port)) = (twice, one.host_port) {
+            return Err(Error::of(
+                Kind::Usage,
+                format!(
+                    "port {port}/{} of this machine is published twice",
+                    one.container.protocol
+                ),
+            )
+            .hint("a port of the machine leads to one port of the container"));
+        }
+    }
+    Ok(())
 }
 
 fn mounts(config: &Config, request: &Request) -> Result<Vec<Mount>> {

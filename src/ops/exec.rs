@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::monitor::log::Log;
-use crate::monitor::supervise::{Event, Streams, Supervisor};
+use crate::monitor::supervise::{Event, Streams, Supervisor, Watched};
 use crate::ops::{Session, attach, relay, run, state};
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
@@ -248,9 +248,9 @@ impl Joiner {
         })?;
         self.channel.send(&Said::Runs)?;
         drop(self.channel);
-        let status = match supervisor.run(pid, &signals, None)? {
+        let status = match supervisor.run(pid, &signals, Watched::default())? {
             Event::Exited(exit) => exit.status(),
-            Event::NetworkLost => 255,
+            Event::NetworkLost | Event::PortsLost => 255,
         };
         if !supervisor.tell(&Ok(status)) {
             supervisor.linger();

@@ -13,7 +13,7 @@
 //! Always true: an error leaves nothing running.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -21,12 +21,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::dataplane::control::{self, Attached, Client, NetJob};
+use crate::dataplane::holder::{self, Holder};
 use crate::dataplane::publish::{self, Bound};
 use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
 use crate::ops::{Session, ps, state, tree};
+use crate::process::activation;
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
@@ -37,6 +39,7 @@ use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
+use crate::spec::id::ContainerName;
 use crate::spec::port::PortMapping;
 use crate::store::Store;
 use crate::sys::process;
@@ -294,54 +297,83 @@ fn bind_ports(session: &Session, record: &Record, network: &Network) -> Result<O
     if record.publish.is_empty() || !matches!(network, Network::Bridge(_)) {
         return Ok(None);
     }
-    match publish::bind(&record.publish) {
-        Ok(bound) => Ok(Some(bound)),
-        Err(error) => Err(name_holder(session, record, error).kind_of(Kind::Conflict)),
+    let mut passed = activation::take()?;
+    let bound = publish::bind(&record.publish, &mut passed)
+        .map_err(|error| name_holder(session, record, error).kind_of(Kind::Conflict))?;
+    if !passed.is_empty() {
+        session.progress.warn(&format!(
+            "{} of the sockets passed in LISTEN_FDS are no published port of container \"{}\"",
+            passed.len(),
+            record.name
+        ));
     }
+    Ok(Some(bound))
 }
 
-/// A port that another container of ours has is told with that container's name.
+/// A port that somebody has is told with who it is: a container of ours, or a process.
 fn name_holder(session: &Session, record: &Record, error: Error) -> Error {
     if error.errno() != Some(rustix::io::Errno::ADDRINUSE.raw_os_error()) {
         return error;
     }
-    let wanted: Vec<&PortMapping> = record.publish.iter().collect();
+    if let Some((want, owner)) = clash(session, record) {
+        return taken(record, want, &format!("by container \"{owner}\"")).hint(format!(
+            "stop it with `rpod stop {owner}`, or choose another host port: `-p {}:{}`",
+            want.host_port.unwrap_or_default().wrapping_add(1),
+            want.container.number
+        ));
+    }
+    let held = record.publish.iter().find_map(|want| {
+        let port = want.host_port.filter(|_| want.host_port_end.is_none())?;
+        let who = holder::of(want.container.protocol, want.host_ip, port)?;
+        Some((want, who))
+    });
+    let (want, error) = match held {
+        Some((want, who)) => (want, taken(record, want, &by(&who))),
+        None => (&record.publish[0], error),
+    };
+    error.hint(format!(
+        "choose another host port, for example `-p {}:{}`",
+        want.host_port.unwrap_or(8080).wrapping_add(1),
+        want.container.number
+    ))
+}
+
+fn by(holder: &Holder) -> String {
+    match holder {
+        Holder::Process { pid, name } => format!("by process {pid} (\"{name}\")"),
+        Holder::User(uid) => format!("by a process of user {uid}"),
+    }
+}
+
+fn taken(record: &Record, want: &PortMapping, by: &str) -> Error {
+    let port = want.host_port.unwrap_or_default();
+    let ip = want.host_ip.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    Error::of(
+        Kind::Conflict,
+        format!(
+            "cannot publish port {port}/{} for container \"{}\": {} is already in use {by}",
+            want.container.protocol,
+            record.name,
+            SocketAddr::new(ip, port),
+        ),
+    )
+}
+
+/// A running container that has one of the ports, and which it is.
+fn clash<'a>(session: &Session, record: &'a Record) -> Option<(&'a PortMapping, ContainerName)> {
     let running = ps::list(session, &ps::Options::default()).unwrap_or_default();
-    for other in running {
-        for held in &other.state.ports {
-            let clash = wanted.iter().find(|want| {
+    running.into_iter().find_map(|other| {
+        let want = record.publish.iter().find(|want| {
+            other.state.ports.iter().any(|held| {
                 want.host_port == held.host_port
                     && want.container.protocol == held.container.protocol
                     && (want.host_ip == held.host_ip
                         || want.host_ip.is_none()
                         || held.host_ip.is_none())
-            });
-            if let Some(want) = clash {
-                let port = want.host_port.unwrap_or_default();
-                return Error::of(
-                    Kind::Conflict,
-                    format!(
-                        "cannot publish port {port}/{} for container \"{}\": {}:{port} is already in use by container \"{}\"",
-                        want.container.protocol,
-                        record.name,
-                        want.host_ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string()),
-                        other.record.name
-                    ),
-                )
-                .hint(format!(
-                    "stop it with `rpod stop {}`, or choose another host port: `-p {}:{}`",
-                    other.record.name,
-                    port.wrapping_add(1),
-                    want.container.number
-                ));
-            }
-        }
-    }
-    error.hint(format!(
-        "choose another host port, for example `-p {}:{}`",
-        record.publish[0].host_port.unwrap_or(8080).wrapping_add(1),
-        record.publish[0].container.number
-    ))
+            })
+        })?;
+        Some((want, other.record.name))
+    })
 }
 
 fn bundle(

@@ -5,6 +5,7 @@
 //! Called by: `cli`.
 //! Always true: `ops/run.rs` is the tour of the house.
 
+pub mod access;
 pub mod attach;
 pub mod cp;
 pub mod create;
@@ -16,6 +17,8 @@ pub mod inspect;
 pub mod kill;
 pub mod launch;
 pub mod load;
+pub mod login;
+pub mod logout;
 pub mod logs;
 mod names;
 pub mod ps;

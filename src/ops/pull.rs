@@ -12,12 +12,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
-use crate::image::credentials::Places;
-use crate::image::registry::Access;
-use crate::image::registry::http::Limits;
-use crate::image::registry::proxy::Proxies;
 use crate::image::{builtin, transfer};
 use crate::ops::Session;
+use crate::ops::access::Asked;
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::progress::{Progress, Silent};
@@ -36,8 +33,8 @@ pub struct Request {
     pub platform: Option<Platform>,
     /// `-q`: only the last line.
     pub quiet: bool,
-    /// `--tls-verify=false` and the like.
-    pub insecure: bool,
+    /// How its registry is to be spoken to.
+    pub asked: Asked,
 }
 
 /// What came of a pull.
@@ -62,18 +59,13 @@ pub fn pull(session: &Session, request: &Request) -> Result<Pulled> {
         Arc::clone(&session.progress)
     };
     // A helper that opens a session's key store has to be asked by the user, not by root inside.
-    let variable = |name: &str| std::env::var(name).ok();
-    let found = Places::from_environment(&session.host.home, &variable)
-        .find(&reference.registry, &reference.repository);
+    let way = request
+        .asked
+        .way(&session.host, &reference.registry, &reference.repository);
     let order = transfer::Order {
         reference: reference.clone(),
         platform: request.platform.clone(),
-        access: Access {
-            credential: found.credential,
-            insecure: request.insecure,
-            limits: Limits::default(),
-            proxies: Proxies::from_environment(&variable),
-        },
+        access: way.access.clone(),
     };
     let pulled = run_inside(&identity, || {
         let done = transfer::pull(&session.store, &identity.map, order, Arc::clone(&progress))?;
@@ -84,7 +76,7 @@ pub fn pull(session: &Session, request: &Request) -> Result<Pulled> {
         })
     })
     .map_err(|error| {
-        let error = found.trouble.iter().fold(error, |e, t| e.also(t));
+        let error = way.explain(error);
         with_suggestion(session, reference, error).what(format!("cannot pull \"{reference}\""))
     })?;
     progress.line(&format!("Digest: {}", pulled.digest));
@@ -148,7 +140,7 @@ pub fn ensure(
         reference,
         platform,
         quiet: false,
-        insecure: false,
+        asked: Asked::default(),
     };
     let pulled = pull(session, &request)?;
     session.store.load_image(&pulled.entry)

@@ -6,6 +6,7 @@
 //! Always true: a process that forks, unshares or joins a user namespace has one
 //! thread; an error of a child reaches its parent whole.
 
+pub mod activation;
 pub mod channel;
 pub mod frames;
 pub mod identity;

@@ -24,7 +24,7 @@ use crate::dataplane::control::{self, NetJob};
 use crate::dataplane::publish::PortsJob;
 use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
-use crate::monitor::supervise::{Event, Streams, Supervisor};
+use crate::monitor::supervise::{Event, Streams, Supervisor, Watched};
 use crate::ops::launch::{MonitorJob, Network, Started, Way};
 use crate::process::channel::Channel;
 use crate::process::laps;
@@ -67,10 +67,12 @@ struct Monitor {
     held: Vec<OwnedFd>,
 }
 
-/// The ports process: it ends when the descriptor is closed, also by our death.
+/// The ports process: it ends when the descriptor is closed, also by our death, and
+/// the descriptor hangs up when it ends.
 struct Ports {
     pid: i32,
-    _control: OwnedFd,
+    control: OwnedFd,
+    since: Instant,
 }
 
 /// How long a restart waits: as docker's, from 100 ms, doubled each time.
@@ -78,6 +80,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How often in a row a network that is lost is sought again.
 const NET_TRIES: u32 = 5;
+/// How often in a row a ports process that ends at once is started again.
+const PORTS_TRIES: u32 = 5;
+/// One that lived so long did not end at once.
+const GOOD_PORTS: Duration = Duration::from_secs(1);
 /// A program that ran so long is given a fresh row of restarts.
 const GOOD_RUN: Duration = Duration::from_secs(10);
 
@@ -270,15 +276,15 @@ impl Monitor {
                 None => break,
             }
         }
-        if let Some(namespace) = &namespace {
-            self.open_ports(namespace)?;
-        }
+        self.open_ports()?;
         Ok(terminal)
     }
 
     /// Forks the ports process, once the container has its address; it ends when `self.ports` is closed.
-    fn open_ports(&mut self, namespace: &OwnedFd) -> Result<()> {
-        let (Some(bound), Network::Bridge(place)) = (&self.job.published, &self.job.network) else {
+    fn open_ports(&mut self) -> Result<()> {
+        let (Some(bound), Network::Bridge(place), Some(namespace)) =
+            (&self.job.published, &self.job.network, self.held.first())
+        else {
             return Ok(());
         };
         let (control, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -306,9 +312,20 @@ impl Monitor {
         .what(|| "cannot start the process that serves its ports")?;
         self.ports = Some(Ports {
             pid,
-            _control: ours,
+            control: ours,
+            since: Instant::now(),
         });
         Ok(())
+    }
+
+    /// The sockets are ours as well: clients that come while there is no ports process
+    /// wait in their queues, and none is refused.
+    fn reopen_ports(&mut self) {
+        if let Some(lost) = self.ports.take() {
+            drop(process::kill(lost.pid, 9));
+            drop(process::wait(lost.pid, true));
+        }
+        drop(self.open_ports());
     }
 
     fn pipe_if(&self, wanted: bool, input: bool) -> Result<(OwnedFd, Option<OwnedFd>)> {
@@ -369,13 +386,27 @@ impl Monitor {
 
     fn watch(&mut self) -> Exit {
         let mut lost = 0;
+        let mut ports_lost = 0;
         loop {
             let network = match &self.job.network {
                 Network::Bridge(place) if lost < NET_TRIES => Some(place.client.as_fd()),
                 _ => None,
             };
-            match self.supervisor.run(self.init, &self.signals, network) {
+            let ports = self.ports.as_ref().filter(|_| ports_lost < PORTS_TRIES);
+            let watched = Watched {
+                network,
+                ports: ports.map(|ports| ports.control.as_fd()),
+            };
+            match self.supervisor.run(self.init, &self.signals, watched) {
                 Ok(Event::Exited(exit)) => return exit,
+                Ok(Event::PortsLost) => {
+                    let lived = self.ports.as_ref().map(|ports| ports.since.elapsed());
+                    ports_lost = match lived {
+                        Some(lived) if lived < GOOD_PORTS => ports_lost + 1,
+                        _ => 0,
+                    };
+                    self.reopen_ports();
+                }
                 // Somebody killed the net process. The network itself is held by
                 // us, so a new process can take it over where it stands.
                 Ok(Event::NetworkLost) => {

@@ -51,6 +51,18 @@ pub const READONLY_PATHS: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
+/// What every container has mounted on its root: where the image has nothing, a start
+/// makes something empty there, which is no change that anybody made.
+#[allow(dead_code, reason = "the verbs that use it are on their way")]
+pub const MOUNT_POINTS: [&str; 6] = [
+    "dev",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/resolv.conf",
+    "proc",
+    "sys",
+];
+
 /// What a record does not say.
 pub struct Surroundings<'a> {
     /// The ids inside.

@@ -51,8 +51,12 @@ pub struct PortMapping {
     pub container: Port,
 }
 
-/// Parses the text after `-p`, which may be a range and so many mappings.
+/// Parses the text after `-p`, which may be a range and so many mappings; also
+/// docker's long form, `published=8080,target=80,protocol=tcp`.
 pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>> {
+    if text.contains('=') {
+        return parse_long(text);
+    }
     let bad = |why: &str| {
         Error::of(
             Kind::Usage,
@@ -84,7 +88,11 @@ pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>> {
             _ => (None, before),
         },
     };
-    let ip = match ip.map(|ip| ip.trim_start_matches('[').trim_end_matches(']')) {
+    let bare = |ip: &'_ str| match ip.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
+        Some(Some(bare)) => bare.to_owned(),
+        _ => ip.to_owned(),
+    };
+    let ip = match ip.map(bare).as_deref() {
         None | Some("") => None,
         Some(ip) => Some(
             ip.parse::<IpAddr>()
@@ -116,6 +124,46 @@ pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>> {
             },
         })
         .collect())
+}
+
+fn parse_long(text: &str) -> Result<Vec<PortMapping>> {
+    let bad = |why: String| {
+        Error::of(
+            Kind::Usage,
+            format!("\"{text}\" is no port to publish: {why}"),
+        )
+        .hint("write `-p HOST:CONTAINER`, or `-p published=HOST,target=CONTAINER,protocol=tcp`")
+    };
+    let (mut ip, mut published, mut target, mut protocol) = ("", "", "", "tcp");
+    for part in text.split(',') {
+        match part.split_once('=') {
+            Some(("host_ip", value)) => ip = value,
+            Some(("published", value)) => published = value,
+            Some(("target", value)) => target = value,
+            Some(("protocol", value)) => protocol = value,
+            // Both mean a port of this machine, where there is but one.
+            Some(("mode", "host" | "ingress")) => {}
+            Some(("mode", value)) => {
+                return Err(bad(format!("\"{value}\" is no mode: host and ingress are")));
+            }
+            _ => {
+                return Err(bad(format!(
+                    "\"{part}\" is none of host_ip=, published=, target=, protocol= and mode="
+                )));
+            }
+        }
+    }
+    if target.is_empty() {
+        return Err(bad("it has no target=, the container's port".to_owned()));
+    }
+    let short = match (ip, published) {
+        ("", "") => format!("{target}/{protocol}"),
+        ("", host) => format!("{host}:{target}/{protocol}"),
+        (ip, host) if ip.contains(':') => format!("[{ip}]:{host}:{target}/{protocol}"),
+        (ip, host) => format!("{ip}:{host}:{target}/{protocol}"),
+    };
+    // Its values cannot smuggle a form in: none of them has a sign of equality.
+    parse_publish(&short)
 }
 
 fn range(text: &str) -> Result<(u16, u16), String> {
@@ -235,6 +283,25 @@ mod tests {
         assert_eq!(shown("[::1]:80:80"), ["::1 80 80/tcp"]);
         assert_eq!(shown("7000-7001:80-81"), ["* 7000 80/tcp", "* 7001 81/tcp"]);
         assert_eq!(shown("7000-7009:80"), ["* 7000 80/tcp"]);
+        assert_eq!(
+            shown("[::1]:8000-8001:80-81/udp"),
+            ["::1 8000 80/udp", "::1 8001 81/udp"]
+        );
+        assert_eq!(shown("[::]::80"), [":: free 80/tcp"]);
+        assert_eq!(shown("::1:80:80"), ["::1 80 80/tcp"]);
+        assert_eq!(shown("3000-3001"), ["* free 3000/tcp", "* free 3001/tcp"]);
+        assert_eq!(shown("80:80/TCP"), ["* 80 80/tcp"]);
+        for (long, short) in [
+            ("published=8080,target=80", "8080:80"),
+            ("target=80,protocol=udp", "80/udp"),
+            (
+                "mode=host,host_ip=::1,published=1-2,target=3-4",
+                "[::1]:1-2:3-4",
+            ),
+            ("host_ip=127.0.0.1,target=80", "127.0.0.1::80"),
+        ] {
+            assert_eq!(shown(long), shown(short));
+        }
         let any = parse_publish("7000-7009:80").expect("parsed");
         assert_eq!(any[0].host_port_end, Some(7009));
     }
@@ -250,6 +317,13 @@ mod tests {
             ("300.1.1.1:80:80", "no IP address"),
             ("127.0.0.1:80", "second colon"),
             ("80:80/icmp", "no protocol"),
+            ("80:80/sctp", "sctp cannot be published"),
+            ("published=80", "no target="),
+            ("published=80,target=80,mode=x", "no mode"),
+            ("published=80,target=80,name=x", "none of"),
+            ("", "container's port"),
+            ("1:2:3:4", "no IP address"),
+            ("[::1:80:80", "no IP address"),
         ] {
             let error = parse_publish(text).expect_err(text).to_string();
             assert!(error.contains(why), "{text}: {error}");

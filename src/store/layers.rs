@@ -10,9 +10,11 @@
 //! Called by: `image`, `ops`.
 //! Always true: a layer under its name is whole; nobody changes it afterwards.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,30 @@ impl Store {
         let tree = staged.path().join("tree");
         fs::create_dir(&tree).what(|| format!("cannot make \"{}\"", tree.display()))?;
         Ok(staged)
+    }
+
+    /// Makes a layer of a directory, which is moved; `left_out` is removed from it, a
+    /// directory before what is in it.
+    #[allow(dead_code, reason = "the verbs that use it are on their way")]
+    pub fn adopt_layer(
+        &self,
+        tree: &Path,
+        left_out: &[Vec<u8>],
+        id_map: &str,
+        diff_id: &Digest,
+        info: LayerInfo,
+    ) -> Result<()> {
+        let what = || format!("cannot store layer {diff_id}");
+        let staged = self.stage_layer()?;
+        let place = staged.path().join("tree");
+        fs::rename(tree, &place).what(what)?;
+        for path in left_out.iter().rev() {
+            let path = place.join(OsStr::from_bytes(path));
+            fs::remove_file(&path)
+                .or_else(|_| fs::remove_dir(&path))
+                .what(what)?;
+        }
+        self.publish_layer(staged, id_map, diff_id, info)
     }
 
     /// Gives a layer its name. When somebody else was first, theirs stays.

@@ -47,6 +47,8 @@ mod images;
 mod lifecycle;
 /// Images from files and standard input: `load`.
 mod load;
+/// Logins to registries: `login`, `logout`, helpers, certificates.
+mod login;
 /// What containers wrote: `logs`.
 mod logs;
 /// What may be typed: flags, their places, names and their conflicts.

@@ -112,11 +112,128 @@ fn a_port_that_is_taken_is_refused_and_the_holder_named() {
     rpod.remove_all();
     let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = holder.local_addr().unwrap().port();
-    let publish = format!("127.0.0.1:{port}:80");
-    rpod.run(&["run", "-d", "-p", &publish, "busybox", "true"])
+    for publish in [format!("127.0.0.1:{port}:80"), format!("{port}:80")] {
+        rpod.run(&["run", "-d", "-p", &publish, "busybox", "true"])
+            .refuses()
+            .stderr_has(&port.to_string())
+            .stderr_has("in use by process")
+            .stderr_has(&std::process::id().to_string());
+    }
+    let two = [format!("{}:80", port), format!("{}:81", port)];
+    drop(holder);
+    rpod.run(&["run", "-d", "-p", &two[0], "-p", &two[1], "busybox", "true"])
         .refuses()
-        .stderr_has(&port.to_string())
-        .stderr_has("in use");
+        .stderr_has("published twice");
+}
+
+#[test]
+fn every_form_is_published_and_all_tell_the_same() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    let long = format!("published={port},target=80,protocol=tcp");
+    let words = ["--name", "web", "-p", &long, "--expose", "8000-8001", "-P"];
+    rpod.start(&[&words[..], &SERVE[..]].concat());
+    assert_eq!(
+        http_get(format!("127.0.0.1:{port}"), "/"),
+        "busybox of Debian\n"
+    );
+    let told = rpod.run(&["port", "web"]).success().stdout();
+    let shown = rpod
+        .run(&["ps", "--format", "{{.Ports}}"])
+        .success()
+        .stdout();
+    let format = "{{json .NetworkSettings.Ports}}";
+    let json = rpod
+        .run(&["inspect", "-f", format, "web"])
+        .success()
+        .stdout();
+    for inside in ["80/tcp", "8000/tcp", "8001/tcp"] {
+        let lines: Vec<&str> = told.lines().filter(|l| l.starts_with(inside)).collect();
+        assert_eq!(lines.len(), 2, "{told}");
+        for line in lines {
+            let address = line.split(" -> ").nth(1).unwrap();
+            assert!(shown.contains(&format!("{address}->{inside}")), "{shown}");
+            let (ip, number) = address.rsplit_once(':').unwrap();
+            let ip = ip.trim_matches(['[', ']']);
+            let entry = format!(r#"{{"HostIp":"{ip}","HostPort":"{number}"}}"#);
+            assert!(json.contains(&entry), "{json}");
+        }
+    }
+    for form in ["80:80/sctp", "80:80/icmp", "1-2:80-82", "127.0.0.1:80"] {
+        rpod.run(&["create", "-p", form, "busybox", "true"])
+            .refuses()
+            .stderr_has(form);
+    }
+    rpod.remove_all();
+}
+
+#[test]
+fn a_killed_ports_process_is_back_at_once() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = free_port();
+    serve(&rpod, "web", &[&format!("{port}:80")]);
+    let server = || {
+        let all = rpod.processes();
+        all.iter().find(|p| p.name == "rpod-ports").map(|p| p.pid)
+    };
+    let address = format!("127.0.0.1:{port}");
+    assert_eq!(http_get(&address, "/"), "busybox of Debian\n");
+    for _ in 0..3 {
+        let before = server().expect("a ports process");
+        std::process::Command::new("kill")
+            .args(["-9", &before.to_string()])
+            .status()
+            .unwrap();
+        // Nobody is refused meanwhile: the sockets are the monitor's as well.
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        // One that the old process had accepted in its last moment is broken with it.
+        if read.is_ok() {
+            assert!(answer.ends_with("busybox of Debian\n"), "{answer}");
+        }
+        eventually("another serves", || {
+            server().is_some_and(|pid| pid != before)
+        });
+        assert_eq!(http_get(&address, "/"), "busybox of Debian\n");
+        // The next one is killed as an old one, not as one that ends at once.
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    rpod.run(&["exec", "web", "true"]).success();
+    rpod.remove_all();
+    eventually("nothing is left", || rpod.processes().is_empty());
+}
+
+/// As systemd starts the service of a `.socket` unit.
+#[test]
+fn sockets_that_were_passed_are_the_published_ports() {
+    require!(probe::program("perl").is_some(), "perl is not installed");
+    let rpod = Sandbox::with(&["busybox"]);
+    // Copies made by dup2 stay open in the program that is executed.
+    let script = r#"
+        use IO::Socket::INET; use POSIX; $| = 1;
+        my @sockets = map { IO::Socket::INET->new(Listen => 9, LocalAddr => "127.0.0.1") } 1 .. 2;
+        POSIX::dup2(fileno $sockets[$_], 10 + $_) for 0 .. 1;
+        POSIX::dup2(10 + $_, 3 + $_) for 0 .. 1;
+        my $port = $sockets[0]->sockport; print "$port\n";
+        ($ENV{LISTEN_PID}, $ENV{LISTEN_FDS}) = ($$, 2);
+        exec $ENV{RPOD}, qw(run -d --name web -p), "127.0.0.1:$port:80", @ARGV;
+    "#;
+    let ran = rpod
+        .other("perl", &[&["-e", script][..], &SERVE[..]].concat())
+        .env("RPOD", rpod.program().to_str().unwrap())
+        .run();
+    let text = ran.success().stderr_has("1 of the sockets passed").stdout();
+    let port = text.lines().next().unwrap();
+    assert_eq!(
+        http_get(format!("127.0.0.1:{port}"), "/"),
+        "busybox of Debian\n"
+    );
+    rpod.remove_all();
 }
 
 #[test]
@@ -214,6 +331,7 @@ fn a_connection_carries_megabytes_both_ways_and_half_closes() {
 fn a_remote_client_keeps_its_address() {
     require!(probe::user_namespaces(), "user namespaces are forbidden");
     require!(probe::program("ip").is_some(), "iproute2 is not installed");
+    require!(probe::program("curl").is_some(), "curl is not installed");
     require!(
         !cannot_make_links(),
         "this user cannot make links in a namespace"
@@ -231,7 +349,7 @@ fn a_remote_client_keeps_its_address() {
         nsenter -t $far -n sh -c 'ip addr add 192.0.2.99/24 dev far; ip link set far up'
         "$RPOD" run -d --name web -p 8080:8080 kubia > /dev/null
         for try in 1 2 3 4 5 6 7 8 9 10; do
-            nsenter -t $far -n busybox wget -T 2 -qO- http://192.0.2.1:8080/ && break
+            nsenter -t $far -n curl -s -m 2 http://192.0.2.1:8080/ && break
             sleep 0.3
         done
         "$RPOD" rm -f web > /dev/null
@@ -244,7 +362,7 @@ fn a_remote_client_keeps_its_address() {
 }
 
 fn cannot_make_links() -> bool {
-    let script = "ip link add a type veth peer name b";
+    let script = "ip link add name one type veth peer name two";
     !std::process::Command::new("unshare")
         .args(["-Urn", "sh", "-c", script])
         .stderr(std::process::Stdio::null())

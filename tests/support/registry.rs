@@ -21,8 +21,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::authority::Authority;
 use super::image::{Image, MANIFEST, digest};
 use super::sandbox::marked;
+use super::tokens::TokenServer;
 use super::{eventually, free_port, probe};
 
 /// The registry most people run.
@@ -40,6 +42,11 @@ impl Registry {
 
     /// Starts an empty registry.
     pub fn start() -> Self {
+        Self::with(Guard::Nobody)
+    }
+
+    /// Starts an empty registry that looks at who comes.
+    pub fn with(guard: Guard<'_>) -> Self {
         let program = probe::program("docker-registry").expect("install docker-registry");
         let storage = tempfile::Builder::new()
             .prefix("rt-registry.")
@@ -49,8 +56,9 @@ impl Registry {
         let config = format!(
             "version: 0.1\nlog:\n  accesslog:\n    disabled: true\n  level: error\n\
              storage:\n  delete:\n    enabled: true\n  filesystem:\n    rootdirectory: {}\n\
-             http:\n  addr: {address}\n",
-            storage.path().join("data").display()
+             http:\n  addr: {address}\n{}",
+            storage.path().join("data").display(),
+            guard.settings(storage.path())
         );
         let file = storage.path().join("config.yml");
         std::fs::write(&file, config).unwrap();
@@ -64,12 +72,24 @@ impl Registry {
             .stderr(std::fs::File::create(storage.path().join("log")).unwrap());
         // Of no sandbox, even if one starts something at the same time.
         let child = marked(0, || command.spawn()).unwrap();
-        eventually("the registry answers", || get(&address, "/v2/").is_ok());
+        // Any answer will do: one that wants a password or TLS is there as well.
+        eventually("the registry answers", || {
+            exchange(&address, "GET", "/v2/", "", b"").is_ok()
+                || matches!(guard, Guard::Tls(..)) && TcpStream::connect(&address).is_ok()
+        });
         Registry {
             child,
             address,
             _storage: storage,
         }
+    }
+
+    /// Where it keeps blobs.
+    pub fn blob_file(&self, digest: &str) -> std::path::PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let blobs = "data/docker/registry/v2/blobs/sha256";
+        let storage = self._storage.path();
+        storage.join(blobs).join(&hex[..2]).join(hex).join("data")
     }
 
     /// `127.0.0.1:PORT`.
@@ -150,6 +170,66 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _gone = self.child.kill();
         let _status = self.child.wait();
+    }
+}
+
+/// The user that guarded registries know; there is one with another name and the same
+/// password, [`USER_ABROAD`].
+pub const USER: &str = "alice";
+/// A user whose name is not in ASCII.
+pub const USER_ABROAD: &str = "卷耳多多多";
+/// Their password.
+pub const PASSWORD: &str = "hunter2 pä";
+
+/// Their lines, as `htpasswd -B` writes them.
+const USERS: &str = "alice:$2y$05$lG6OjMGMAoJqgI7zIueCne9zfEUhew8CbenjH2K.vthq/NwclN0ea\n\
+    卷耳多多多:$2y$05$xjDJi5obqExR/cWMgbYgJei8jBwU248FGi4nI.nBEkjlOvO0dDj/G\n";
+
+/// How a registry looks at who comes.
+#[derive(Clone, Copy)]
+pub enum Guard<'a> {
+    /// Not at all.
+    Nobody,
+    /// It wants a user's name and password.
+    Password,
+    /// It speaks TLS only, with a certificate of this authority; and wants to see a
+    /// guest's certificate, when true.
+    Tls(&'a Authority, bool),
+    /// It wants a token of this server.
+    Tokens(&'a TokenServer),
+}
+
+impl Guard<'_> {
+    fn settings(&self, directory: &Path) -> String {
+        match self {
+            Guard::Nobody => String::new(),
+            Guard::Password => {
+                let file = directory.join("htpasswd");
+                std::fs::write(&file, USERS).unwrap();
+                format!(
+                    "auth:\n  htpasswd:\n    realm: tests\n    path: {}\n",
+                    file.display()
+                )
+            }
+            Guard::Tls(authority, guests) => {
+                let path = |name: &str| authority.path(name).display().to_string();
+                let mut text = format!(
+                    "  tls:\n    certificate: {}\n    key: {}\n",
+                    path("server.crt"),
+                    path("server.key")
+                );
+                if *guests {
+                    text += &format!("    clientcas:\n      - {}\n", path("ca.crt"));
+                }
+                text
+            }
+            Guard::Tokens(server) => format!(
+                "auth:\n  token:\n    realm: {}\n    service: tests\n    issuer: rpod-tests\n    \
+                 rootcertbundle: {}\n",
+                server.realm(),
+                server.authority().path("ca.crt").display()
+            ),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Flags that several verbs share, from what was typed to what is meant.
 //!
 //! Lives here: the flags of a container, variables and labels with their files,
-//! filters.
+//! filters, the flags of registries.
 //! Must not: open the store.
 //! Called by: the verbs.
 //! Always true: what is wrong is said with the flag, or the file and its line.
@@ -9,6 +9,7 @@
 pub mod container;
 pub mod filter;
 pub mod pairs;
+pub mod registry;
 
 use std::time::Duration;
 

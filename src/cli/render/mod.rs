@@ -9,6 +9,7 @@
 pub mod list;
 pub mod ports;
 pub mod progress;
+pub mod prompt;
 pub mod style;
 pub mod table;
 pub mod terminal;

@@ -56,7 +56,7 @@ pub struct Unpacked {
 
 const ENTRY_LIMIT: u64 = 10_000_000;
 const NAME_LIMIT: usize = 4095;
-const DEPTH_LIMIT: usize = 512;
+pub const DEPTH_LIMIT: usize = 512;
 /// Bytes of the names of all directories, which wait in memory for the end.
 const DIRECTORY_NAMES_LIMIT: usize = 256 << 20;
 
@@ -668,7 +668,7 @@ fn enter(
     }
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY
+pub const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
@@ -688,7 +688,7 @@ fn stat(parent: &OwnedFd, name: &[u8]) -> Result<rustix::fs::Stat, Errno> {
 }
 
 /// Says whether a name is hidden, in either form.
-fn is_whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Errno> {
+pub fn is_whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Errno> {
     let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(match FileType::from_raw_mode(stat.st_mode) {
         FileType::CharacterDevice => stat.st_rdev == 0,
@@ -703,7 +703,7 @@ fn is_whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Errno> {
     })
 }
 
-fn has_opaque(fd: &OwnedFd, wanted: &[u8]) -> bool {
+pub fn has_opaque(fd: &OwnedFd, wanted: &[u8]) -> bool {
     let mut value = [0_u8; 8];
     rustix::fs::fgetxattr(fd, OPAQUE, &mut value)
         .is_ok_and(|length| value.get(..length) == Some(wanted))
@@ -826,14 +826,14 @@ pub fn plain_name(name: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Parts a plain path into the directory and the last name.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|b| *b == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),
         None => (&[], path),
     }
 }
 
-fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
+pub fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
     if parent.is_empty() {
         name.to_vec()
     } else {
@@ -842,7 +842,7 @@ fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// Attributes of a user's are kept, but for those that steer an overlay or that we write ourselves.
-fn is_kept(name: &str) -> bool {
+pub fn is_kept(name: &str) -> bool {
     let steers = ["user.overlay.", "user.fuseoverlayfs.", "user.rpod."];
     name.starts_with("user.") && !steers.iter().any(|prefix| name.starts_with(prefix))
 }

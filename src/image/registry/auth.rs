@@ -113,19 +113,38 @@ fn parameter(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// Returns the `Authorization` that answers a challenge; none when it wants a password and we have none.
+/// What is wanted of a registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// What is to be done: `repository:a/b:pull,push`, several parted by spaces; empty for nothing.
+    pub scope: &'a str,
+    /// An identity token as well, to be kept instead of the password.
+    pub identity: bool,
+}
+
+/// What lets us in.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Its `Authorization`.
+    pub header: HeaderValue,
+    /// The identity token that came with it.
+    pub identity: Option<Secret>,
+}
+
+/// Returns what answers a challenge; none when it wants a password and we have none.
 pub async fn answer(
     client: &Client,
     registry: &Origin,
     challenge: &Challenge,
     credential: Option<&Credential>,
-    scope: &str,
-) -> Result<Option<HeaderValue>> {
+    wish: Wish<'_>,
+) -> Result<Option<Pass>> {
     match challenge {
         Challenge::Basic => match credential {
-            Some(Credential::Password { user, password }) => {
-                sensitive(&basic(user, password)).map(Some)
-            }
+            Some(Credential::Password { user, password }) => Ok(Some(Pass {
+                header: sensitive(&basic(user, password))?,
+                identity: None,
+            })),
             _ => Ok(None),
         },
         Challenge::Bearer {
@@ -133,10 +152,10 @@ pub async fn answer(
             service,
             scope: wanted,
         } => {
-            let wish = Wish {
+            let order = Order {
                 service: service.as_deref(),
-                // A registry may ask for more than we need, never for less.
-                scope: wanted.as_deref().filter(|s| !s.is_empty()).unwrap_or(scope),
+                scope: joined(wish.scope, wanted.as_deref().unwrap_or_default()),
+                identity: wish.identity,
             };
             let url = Url::parse(realm)
                 .and_then(|url| {
@@ -146,39 +165,71 @@ pub async fn answer(
                     Ok(url)
                 })
                 .what(|| "the registry names a realm that cannot be used")?;
-            let token = token(client, url, &wish, credential)
+            let (token, identity) = token(client, url, &order, credential)
                 .await
                 .what(|| "cannot get a token for it")?;
-            sensitive(&Secret::new(format!("Bearer {}", token.reveal()))).map(Some)
+            let text = Secret::new(format!("Bearer {}", token.reveal()));
+            let header = sensitive(&text)?;
+            Ok(Some(Pass { header, identity }))
         }
     }
 }
 
-struct Wish<'a> {
+/// Joins two lists of scopes, so that each thing stands once with all its actions. A
+/// registry asks for what one request needs, and we know what comes after it.
+fn joined(ours: &str, theirs: &str) -> String {
+    let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+    for scope in ours.split(' ').chain(theirs.split(' ')) {
+        let Some((thing, actions)) = scope.rsplit_once(':') else {
+            continue;
+        };
+        let place = match all.iter().position(|(known, _)| *known == thing) {
+            Some(place) => place,
+            None => {
+                all.push((thing, Vec::new()));
+                all.len() - 1
+            }
+        };
+        for action in actions.split(',') {
+            if !all[place].1.contains(&action) {
+                all[place].1.push(action);
+            }
+        }
+    }
+    let scopes: Vec<String> = all
+        .iter()
+        .map(|(thing, actions)| format!("{thing}:{}", actions.join(",")))
+        .collect();
+    scopes.join(" ")
+}
+
+struct Order<'a> {
     service: Option<&'a str>,
-    scope: &'a str,
+    scope: String,
+    identity: bool,
 }
 
 #[derive(Deserialize)]
 struct Token {
     token: Option<String>,
     access_token: Option<String>,
+    refresh_token: Option<String>,
 }
 
 async fn token(
     client: &Client,
     realm: Url,
-    wish: &Wish<'_>,
+    order: &Order<'_>,
     credential: Option<&Credential>,
-) -> Result<Secret> {
+) -> Result<(Secret, Option<Secret>)> {
     let origin = realm.origin.clone();
     let (call, authorization) = match credential {
-        Some(Credential::Identity(token)) => (by_identity(realm, wish, token), None),
+        Some(Credential::Identity(token)) => (by_identity(realm, order, token), None),
         Some(Credential::Password { user, password }) => {
             let authorization = sensitive(&basic(user, password))?;
-            (by_password(realm, wish, Some(user)), Some(authorization))
+            (by_password(realm, order, Some(user)), Some(authorization))
         }
-        None => (by_password(realm, wish, None), None),
+        None => (by_password(realm, order, None), None),
     };
     let mut answer = client.exchange(&call, authorization.as_ref()).await?;
     let status = answer.status.as_u16();
@@ -192,37 +243,38 @@ async fn token(
     }
     let bytes = answer.bytes(LIMIT).await?;
     let unclear = || Error::new(format!("the answer of {origin} holds no token"));
-    let token: Token = serde_json::from_slice(&bytes).map_err(|_| unclear())?;
-    [token.token, token.access_token]
-        .into_iter()
-        .flatten()
-        .find(|text| !text.is_empty())
-        .map(Secret::new)
-        .ok_or_else(unclear)
+    let answer: Token = serde_json::from_slice(&bytes).map_err(|_| unclear())?;
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Secret::new);
+    let token = filled(answer.token).or_else(|| filled(answer.access_token));
+    let identity = filled(answer.refresh_token).filter(|_| order.identity);
+    Ok((token.ok_or_else(unclear)?, identity))
 }
 
-fn by_password(mut realm: Url, wish: &Wish<'_>, user: Option<&str>) -> Call {
+fn by_password(mut realm: Url, order: &Order<'_>, user: Option<&str>) -> Call {
     let mut words = Vec::new();
-    words.extend(wish.service.map(|s| format!("service={}", escape(s))));
-    // Several scopes may stand in one challenge, parted by spaces.
-    words.extend(
-        wish.scope
-            .split(' ')
-            .map(|s| format!("scope={}", escape(s))),
-    );
+    words.extend(order.service.map(|s| format!("service={}", escape(s))));
+    let scopes = order.scope.split(' ').filter(|scope| !scope.is_empty());
+    words.extend(scopes.map(|s| format!("scope={}", escape(s))));
     words.extend(user.map(|u| format!("account={}", escape(u))));
-    let joint = if realm.path.contains('?') { '&' } else { '?' };
-    realm.path = format!("{}{joint}{}", realm.path, words.join("&"));
+    if order.identity {
+        words.push("client_id=rpod&offline_token=true".to_owned());
+    }
+    if !words.is_empty() {
+        let joint = if realm.path.contains('?') { '&' } else { '?' };
+        realm.path = format!("{}{joint}{}", realm.path, words.join("&"));
+    }
     Call::get(realm)
 }
 
-fn by_identity(realm: Url, wish: &Wish<'_>, token: &Secret) -> Call {
+fn by_identity(realm: Url, order: &Order<'_>, token: &Secret) -> Call {
     let mut form = format!(
-        "grant_type=refresh_token&client_id=rpod&scope={}&refresh_token={}",
-        escape(wish.scope),
+        "grant_type=refresh_token&client_id=rpod&refresh_token={}",
         escape(token.reveal())
     );
-    if let Some(service) = wish.service {
+    if !order.scope.is_empty() {
+        form.push_str(&format!("&scope={}", escape(&order.scope)));
+    }
+    if let Some(service) = order.service {
         form.push_str(&format!("&service={}", escape(service)));
     }
     let mut call = Call::get(realm);
@@ -243,7 +295,23 @@ fn sensitive(secret: &Secret) -> Result<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Challenge, parse};
+    use super::{Challenge, joined, parse};
+
+    #[test]
+    fn scopes_are_joined_thing_by_thing() {
+        for (ours, theirs, all) in [
+            ("repository:a/b:pull", "", "repository:a/b:pull"),
+            ("", "registry:catalog:*", "registry:catalog:*"),
+            (
+                "repository:a:pull,push repository:b:pull",
+                "repository:a:pull repository:h:5000/c:delete",
+                "repository:a:pull,push repository:b:pull repository:h:5000/c:delete",
+            ),
+            ("", "nonsense", ""),
+        ] {
+            assert_eq!(joined(ours, theirs), all);
+        }
+    }
 
     #[test]
     fn challenges_are_read_as_servers_write_them() {

@@ -31,8 +31,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::error::{Error, Result};
 use crate::image::registry::proxy::{Proxies, Proxy};
-use crate::image::registry::tls;
 use crate::image::registry::url::{Origin, Url};
+use crate::image::registry::{certs, tls};
 use crate::image::resolver::Resolver;
 
 /// Bytes of headers at most.
@@ -217,25 +217,37 @@ struct Connection {
     whole: bool,
 }
 
+/// Whom a client takes for whom they say they are.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Any certificate will do.
+    pub anybody: bool,
+    /// The registry, as references call it.
+    pub registry: String,
+    /// Where its certificates are.
+    pub certificates: certs::Places,
+}
+
 /// Makes requests.
 pub struct Client {
     limits: Limits,
-    verify: bool,
+    trust: Trust,
     proxies: Proxies,
     resolver: OnceLock<Resolver>,
-    tls: OnceLock<Arc<rustls::ClientConfig>>,
+    /// For the registry itself, and for everybody else.
+    tls: [OnceLock<Arc<rustls::ClientConfig>>; 2],
     idle: Mutex<HashMap<Origin, Vec<Connection>>>,
 }
 
 impl Client {
-    /// Returns a client that has done nothing yet; without `verify` it takes any certificate.
-    pub fn new(limits: Limits, verify: bool, proxies: Proxies) -> Self {
+    /// Returns a client that has done nothing yet.
+    pub fn new(limits: Limits, trust: Trust, proxies: Proxies) -> Self {
         Self {
             limits,
-            verify,
+            trust,
             proxies,
             resolver: OnceLock::new(),
-            tls: OnceLock::new(),
+            tls: [OnceLock::new(), OnceLock::new()],
             idle: Mutex::new(HashMap::new()),
         }
     }
@@ -459,14 +471,22 @@ impl Client {
         }
     }
 
+    /// Returns the settings for a host. A registry's authorities are trusted wherever it
+    /// sends us, as its token server often is of the same; our certificate is for itself.
+    fn settings(&self, origin: &Origin) -> Result<Arc<rustls::ClientConfig>> {
+        let registry = &self.trust.registry;
+        let itself = Origin::parse(registry, true).is_ok_and(|own| own == *origin);
+        let place = &self.tls[usize::from(itself)];
+        if let Some(config) = place.get() {
+            return Ok(Arc::clone(config));
+        }
+        let known = self.trust.certificates.read(registry)?;
+        let config = tls::client(!self.trust.anybody, &known, itself)?;
+        Ok(Arc::clone(place.get_or_init(|| config)))
+    }
+
     async fn secure(&self, origin: &Origin, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>> {
-        let config = match self.tls.get() {
-            Some(config) => Arc::clone(config),
-            None => {
-                let config = tls::client(self.verify)?;
-                Arc::clone(self.tls.get_or_init(|| config))
-            }
-        };
+        let config = self.settings(origin)?;
         let name = ServerName::try_from(origin.host.clone())
             .map_err(|_| Error::new(format!("\"{}\" is no name for TLS", origin.host)))?;
         let connecting = TlsConnector::from(config).connect(name, stream);
@@ -617,7 +637,7 @@ fn io_cause(error: &hyper::Error) -> Option<&std::io::Error> {
 fn tls_in_words(error: std::io::Error) -> Error {
     use rustls::{CertificateError, Error as Tls};
     let inner = error.get_ref().and_then(|e| e.downcast_ref::<Tls>());
-    let hint = "trust its authority: `SSL_CERT_FILE=/path/to/ca.pem rpod …`, or do without trust: `--tls-verify=false`";
+    let hint = "trust its authority: put it into ~/.config/containers/certs.d/HOST[:PORT]/ca.crt, or do without trust: `--tls-verify=false`";
     match inner {
         // The second: it says to be issued by somebody trusted, and was not.
         Some(Tls::InvalidCertificate(

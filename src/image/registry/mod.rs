@@ -15,6 +15,7 @@
 //! said so.
 
 pub mod auth;
+pub mod certs;
 pub mod http;
 pub mod manifest;
 pub mod proxy;
@@ -30,8 +31,9 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::image::credentials::Credential;
-use crate::image::registry::http::{Answer, Call, Client, Fault, FaultKind, Limits};
+use crate::image::credentials::{Credential, Secret};
+use crate::image::registry::auth::{Pass, Wish};
+use crate::image::registry::http::{Answer, Call, Client, Fault, FaultKind, Limits, Trust};
 use crate::image::registry::manifest::clean;
 use crate::image::registry::proxy::Proxies;
 use crate::image::registry::url::{Origin, Url};
@@ -50,6 +52,8 @@ pub struct Access {
     pub limits: Limits,
     /// What stands between.
     pub proxies: Proxies,
+    /// Where its certificates are.
+    pub certificates: certs::Places,
 }
 
 /// A manifest as it came.
@@ -78,8 +82,13 @@ pub struct Registry {
 impl Registry {
     /// Returns the registry of a name; asks nothing yet.
     pub fn new(name: &str, access: Access) -> Self {
+        let trust = Trust {
+            anybody: access.insecure,
+            registry: name.to_owned(),
+            certificates: access.certificates,
+        };
         Self {
-            client: Client::new(access.limits, !access.insecure, access.proxies),
+            client: Client::new(access.limits, trust, access.proxies),
             name: name.to_owned(),
             credential: access.credential,
             insecure: access.insecure,
@@ -175,18 +184,68 @@ impl Registry {
         }
         // A token has its time, so an old one may have to be replaced: once.
         let scope = format!("repository:{repository}:pull");
+        match self.admit(&answer, &scope, false).await? {
+            Some(pass) => {
+                self.passes()
+                    .insert(repository.to_owned(), pass.header.clone());
+                self.client.exchange(call, Some(&pass.header)).await
+            }
+            None => Ok(answer),
+        }
+    }
+
+    /// Says that we may come in with what we have been given, if the registry wants to know
+    /// who asks; returns the identity token that it gives for a password.
+    pub async fn log_in(&self) -> Result<Option<Secret>> {
+        let call = self.call("/v2/").await?;
+        let answer = self.client.exchange(&call, None).await?;
+        let mut identity = None;
+        let answer = match answer.status {
+            StatusCode::UNAUTHORIZED if answer.url.origin == call.url.origin => {
+                match self.admit(&answer, "", true).await? {
+                    Some(pass) => {
+                        identity = pass.identity;
+                        self.client.exchange(&call, Some(&pass.header)).await?
+                    }
+                    None => answer,
+                }
+            }
+            _ => answer,
+        };
+        let origin = answer.url.origin.clone();
+        match answer.status.as_u16() {
+            200 => Ok(identity),
+            401 | 403 => Err(Error::new(format!(
+                "the user name or the password is not right ({} from {origin})",
+                answer.status.as_u16()
+            ))),
+            404 => Err(Error::new(format!(
+                "there is no registry at {origin} (404 for /v2/)"
+            ))),
+            _ => Err(self.refusal(answer, "such registry").await),
+        }
+    }
+
+    /// Answers the challenges of a 401, if one can be answered.
+    async fn admit(&self, answer: &Answer, scope: &str, identity: bool) -> Result<Option<Pass>> {
+        let origin = &answer.url.origin;
         for challenge in auth::challenges(&answer.headers) {
             let credential = self.credential.as_ref();
-            let origin = &call.url.origin;
-            let pass = auth::answer(&self.client, origin, &challenge, credential, &scope)
+            let wish = Wish { scope, identity };
+            let pass = auth::answer(&self.client, origin, &challenge, credential, wish)
                 .await
-                .map_err(|error| self.log_in(error))?;
-            if let Some(pass) = pass {
-                self.passes().insert(repository.to_owned(), pass.clone());
-                return self.client.exchange(call, Some(&pass)).await;
+                .map_err(|error| {
+                    if identity {
+                        error
+                    } else {
+                        self.ask_to_log_in(error)
+                    }
+                })?;
+            if pass.is_some() {
+                return Ok(pass);
             }
         }
-        Ok(answer)
+        Ok(None)
     }
 
     fn passes(&self) -> std::sync::MutexGuard<'_, HashMap<String, HeaderValue>> {
@@ -255,10 +314,10 @@ impl Registry {
                 Kind::NotFound,
                 format!("the registry has no {noun} ({from})"),
             ),
-            401 | 403 if self.credential.is_none() => self.log_in(Error::new(format!(
+            401 | 403 if self.credential.is_none() => self.ask_to_log_in(Error::new(format!(
                 "the registry shows it to nobody it does not know, or has no {noun} ({from})"
             ))),
-            401 | 403 => self.log_in(Error::new(format!(
+            401 | 403 => self.ask_to_log_in(Error::new(format!(
                 "the registry does not let you have it with the login it was given, or has no {noun} ({from})"
             ))),
             429 => {
@@ -271,8 +330,8 @@ impl Registry {
                 ));
                 match self.credential {
                     None => error.hint(format!(
-                        "who is logged in may ask more often: `podman login {0}` or `docker login {0}` writes what rpod reads",
-                        self.name
+                        "who is logged in may ask more often: `rpod login{}`",
+                        self.operand()
                     )),
                     Some(_) => error,
                 }
@@ -282,12 +341,28 @@ impl Registry {
         }
     }
 
-    fn log_in(&self, error: Error) -> Error {
-        error.hint(format!(
-            "log in first: `podman login {0}` or `docker login {0}` writes what rpod reads",
-            self.name
-        ))
+    fn ask_to_log_in(&self, error: Error) -> Error {
+        error.hint(format!("log in first: `rpod login{}`", self.operand()))
     }
+
+    /// Returns what stands after `rpod login` for this registry.
+    fn operand(&self) -> String {
+        match self.name.as_str() {
+            DOCKER_HUB => String::new(),
+            name => format!(" {name}"),
+        }
+    }
+}
+
+/// Asks a registry whether a credential is right; returns the identity token that it
+/// gives for a password. This starts no thread.
+pub fn log_in(name: &str, access: Access) -> Result<Option<Secret>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .what(|| "cannot set up for the network")?;
+    runtime.block_on(Registry::new(name, access).log_in())
 }
 
 /// Returns the first message of an error document (distribution spec, "Error Codes").

@@ -2,7 +2,7 @@
 //!
 //! Lives here: the one place that names the provider (ring), and the roots: the
 //! machine's own (`SSL_CERT_FILE` and `SSL_CERT_DIR` above them), else Mozilla's,
-//! which are built in.
+//! which are built in; beside them a registry's own (`certs`).
 //! Must not: know HTTP.
 //! Called by: `http`, on the first connection that needs TLS: reading the roots
 //! takes longer than a pull over plain HTTP.
@@ -16,32 +16,42 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::{Error, Result};
+use crate::image::registry::certs::Certificates;
 
 /// Returns the settings of a client's side; without `verify`, any certificate will do.
-pub fn client(verify: bool) -> Result<Arc<ClientConfig>> {
+/// Our own certificate is shown with `introduce` only.
+pub fn client(verify: bool, known: &Certificates, introduce: bool) -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::internal(format!("cannot set up TLS: {error}")))?;
-    let config = if verify {
-        builder
-            .with_root_certificates(roots())
-            .with_no_client_auth()
+    let builder = if verify {
+        builder.with_root_certificates(roots(known))
     } else {
         builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth()
+    };
+    let config = match known.own.as_ref().filter(|_| introduce) {
+        Some((chain, key)) => builder
+            .with_client_auth_cert(chain.clone(), key.clone_key())
+            .map_err(|error| {
+                Error::new(format!(
+                    "the certificate to show to the registry does not fit its key: {error}"
+                ))
+            })?,
+        None => builder.with_no_client_auth(),
     };
     Ok(Arc::new(config))
 }
 
-fn roots() -> RootCertStore {
+fn roots(known: &Certificates) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    roots.add_parsable_certificates(known.authorities.iter().cloned());
     roots
 }
 

@@ -532,15 +532,12 @@ fn a_server_that_always_wants_a_login_is_asked_twice_and_no_more() {
     assert!(error.to_string().contains("401"), "{error}");
     assert_eq!(
         error.hints(),
-        [format!(
-            "log in first: `podman login {0}` or `docker login {0}` writes what rpod reads",
-            server.host
-        )]
+        [format!("log in first: `rpod login {0}`", server.host)]
     );
     assert_eq!(server.heard("/manifests/").len(), 2);
     assert!(!format!("{error:?}").contains("hunter2"));
     let error = Guest::new().pull(&server).expect_err("not let in");
-    assert!(error.hints()[0].contains("podman login"), "{error}");
+    assert!(error.hints()[0].contains("rpod login"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,384 @@
+//! Images put together on this machine: layers, a configuration, a manifest, names.
+//!
+//! ```text
+//! directory ─ layer::write ─▶ blob (a plain tar)      layers/<map>/<diff-id>/tree
+//!                               │                        ▲ moved there, or unpacked again
+//! Config + history + layers ─▶ configuration, manifest ─▶ index
+//! ```
+//!
+//! Lives here: what `commit`, `import` and a build have in common.
+//! Must not: decide what is in an image.
+//! Called by: `ops`.
+//! Always true: layers are kept as plain tars, so that nothing is compressed
+//! before it leaves the machine; an entry comes into the index only while every
+//! blob it needs is in the store.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::image::layer::write::{self, Options, Written};
+use crate::image::layer::{Report, unpack_blob};
+use crate::progress::{Silent, Step};
+use crate::spec::digest::Digest;
+use crate::spec::idmap::IdMap;
+use crate::spec::platform::Platform;
+use crate::spec::reference::Reference;
+use crate::spec::time::Time;
+use crate::store::Store;
+use crate::store::images::{DOCUMENT_LIMIT, Entry, Image, Layer, put};
+
+/// Which media types a manifest has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Those of the OCI image specification.
+    #[default]
+    Oci,
+    /// Docker's schema 2.
+    Docker,
+}
+
+/// A plain tar, as layers made here are.
+pub const PLAIN_TAR: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// One line of an image's history.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// What made it.
+    pub created_by: String,
+    /// Who did.
+    pub author: String,
+    /// What is said of it.
+    pub comment: String,
+}
+
+/// An image's configuration, with all that its makers wrote into it.
+#[derive(Clone, Debug)]
+pub struct Config(Map<String, Value>);
+
+impl Config {
+    /// Returns the configuration of an image with nothing in it.
+    pub fn scratch(platform: &Platform) -> Self {
+        let mut map = Map::new();
+        map.insert("os".into(), platform.os.clone().into());
+        map.insert("architecture".into(), platform.architecture.clone().into());
+        if let Some(variant) = &platform.variant {
+            map.insert("variant".into(), variant.clone().into());
+        }
+        map.insert("config".into(), json!({}));
+        map.insert("rootfs".into(), json!({ "type": "layers", "diff_ids": [] }));
+        map.insert("history".into(), json!([]));
+        Self(map)
+    }
+
+    /// Reads an image's.
+    pub fn of(store: &Store, image: &Image) -> Result<Self> {
+        let bytes = store.read_blob(&image.id, DOCUMENT_LIMIT)?;
+        let what = || format!("cannot read image {}", image.id);
+        match serde_json::from_slice(&bytes).what(what)? {
+            Value::Object(mut map) => {
+                // What docker remembers of the container it was made in is no longer true.
+                for key in [
+                    "container",
+                    "container_config",
+                    "docker_version",
+                    "id",
+                    "parent",
+                ] {
+                    map.remove(key);
+                }
+                Ok(Self(map))
+            }
+            _ => Err(Error::new("its configuration is no object").what(what())),
+        }
+    }
+
+    /// Returns what containers of the image get: `Cmd`, `Env` and so on, in docker's words.
+    pub fn settings(&mut self) -> &mut Map<String, Value> {
+        object(self.0.entry("config").or_insert_with(|| json!({})))
+    }
+
+    /// Says when it was made.
+    pub fn set_created(&mut self, time: Time) {
+        self.0.insert("created".into(), text_of(time).into());
+    }
+
+    /// Says who made it.
+    pub fn set_author(&mut self, author: &str) {
+        self.0.insert("author".into(), author.into());
+    }
+
+    /// Adds a line of history, and the layer it made; none when it made none.
+    pub fn add(&mut self, time: Time, history: &History, layer: Option<&Digest>) {
+        let mut line = Map::new();
+        line.insert("created".into(), text_of(time).into());
+        for (key, text) in [
+            ("created_by", &history.created_by),
+            ("author", &history.author),
+            ("comment", &history.comment),
+        ] {
+            if !text.is_empty() {
+                line.insert(key.into(), text.clone().into());
+            }
+        }
+        match layer {
+            Some(layer) => self.diff_ids().push(layer.as_str().into()),
+            None => drop(line.insert("empty_layer".into(), true.into())),
+        }
+        array(self.0.entry("history").or_insert_with(|| json!([]))).push(line.into());
+    }
+
+    /// Forgets all layers and their history.
+    pub fn clear_layers(&mut self) {
+        self.diff_ids().clear();
+        self.0.insert("history".into(), json!([]));
+    }
+
+    fn diff_ids(&mut self) -> &mut Vec<Value> {
+        let rootfs = object(self.0.entry("rootfs").or_insert_with(|| json!({})));
+        rootfs.insert("type".into(), "layers".into());
+        array(rootfs.entry("diff_ids").or_insert_with(|| json!([])))
+    }
+}
+
+/// Without the digits of a second that are zeros, as Go writes times.
+fn text_of(time: Time) -> String {
+    let text = time.to_string();
+    let short = text.trim_end_matches('Z').trim_end_matches('0');
+    format!("{}Z", short.trim_end_matches('.'))
+}
+
+fn object(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    match value {
+        Value::Object(map) => map,
+        _ => unreachable!("it was made one"),
+    }
+}
+
+fn array(value: &mut Value) -> &mut Vec<Value> {
+    if !value.is_array() {
+        *value = json!([]);
+    }
+    match value {
+        Value::Array(list) => list,
+        _ => unreachable!("it was made one"),
+    }
+}
+
+/// Writes a directory as the blob of a layer.
+///
+/// The caller is root of the user namespace whose ids the files have.
+pub fn write_layer(store: &Store, tree: &Path, options: Options<'_>) -> Result<(Layer, Written)> {
+    let mut blob = store.new_blob()?;
+    let written = write::write(tree, options, &mut blob)?;
+    let (digest, size) = blob.commit(None)?;
+    let layer = Layer {
+        blob: digest.clone(),
+        media_type: PLAIN_TAR.to_owned(),
+        size,
+        diff_id: digest,
+    };
+    Ok((layer, written))
+}
+
+/// Makes a layer of a directory that nobody needs any more: it is moved to where
+/// layers are, and so it is unpacked at once.
+pub fn move_layer(
+    store: &Store,
+    tree: &Path,
+    id_map: &IdMap,
+    options: Options<'_>,
+) -> Result<Layer> {
+    if options.latest.is_some() || options.owner.is_some() {
+        // Its files are not what the tar says.
+        return copy_layer(store, tree, id_map, options);
+    }
+    let (layer, written) = write_layer(store, tree, options)?;
+    let map = id_map.name();
+    if !store.has_layer(&map, &layer.diff_id) {
+        store.adopt_layer(tree, &written.left_out, &map, &layer.diff_id, written.info)?;
+    }
+    Ok(layer)
+}
+
+/// Makes a layer of a directory that goes on being used, and unpacks it. Starts
+/// threads, so the caller must not fork later.
+pub fn copy_layer(
+    store: &Store,
+    tree: &Path,
+    id_map: &IdMap,
+    options: Options<'_>,
+) -> Result<Layer> {
+    let (layer, _) = write_layer(store, tree, options)?;
+    let (progress, step) = (&Silent, Step(0));
+    unpack_blob(store, &layer, id_map, Report { progress, step })?;
+    Ok(layer)
+}
+
+/// An image that was put together.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its id: the digest of its configuration.
+    pub id: Digest,
+    /// Its entry in the index, under the first of its names.
+    pub entry: Entry,
+}
+
+/// Writes an image's documents and puts it into the index, under all its names.
+pub fn add_image(
+    store: &Store,
+    config: &Config,
+    layers: &[Layer],
+    format: Format,
+    names: &[Reference],
+) -> Result<Made> {
+    let config_bytes = serde_json::to_vec(&config.0)?;
+    let id = store.add_blob(&config_bytes)?;
+    let listed = layers
+        .iter()
+        .map(|layer| {
+            Ok(json!({
+                "mediaType": layer_type(&layer.media_type, format)?,
+                "digest": layer.blob.as_str(),
+                "size": layer.size,
+            }))
+        })
+        .collect::<Result<Vec<Value>>>()?;
+    let manifest = serde_json::to_vec(&json!({
+        "schemaVersion": 2,
+        "mediaType": format.manifest(),
+        "config": {
+            "mediaType": format.config(),
+            "digest": id.as_str(),
+            "size": config_bytes.len(),
+        },
+        "layers": listed,
+    }))?;
+    let digest = store.add_blob(&manifest)?;
+    let size = manifest.len() as u64;
+    let named = |name| Entry::new(format.manifest(), digest.clone(), size, name);
+    let entries: Vec<Entry> = match names {
+        [] => vec![named(None)],
+        names => names.iter().map(|name| named(Some(name))).collect(),
+    };
+    let entry = entries[0].clone();
+    store.change_images(
+        |index| {
+            let needed = layers.iter().map(|l| &l.blob).chain([&id, &digest]);
+            for blob in needed {
+                if !store.has_blob(blob) {
+                    return Err(Error::of(
+                        Kind::Conflict,
+                        format!("blob {blob} of the image it is made from has been removed"),
+                    )
+                    .hint("pull or build that image again"));
+                }
+            }
+            for entry in entries {
+                put(index, entry);
+            }
+            Ok(())
+        },
+        |(), _| {},
+    )?;
+    Ok(Made { id, entry })
+}
+
+impl Format {
+    fn manifest(self) -> &'static str {
+        match self {
+            Self::Oci => "application/vnd.oci.image.manifest.v1+json",
+            Self::Docker => "application/vnd.docker.distribution.manifest.v2+json",
+        }
+    }
+
+    fn config(self) -> &'static str {
+        match self {
+            Self::Oci => "application/vnd.oci.image.config.v1+json",
+            Self::Docker => "application/vnd.docker.container.image.v1+json",
+        }
+    }
+}
+
+/// Returns what a format calls a layer that another may call otherwise.
+pub fn layer_type(media_type: &str, format: Format) -> Result<String> {
+    let compression = if media_type.ends_with("gzip") {
+        "gzip"
+    } else if media_type.ends_with("zstd") {
+        "zstd"
+    } else {
+        ""
+    };
+    Ok(match (format, compression) {
+        (Format::Oci, "") => PLAIN_TAR.to_owned(),
+        (Format::Oci, compression) => format!("{PLAIN_TAR}+{compression}"),
+        (Format::Docker, "") => "application/vnd.docker.image.rootfs.diff.tar".to_owned(),
+        (Format::Docker, "gzip") => "application/vnd.docker.image.rootfs.diff.tar.gzip".to_owned(),
+        _ => {
+            return Err(
+                Error::new("docker's format has no layers compressed with zstd")
+                    .hint("write it in the other one: `--format oci`"),
+            );
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Config, Format, History, add_image, copy_layer, move_layer};
+    use crate::image::layer::write::Options;
+    use crate::spec::idmap::IdMap;
+    use crate::spec::platform::Platform;
+    use crate::spec::time::Time;
+    use crate::store::Store;
+
+    #[test]
+    fn a_directory_becomes_an_image_whichever_way_its_layer_was_made() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&dir.path().join("rpod")).expect("a store");
+        let ids = IdMap::single(
+            rustix::process::getuid().as_raw(),
+            rustix::process::getgid().as_raw(),
+        );
+        let tree = dir.path().join("rpod/upper");
+        fs::create_dir(&tree).expect("made");
+        fs::write(tree.join("f"), "hello").expect("written");
+        let options = Options {
+            owner: Some((0, 0)),
+            ..Options::default()
+        };
+        let copied = copy_layer(&store, &tree, &ids, options).expect("copied");
+        let copy = store.layer_tree("single", &copied.diff_id);
+        assert_eq!(fs::read(copy.join("f")).expect("there"), b"hello");
+        assert!(tree.exists());
+
+        fs::write(tree.join("g"), "more").expect("written");
+        let moved = move_layer(&store, &tree, &ids, Options::default()).expect("moved");
+        let there = store.layer_tree("single", &moved.diff_id);
+        assert_eq!(fs::read(there.join("g")).expect("there"), b"more");
+        assert!(!tree.exists());
+
+        let mut config = Config::scratch(&Platform::host());
+        config.settings().insert("Cmd".into(), vec!["/f"].into());
+        for layer in [&copied, &moved] {
+            config.add(Time::now(), &History::default(), Some(&layer.diff_id));
+        }
+        let names = ["a:1".parse().expect("a name"), "b".parse().expect("a name")];
+        let layers = [copied, moved];
+        let made = add_image(&store, &config, &layers, Format::Docker, &names).expect("made");
+        for name in &names {
+            let entry = store.find_image(name).expect("read").expect("there");
+            let image = store.load_image(&entry).expect("an image");
+            assert_eq!((&image.id, image.layers.len()), (&made.id, 2));
+        }
+        fs::remove_file(store.blob_path(&layers[0].blob)).expect("removed");
+        let error = add_image(&store, &config, &layers, Format::Oci, &names).expect_err("refused");
+        assert!(error.to_string().contains("has been removed"), "{error}");
+    }
+}
