@@ -258,7 +258,9 @@ impl Fields {
         self.take(&[name])
             .map(|text| match u32::from_str_radix(&text, 8) {
                 Ok(mode) if mode <= 0o7777 => Ok(mode),
-                _ => Err(format!("{name} is an octal number such as 0400, not \"{text}\"")),
+                _ => Err(format!(
+                    "{name} is an octal number such as 0400, not \"{text}\""
+                )),
             })
             .transpose()
     }
@@ -368,7 +370,10 @@ mod tests {
             ("type=bnd,target=/x", "there are bind, cache"),
             ("type=cache", "needs target="),
             ("target=", "has no value"),
-            ("type=cache,target=/x,sharing=all", "shared, private or locked"),
+            (
+                "type=cache,target=/x,sharing=all",
+                "shared, private or locked",
+            ),
             ("type=tmpfs,target=/x,src=/y", "no option \"src\""),
             ("type=secret", "needs id="),
             ("type=secret,id=x,mode=9", "octal"),

@@ -14,6 +14,7 @@
 //! so that the way to a container's start is short.
 
 mod attach;
+mod build;
 mod completion;
 mod cp;
 mod create;
@@ -41,7 +42,6 @@ mod rmi;
 mod run;
 mod start;
 mod stop;
-mod suggest;
 #[cfg(test)]
 mod surface;
 mod tag;

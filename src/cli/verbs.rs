@@ -12,12 +12,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, completion, cp, create, exec, failure, images, info, inspect, kill, load, login,
+    attach, build, completion, cp, create, exec, failure, images, info, inspect, kill, load, login,
     logout, logs, port, ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume,
     wait,
 };
-use crate::cli::{flags, help, suggest};
+use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
+use crate::spec::suggest;
 
 /// Arguments of a verb, which know what to do.
 pub trait Act: Parser {
@@ -246,6 +247,10 @@ pub static VERBS: &[Verb] = &[
         verb::<rmi::Args>("rmi", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
         &["--no-prune", "--platform", "--all", "-a"],
     ),
+    to_come(
+        verb::<build::Args>("build", "[OPTIONS] CONTEXT", Group::Images),
+        build::TO_COME,
+    ),
     verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
     to_come(
         verb::<load::Args>("load", "[OPTIONS]", Group::Images),
@@ -340,6 +345,7 @@ pub static NOUNS: &[Noun] = &[
         name: "image",
         about: "Work with images",
         verbs: &[
+            (&["build"], "build"),
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
@@ -347,7 +353,31 @@ pub static NOUNS: &[Noun] = &[
             (&["rm", "remove"], "rmi"),
             (&["tag"], "tag"),
         ],
-        to_come: &["build", "history", "import", "prune", "push", "save"],
+        to_come: &["history", "import", "prune", "push", "save"],
+    },
+    Noun {
+        name: "builder",
+        about: "Build images and look at what builds keep",
+        verbs: &[(&["build"], "build")],
+        to_come: &[],
+    },
+    Noun {
+        name: "buildx",
+        about: "docker's other name for builder",
+        verbs: &[(&["build", "b"], "build")],
+        to_come: &[
+            "bake",
+            "create",
+            "dial-stdio",
+            "history",
+            "imagetools",
+            "inspect",
+            "ls",
+            "rm",
+            "stop",
+            "use",
+            "version",
+        ],
     },
     Noun {
         name: "volume",
@@ -382,9 +412,6 @@ pub static NOUNS: &[Noun] = &[
 const TO_COME: &[&str] = &[
     "auto-update",
     "bake",
-    "build",
-    "builder",
-    "buildx",
     "checkpoint",
     "commit",
     "compose",

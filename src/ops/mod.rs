@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod attach;
+pub mod build;
 pub mod cp;
 pub mod create;
 pub mod exec;

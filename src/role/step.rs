@@ -22,8 +22,8 @@ use crate::error::{Context, Error, Result};
 use crate::ops::launch::StepJob;
 use crate::process::channel::Channel;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
-use crate::sys::process::{self, Exit};
 use crate::sys::namespace;
+use crate::sys::process::{self, Exit};
 
 /// Runs a program to its end.
 pub fn main(job: StepJob<'_>) -> Result<i32> {
@@ -35,7 +35,11 @@ pub fn main(job: StepJob<'_>) -> Result<i32> {
             let null = std::fs::File::open("/dev/null")?;
             let (output, to_output) = pipe()?;
             let (errors, to_errors) = pipe()?;
-            (Some(output), Some(errors), [null.into(), to_output, to_errors])
+            (
+                Some(output),
+                Some(errors),
+                [null.into(), to_output, to_errors],
+            )
         }
     };
     let mut flags = namespace::MOUNT | namespace::PID | namespace::IPC | namespace::UTS;

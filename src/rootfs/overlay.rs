@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::MountFlags;
@@ -42,7 +42,7 @@ pub fn mount(tree: &Tree, target: &Path) -> Result<()> {
     };
     let mut options = String::from("lowerdir=");
     // An image without layers still needs something below: the empty work directory's parent will not do.
-    for (n, layer) in tree.layers.iter().rev().enumerate() {
+    for (n, layer) in from_the_highest(&tree.layers).enumerate() {
         if n > 0 {
             options.push(':');
         }
@@ -65,6 +65,45 @@ pub fn mount(tree: &Tree, target: &Path) -> Result<()> {
         Some(data.as_c_str()),
     )
     .map_err(|errno| explain(errno.into(), tree))
+}
+
+/// Mounts two or more layers on `target`, to be read only.
+pub fn mount_read_only(layers: &[PathBuf], target: &Path) -> Result<()> {
+    let mut held: Vec<OwnedFd> = Vec::with_capacity(layers.len());
+    let mut options = String::from("userxattr,lowerdir=");
+    for (n, layer) in from_the_highest(layers).enumerate() {
+        let fd = openat(
+            CWD,
+            layer,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .what(|| format!("cannot open \"{}\"", layer.display()))?;
+        let colon = if n > 0 { ":" } else { "" };
+        write!(options, "{colon}/proc/self/fd/{}", fd.as_raw_fd())
+            .map_err(|_| Error::internal("cannot write overlay options"))?;
+        held.push(fd);
+    }
+    // The kernel wants a second one; an empty directory changes nothing.
+    if held.len() == 1 {
+        write!(options, ":{}", target.display())
+            .map_err(|_| Error::internal("cannot write overlay options"))?;
+    }
+    let data = std::ffi::CString::new(options)
+        .map_err(|_| Error::internal("overlay options with a zero byte"))?;
+    let flags = MountFlags::NODEV | MountFlags::RDONLY;
+    rustix::mount::mount("overlay", target, "overlay", flags, Some(data.as_c_str()))
+        .what(|| "cannot put layers together with the kernel's overlay")
+}
+
+/// The layers from the highest. One that is there twice, such as an empty one, is
+/// taken where it is highest: the kernel refuses it twice, and below nothing of it
+/// would show that does not show above.
+fn from_the_highest(layers: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    let lasts = layers.iter().enumerate().rev();
+    lasts
+        .filter(|(n, layer)| !layers[n + 1..].contains(layer))
+        .map(|(_, layer)| layer)
 }
 
 /// A volatile overlay leaves a mark that forbids the next mount, in case its

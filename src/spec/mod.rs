@@ -16,4 +16,5 @@ pub mod platform;
 pub mod port;
 pub mod reference;
 pub mod size;
+pub mod suggest;
 pub mod time;

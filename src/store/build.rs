@@ -212,7 +212,8 @@ impl Store {
 
     /// Returns where what is known of a context's files is kept.
     pub fn context_path(&self, device: u64, inode: u64) -> PathBuf {
-        self.build_path("contexts").join(format!("{device}-{inode}"))
+        self.build_path("contexts")
+            .join(format!("{device}-{inode}"))
     }
 
     /// Keeps what is known of a context's files.

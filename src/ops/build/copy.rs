@@ -82,7 +82,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Copies a piece, read below `source`.
-    pub fn copy(&mut self, source: BorrowedFd<'_>, piece: &Piece, target: &Target<'_>) -> Result<()> {
+    pub fn copy(
+        &mut self,
+        source: BorrowedFd<'_>,
+        piece: &Piece,
+        target: &Target<'_>,
+    ) -> Result<()> {
         let (path, name) = self.place(&piece.name, piece.is_directory(), target)?;
         if piece.is_directory() {
             self.directory(source, piece, &path)
@@ -197,7 +202,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what is no directory. `directory` is where it goes, `parent` the same, open.
-    #[allow(clippy::too_many_arguments, reason = "both ends have a directory and a name")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "both ends have a directory and a name"
+    )]
     fn item(
         &mut self,
         from: BorrowedFd<'_>,
@@ -235,7 +243,9 @@ impl<'a> Writer<'a> {
                     return Err(Error::internal("another name of nothing"));
                 };
                 let top = directory.len() - split(&item.path).0.len();
-                let root = directory[..top].strip_suffix(b"/").unwrap_or(&directory[..top]);
+                let root = directory[..top]
+                    .strip_suffix(b"/")
+                    .unwrap_or(&directory[..top]);
                 let (below, old) = split(&first.path);
                 let there = self
                     .open(&join(root, below), OFlags::RDONLY | OFlags::DIRECTORY)
@@ -301,7 +311,13 @@ impl<'a> Writer<'a> {
         let (uid, gid) = self.owner(item.owner);
         if (uid, gid) != (0, 0) && self.has(uid, gid) {
             let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-            chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            chownat(
+                parent,
+                name,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )?;
         }
         let times = times(self.time(item.modified));
         utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -385,8 +401,9 @@ impl<'a> Writer<'a> {
                 });
                 Ok(Rc::new(fd))
             }
-            Err(Errno::EXIST) => Err(Error::new("a link that leads nowhere is in its place"))
-                .what(what),
+            Err(Errno::EXIST) => {
+                Err(Error::new("a link that leads nowhere is in its place")).what(what)
+            }
             Err(error) => Err(error).what(what),
         }
     }
@@ -499,11 +516,7 @@ impl Sink for Dressed<'_, '_> {
 const NOW: (i64, u32) = (i64::MAX, 0x3fff_ffff);
 
 /// Makes a name; what has it already goes, unless it is a directory.
-fn over<T>(
-    parent: &OwnedFd,
-    name: &[u8],
-    make: impl Fn() -> Result<T, Errno>,
-) -> Result<T> {
+fn over<T>(parent: &OwnedFd, name: &[u8], make: impl Fn() -> Result<T, Errno>) -> Result<T> {
     match make() {
         Err(Errno::EXIST) => {
             let stat = statat(parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -614,8 +627,7 @@ pub fn owner(root: BorrowedFd<'_>, text: &str) -> Result<(u32, u32)> {
         map: &everybody,
         person: "",
     };
-    let found = user::resolve(root, asked)
-        .what(|| format!("cannot give files to \"{text}\""))?;
+    let found = user::resolve(root, asked).what(|| format!("cannot give files to \"{text}\""))?;
     Ok((number(name).unwrap_or(found.uid), found.gid))
 }
 

@@ -95,7 +95,6 @@ impl AsFd for Speaker {
     }
 }
 
-
 /// Takes frames apart.
 #[derive(Debug, Default)]
 pub struct Listener {

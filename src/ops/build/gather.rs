@@ -45,6 +45,8 @@ pub struct Look<'a> {
     pub hashes: &'a mut Hashes,
     /// How it is called in an error: `the build context`.
     pub name: &'a str,
+    /// How many things were left out.
+    pub left_out: usize,
 }
 
 /// One thing that was asked for, with all that is in it.
@@ -167,7 +169,11 @@ impl Look<'_> {
         };
         let mut names = Vec::new();
         for name in names_of(directory.as_fd()).what(what)? {
-            let stat = statat(&directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW);
+            let stat = statat(
+                &directory,
+                OsStr::from_bytes(&name),
+                AtFlags::SYMLINK_NOFOLLOW,
+            );
             let is_directory = stat.is_ok_and(|s| kind_of(&s) == FileType::Directory);
             names.push((name, is_directory));
         }
@@ -206,7 +212,9 @@ impl Look<'_> {
         if plain.is_ok() {
             return Ok(path.to_vec());
         }
-        let there = self.open_path(path).map_err(|errno| self.missing(path, errno))?;
+        let there = self
+            .open_path(path)
+            .map_err(|errno| self.missing(path, errno))?;
         let place = |fd: BorrowedFd<'_>| -> Result<Vec<u8>> {
             use std::os::fd::AsRawFd;
             let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
@@ -313,14 +321,24 @@ impl Walk<'_, '_> {
             !shown.is_empty() && exclude.excludes(shown)
         });
         if kind_of(&stat) == FileType::Directory {
-            let dead_end = (ignored && self.look.ignore.is_some_and(|i| !i.may_include_below(path)))
+            let dead_end = (ignored
+                && self.look.ignore.is_some_and(|i| !i.may_include_below(path)))
                 || (excluded && self.exclude.is_some_and(|e| !e.may_include_below(below)));
             if dead_end {
+                self.look.left_out += 1;
                 return Ok(());
             }
-            return self.directory(parent, name, path, below, level, (&stat, ignored || excluded));
+            return self.directory(
+                parent,
+                name,
+                path,
+                below,
+                level,
+                (&stat, ignored || excluded),
+            );
         }
         if ignored || excluded {
+            self.look.left_out += 1;
             return Ok(());
         }
         let kind = match kind_of(&stat) {
@@ -351,11 +369,8 @@ impl Walk<'_, '_> {
                 None => drop(self.seen.insert((stat.st_dev, stat.st_ino), next)),
             }
         }
-        let flags = OFlags::RDONLY
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::NOCTTY
-            | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let mut open = || -> Result<File> {
             let fd = openat(parent, OsStr::from_bytes(name), flags, Mode::empty())?;
             let now = fstat(&fd)?;
@@ -369,7 +384,9 @@ impl Walk<'_, '_> {
             let denied = error.errno() == Some(Errno::ACCESS.raw_os_error());
             let error = error.what(format!("cannot read \"{}\" in {name}", shown(path)));
             if denied {
-                error.hint("leave it out with a line in `.dockerignore`, or make it readable: `chmod u+r`")
+                error.hint(
+                    "leave it out with a line in `.dockerignore`, or make it readable: `chmod u+r`",
+                )
             } else {
                 error
             }
@@ -386,7 +403,13 @@ impl Walk<'_, '_> {
         level: usize,
         (stat, left_out): (&Stat, bool),
     ) -> Result<()> {
-        let what = || format!("cannot read directory \"{}\" in {}", shown(path), self.look.name);
+        let name_of_root = self.look.name;
+        let what = || {
+            format!(
+                "cannot read directory \"{}\" in {name_of_root}",
+                shown(path)
+            )
+        };
         if level == LEVELS {
             return Err(Error::new(format!(
                 "it has more than {LEVELS} directories in each other"

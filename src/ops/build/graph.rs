@@ -204,6 +204,13 @@ pub enum RunMount {
         /// Bytes at most.
         size: Option<u64>,
     },
+    /// A script of the Dockerfile's.
+    Script {
+        /// What it says.
+        content: String,
+        /// Where it appears.
+        target: String,
+    },
     /// A secret in a file.
     Secret {
         /// What it says.

@@ -161,12 +161,10 @@ fn parse(bytes: &[u8]) -> Vec<Record> {
         .chunks_exact(LENGTH)
         .take(MOST)
         .map(|chunk| {
-            let long = |at: usize| {
-                u64::from_le_bytes(chunk[at..at + 8].try_into().unwrap_or_default())
-            };
-            let short = |at: usize| {
-                u32::from_le_bytes(chunk[at..at + 4].try_into().unwrap_or_default())
-            };
+            let long =
+                |at: usize| u64::from_le_bytes(chunk[at..at + 8].try_into().unwrap_or_default());
+            let short =
+                |at: usize| u32::from_le_bytes(chunk[at..at + 4].try_into().unwrap_or_default());
             Record {
                 facts: Facts {
                     device: long(0),
