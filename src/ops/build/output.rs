@@ -54,6 +54,10 @@ pub fn build(
     plan: &Plan,
     known: &HashMap<Digest, Layer>,
 ) -> Result<Built> {
+    if !site.store.garbage().is_empty() {
+        // What an earlier process left; only from here can all of it be deleted.
+        site.store.sweep();
+    }
     let wanted: Vec<Id> = plan.last.into_iter().collect();
     let solved = solve::solve(site, &plan.graph, &wanted)?;
     if let Some((id, error)) = &solved.failed {

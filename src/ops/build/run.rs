@@ -16,7 +16,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, OFlags, fstat};
-use rustix::mount::{MountFlags, mount as mount_call};
+use rustix::mount::{MountFlags, UnmountFlags, mount as mount_call, unmount};
 
 use crate::build::mount::Sharing;
 use crate::error::{Context, Error, Kind, Result};
@@ -149,11 +149,12 @@ pub fn run(
         ground: &ground,
         lines: Vec::new(),
         held: Vec::new(),
+        mounted: Vec::new(),
     };
     for mount in &work.mounts {
         mounts.add(mount)?;
     }
-    let (lines, held) = (mounts.lines, mounts.held);
+    let (lines, held, mounted) = (mounts.lines, mounts.held, mounts.mounted);
     let record = record(site, work, lines)?;
     let bundle = bundle(site, work, &record, &ground)?;
     let points = mount_points(&bundle);
@@ -174,7 +175,7 @@ pub fn run(
             format!("`{}` exited with status {status}", start.node.text),
         ));
     }
-    drop(held);
+    drop((mounted, held));
     ground.finish(site, start, &points)
 }
 
@@ -214,6 +215,18 @@ struct Mounts<'a> {
     ground: &'a Ground,
     lines: Vec<Mount>,
     held: Vec<Held>,
+    /// What was mounted for them.
+    mounted: Vec<Unmount>,
+}
+
+/// A mount of the step's own, taken away before its directory is.
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        // In any case it goes with the process's mount namespace.
+        drop(unmount(&self.0, UnmountFlags::DETACH));
+    }
 }
 
 /// What a mount needs as long as the program runs.
@@ -329,7 +342,7 @@ impl Mounts<'_> {
     }
 
     /// What is written to it is thrown away.
-    fn writable(&self, below: &Path) -> Result<PathBuf> {
+    fn writable(&mut self, below: &Path) -> Result<PathBuf> {
         let place = self.place("writable");
         for name in ["", "upper", "work", "root"] {
             step::directory(&place.join(name), 0o755)?;
@@ -341,6 +354,7 @@ impl Mounts<'_> {
             volatile: true,
         };
         rootfs::overlay::mount(&tree, &place.join("root"))?;
+        self.mounted.push(Unmount(place.join("root")));
         Ok(place.join("root"))
     }
 
@@ -434,7 +448,7 @@ impl Mounts<'_> {
     }
 
     /// In memory: it never touches a disk.
-    fn secret(&self, content: &[u8], mode: u32, owner: (u32, u32)) -> Result<PathBuf> {
+    fn secret(&mut self, content: &[u8], mode: u32, owner: (u32, u32)) -> Result<PathBuf> {
         let place = self.place("secret");
         step::directory(&place, 0o700)?;
         mount_call(
@@ -444,6 +458,7 @@ impl Mounts<'_> {
             MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC,
             Some(c"mode=0700"),
         )?;
+        self.mounted.push(Unmount(place.clone()));
         let file = place.join("secret");
         fs::write(&file, content)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
