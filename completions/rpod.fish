@@ -44,7 +44,7 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "attach" -d 'Attach to a r
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "cp" -d 'Copy files into a container or out of one'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rename" -d 'Rename a container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
-complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull an image from its registry'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull images from their registries'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "tag" -d 'Give an image another name'
@@ -83,7 +83,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l add-host -d 'Add a lin
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l cidfile -d 'Write the container\'s id to a new file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand run" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l stop-signal -d 'Stop with this signal' -r
@@ -160,7 +160,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l add-host -d 'Add a 
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l cidfile -d 'Write the container\'s id to a new file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand create" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l stop-signal -d 'Stop with this signal' -r
@@ -214,12 +214,16 @@ complete -c rpod -n "__fish_rpod_using_subcommand cp" -s q -l quiet -d 'Say noth
 complete -c rpod -n "__fish_rpod_using_subcommand cp" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand rename" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand port" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -l retry -d 'How often more something that failed is tried' -r
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -l retry-delay -d 'How long before it is tried again; it doubles' -r
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l authfile -d 'Keep logins in this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand pull" -s a -l all-tags -d 'Pull every tag of the repository'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s h -l help -d 'Print this help'
@@ -303,7 +307,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id to a new file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Stop with this signal' -r
@@ -412,7 +416,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id to a new file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'Start again: no, always, unless-stopped or on-failure[:TIMES]' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Stop with this signal' -r
@@ -452,7 +456,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "load" -d 'Load images from an archive or an OCI layout'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "ls" -d 'List images'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "list" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "pull" -d 'Pull an image from its registry'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "pull" -d 'Pull images from their registries'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "rm" -d 'Remove images'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "remove" -d 'Remove images'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from inspect load ls list pull rm remove tag" -f -a "tag" -d 'Give an image another name'
@@ -475,12 +479,16 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Take the image of this platform' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often more something that failed is tried' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'How long before it is tried again; it doubles' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'Keep logins in this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s a -l all-tags -d 'Pull every tag of the repository'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print this help'

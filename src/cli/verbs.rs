@@ -235,10 +235,7 @@ pub static VERBS: &[Verb] = &[
     ),
     verb::<rename::Args>("rename", "CONTAINER NEW_NAME", Group::Containers),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
-    to_come(
-        verb::<pull::Args>("pull", "[OPTIONS] IMAGE", Group::Images),
-        &["--all-tags", "-a"],
-    ),
+    verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
         verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
         &["--tree"],

@@ -5,7 +5,7 @@
 //! Must not: choose an address.
 //! Called by: `dataplane::switch` ([`create_bridge`], [`attach`]); the
 //! container's init ([`configure`], [`loopback_only`]); `role::ports`
-//! ([`transparent`]).
+//! ([`transparent`]); `dataplane::uplink` ([`way_out`]).
 //! Always true: everything acts in the network namespace of the calling
 //! process, but for the container's end in [`attach`]; each function may be
 //! called again and finds its work done. No link is ever deleted: that takes
@@ -13,7 +13,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
@@ -192,6 +192,55 @@ pub fn transparent(address: &Address, udp_ports: &[u16]) -> Result<()> {
         add_rule(&mut netlink, answer(100)).what(doing)?;
     }
     Ok(())
+}
+
+/// Leads out what is nobody's in this namespace: through `device`, of layer 3,
+/// in both versions of IP.
+pub fn way_out(device: &str) -> Result<()> {
+    let mut netlink = open()?;
+    let doing = || format!("cannot set up the way out, \"{device}\"");
+    let index = netlink.index(device).what(doing)?;
+    // What comes from there has any source, the gateways' own among them.
+    for (name, value) in [
+        ("ipv4/conf/all/rp_filter", "0"),
+        (&format!("ipv4/conf/{device}/rp_filter"), "0"),
+        (&format!("ipv4/conf/{device}/accept_local"), "1"),
+        // No neighbours, so no address to solicit them with.
+        (&format!("ipv6/conf/{device}/addr_gen_mode"), "1"),
+        (&format!("ipv6/conf/{device}/accept_ra"), "0"),
+        ("ipv4/ip_forward", "1"),
+        ("ipv6/conf/all/forwarding", "1"),
+    ] {
+        // A kernel without IPv6 has not all of them.
+        drop(write_setting(&format!("net/{name}"), value));
+    }
+    let mut link = LinkMessage::default();
+    link.header.index = index;
+    link.header.flags = LinkFlags::Up;
+    link.header.change_mask = LinkFlags::Up;
+    link.attributes = vec![LinkAttribute::Mtu(65520)];
+    netlink
+        .change(RouteNetlinkMessage::SetLink(link), 0)
+        .what(doing)?;
+    device_route(&mut netlink, index, Ipv4Addr::UNSPECIFIED.into()).what(doing)?;
+    // A kernel without IPv6 has no such way.
+    drop(device_route(
+        &mut netlink,
+        index,
+        Ipv6Addr::UNSPECIFIED.into(),
+    ));
+    Ok(())
+}
+
+fn device_route(netlink: &mut Netlink, index: u32, any: IpAddr) -> io::Result<()> {
+    let mut route = route(any, RouteHeader::RT_TABLE_MAIN);
+    route.header.kind = RouteType::Unicast;
+    route.header.scope = RouteScope::Link;
+    route.attributes.push(RouteAttribute::Oif(index));
+    netlink.change(
+        RouteNetlinkMessage::NewRoute(route),
+        NLM_F_CREATE | NLM_F_REPLACE,
+    )
 }
 
 fn open() -> Result<Netlink> {

@@ -8,8 +8,9 @@
 //!
 //! Lives here: [`link`] makes devices, [`control`] is how a container's monitor
 //! asks the net process for one, [`switch`] how the net process answers;
-//! [`publish`] binds a container's ports on the machine, [`holder`] finds who has one,
-//! [`relay`] carries their streams and [`datagram`] their datagrams.
+//! [`uplink`] is the way out; [`publish`] binds a container's ports on the machine,
+//! [`holder`] finds who has one, [`relay`] carries their streams and [`datagram`]
+//! their datagrams.
 //! Must not: decide an address or a name (`network`), or know a container record.
 //! Called by: `ops`, `role`.
 //! Always true: nothing a container sends can make it panic or grow without bound.
@@ -28,6 +29,7 @@ pub mod publish;
 pub mod relay;
 pub mod source;
 pub mod switch;
+pub mod uplink;
 
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,7 @@ use crate::dataplane::control::{
     socket_address,
 };
 use crate::dataplane::link;
+use crate::dataplane::uplink::Uplink;
 use crate::error::{Context, Error, Kind, Result};
 use crate::network::plan::{Mac, Plan};
 use crate::spec::container::Address;
@@ -69,6 +70,7 @@ const LISTENER: u64 = 0;
 /// The members of the default network.
 pub struct Switch {
     plan: Plan,
+    uplink: Uplink,
     directory: OwnedFd,
     lock: File,
     listener: OwnedFd,
@@ -105,7 +107,7 @@ enum Listening {
 impl Switch {
     /// Serves the runtime directory from now on. The caller's parent holds the
     /// lock, and has seen that nobody else serves it: a socket there is a dead one's.
-    pub fn serve(runtime: &Path, plan: Plan) -> Result<Self> {
+    pub fn serve(runtime: &Path, plan: Plan, uplink: Uplink) -> Result<Self> {
         let directory = open_directory(runtime)?;
         let doing = || format!("cannot serve at \"{}\"", runtime.join(SOCKET).display());
         let listener = listen(&directory).what(doing)?;
@@ -114,6 +116,7 @@ impl Switch {
         let most = crate::sys::net::raise_descriptor_limit().saturating_sub(RESERVE);
         Ok(Self {
             plan,
+            uplink,
             lock: open_lock(&directory).what(doing)?,
             place: identity(&directory, SOCKET),
             directory,
@@ -254,6 +257,7 @@ impl Switch {
             && let Some((_, id, ip)) = connection.member
         {
             self.in_use.remove(&ip);
+            self.uplink.forget(ip.into());
             if self.members.get(&id) == Some(&token) {
                 self.members.remove(&id);
             }

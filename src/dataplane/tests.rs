@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::dataplane::control::{self, Client, NetJob};
 use crate::dataplane::publish::{self, PortsJob};
+use crate::dataplane::uplink::{self, Uplink};
 use crate::dataplane::{link, relay, switch};
 use crate::error::Result;
 use crate::network::plan::{Mac, Plan};
@@ -59,12 +60,22 @@ impl Place {
 /// What `role::net` does, which tests of this room may not import.
 fn net_process(job: NetJob) {
     let start = || {
+        let uplink = Uplink::start()?;
         match &job.adopt {
             Some(network) => net::enter_network(network)?,
             None => net::unshare_network()?,
         }
         link::create_bridge(&Plan::default_network())?;
-        switch::Switch::serve(&job.runtime, Plan::default_network())
+        let plan = Plan::default_network();
+        if let Ok(device) = uplink::make_device() {
+            uplink.attach(device);
+        }
+        uplink.serve(uplink::Network {
+            v4: Some((plan.gateway, plan.prefix)),
+            v6: None,
+            mtu: plan.mtu,
+        });
+        switch::Switch::serve(&job.runtime, plan, uplink)
     };
     match start() {
         Ok(mut switch) => {

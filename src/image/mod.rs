@@ -12,6 +12,7 @@ pub mod assemble;
 pub mod builtin;
 pub mod credentials;
 pub mod layer;
+pub mod policy;
 pub mod registry;
 pub mod resolver;
 pub mod transfer;

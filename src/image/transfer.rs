@@ -1,13 +1,13 @@
-//! Transfer: an image from its registry into the store.
+//! Transfer: images from their registries into the store.
 //!
 //! ```text
-//! manifest ─ config ─┬─ layer: lock ─ fetch ─▶ partial/<digest> ─▶ blob ─ unpack ─┬─ index
-//!                    ├─ layer: …            (a thread hashes)        (a thread)   │
-//!                    └─ layer: …                                                  ┘
+//! manifest ─ config ─┬─ layer: lock ─ fetch ─▶ partial/<digest> ─▶ blob ─┬─ index
+//!                    │           (a thread hashes)  └─▶ unpack ──────────┤
+//!                    └─ layer: …                       (a thread)        ┘
 //! ```
 //!
-//! Lives here: the order of a pull, what is fetched at once, and going on where a
-//! connection broke or a command was killed.
+//! Lives here: the order of a pull, what is fetched at once, going on where a
+//! connection broke or a command was killed, and from which place.
 //! Must not: know users' words; the lines it says are docker's.
 //! Called by: `ops::pull`, in a process that is root of the user's namespace and
 //! that forks nothing afterwards: it starts threads.
@@ -15,34 +15,43 @@
 //!
 //! - A blob gets its name after its digest was checked; until then its bytes
 //!   are in `partial/`, where the next try finds them.
+//! - A layer is unpacked while it comes, and gets its name after its blob.
 //! - One process fetches a blob and the others wait for it: nothing is fetched
-//!   twice. A task holds one lock at a time, so nobody waits in a circle.
+//!   twice. A fetch waits for no unpacking, so nobody waits in a circle.
 //! - The index names an image only while all of it is there, which is looked at
 //!   under the index's lock: `rmi` may have deleted a part that we had found.
 //! - One thread talks to the network; it neither hashes nor writes.
+//! - Mirrors are asked before the registry, and believed no more than it.
 
-use std::fs::File;
-use std::io::{Read, Seek, Write};
+mod partial;
+mod sources;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use hyper::body::Bytes;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
+use self::partial::{Finished, Partial, Tail};
+use self::sources::{Index, Sources};
 use crate::error::{Context, Error, Result};
 use crate::image::layer::{self, Report};
-use crate::image::registry::http::{Answer, Fault, FaultKind};
+use crate::image::registry::Document;
+use crate::image::registry::http::{Answer, Fault, FaultKind, Limits};
 use crate::image::registry::manifest::{self, Manifest, Part};
-use crate::image::registry::{Access, Document, Registry};
 use crate::progress::{Progress, Step};
-use crate::spec::digest::{Digest, Hasher};
+use crate::spec::digest::Digest;
 use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::Store;
 use crate::store::images::{self, DOCUMENT_LIMIT, Entry, Image, Layer};
+
+pub use self::sources::Source;
 
 /// Blobs fetched at once.
 const DOWNLOADS: usize = 4;
@@ -50,18 +59,24 @@ const DOWNLOADS: usize = 4;
 /// Chunks of a body that wait to be hashed at most.
 const QUEUE: usize = 16;
 
-/// Lists in lists that are followed.
-const LISTS: usize = 3;
+/// Documents that are read to find one image among lists of lists.
+const DOCUMENTS: usize = 16;
 
-/// What is to be pulled, and how.
-#[derive(Clone, Debug)]
+/// How long threads have to clear up after a failure.
+const CLEARING_UP: Duration = Duration::from_secs(2);
+
+/// Images pulled at once.
+const IMAGES: usize = 3;
+
+/// What is to be pulled, and from where.
+#[derive(Clone)]
 pub struct Order {
     /// The image.
     pub reference: Reference,
     /// The platform; none is this machine's, or what there is.
     pub platform: Option<Platform>,
-    /// How its registry is spoken to.
-    pub access: Access,
+    /// Where it is asked for, in this order; the last is the registry itself.
+    pub sources: Vec<Source>,
 }
 
 /// What came of it.
@@ -75,31 +90,65 @@ pub struct Fetched {
     pub newer: bool,
 }
 
-/// Pulls an image; its layers are unpacked under `id_map`.
+/// Pulls images; their layers are unpacked under `id_map`. What came of each is returned
+/// in the order in which they were asked for.
 pub fn pull(
     store: &Store,
     id_map: &IdMap,
-    order: Order,
-    progress: Arc<dyn Progress>,
-) -> Result<Fetched> {
+    orders: Vec<Order>,
+    progress: &Arc<dyn Progress>,
+) -> Result<Vec<Result<Fetched>>> {
+    let shared = Arc::new(Shared {
+        store: store.clone(),
+        id_map: id_map.clone(),
+        progress: Arc::clone(progress),
+        downloads: Semaphore::new(DOWNLOADS),
+        unpacks: Semaphore::new(cores().max(DOWNLOADS)),
+        images: Semaphore::new(IMAGES),
+    });
+    on_this_thread(async move {
+        let mut tasks = JoinSet::new();
+        let mut done: Vec<Result<Fetched>> = Vec::new();
+        for (index, order) in orders.into_iter().enumerate() {
+            let engine = Arc::new(Engine::new(order, Arc::clone(&shared)));
+            done.push(Err(Error::internal("a task ended")));
+            tasks.spawn(async move {
+                let _turn = engine.shared.images.acquire().await;
+                (index, engine.run().await)
+            });
+        }
+        while let Some(one) = tasks.join_next().await {
+            let (index, one) = one.map_err(|e| Error::internal(format!("a task ended: {e}")))?;
+            done[index] = one;
+        }
+        Ok(done)
+    })
+}
+
+/// Returns the tags that a repository has.
+pub fn tags(sources: Vec<Source>, progress: &Arc<dyn Progress>) -> Result<Vec<String>> {
+    let sources = Sources::new(sources, Arc::clone(progress));
+    on_this_thread(async move {
+        loop {
+            let (index, source) = sources.current()?;
+            match source.registry.tags(&source.repository).await {
+                Err(error) if sources.pass_over(index, &error) => {}
+                tags => return tags,
+            }
+        }
+    })
+}
+
+fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
         .what(|| "cannot set up for the network")?;
-    let engine = Arc::new(Engine {
-        registry: Registry::new(&order.reference.registry, order.access),
-        reference: order.reference,
-        platform: order.platform,
-        store: store.clone(),
-        id_map: id_map.clone(),
-        progress,
-        downloads: Semaphore::new(DOWNLOADS),
-        unpacks: Semaphore::new(cores()),
-    });
-    let done = runtime.block_on(engine.run());
-    // After a failure threads may still be unpacking: what they make is swept later.
-    runtime.shutdown_background();
+    let done = runtime.block_on(work);
+    // After a failure threads may still be unpacking: they hear that nothing more comes,
+    // and clear up. One that waits for another process's lock is not waited for.
+    runtime.shutdown_timeout(CLEARING_UP);
     done
 }
 
@@ -141,18 +190,42 @@ pub fn is_whole(store: &Store, map: &str, image: &Image) -> bool {
             .all(|l| store.has_blob(&l.blob) && store.has_layer(map, &l.diff_id))
 }
 
-struct Engine {
-    registry: Registry,
-    reference: Reference,
-    platform: Option<Platform>,
+/// What the pulls of one command share.
+struct Shared {
     store: Store,
     id_map: IdMap,
     progress: Arc<dyn Progress>,
     downloads: Semaphore,
     unpacks: Semaphore,
+    images: Semaphore,
+}
+
+/// The pull of one image.
+struct Engine {
+    reference: Reference,
+    platform: Option<Platform>,
+    sources: Sources,
+    shared: Arc<Shared>,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Engine {
+    fn new(order: Order, shared: Arc<Shared>) -> Self {
+        Self {
+            reference: order.reference,
+            platform: order.platform,
+            sources: Sources::new(order.sources, Arc::clone(&shared.progress)),
+            shared,
+        }
+    }
+
     async fn run(self: &Arc<Self>) -> Result<Fetched> {
         let (top, document, manifest) = self.choose().await?;
         let name = self.reference.digest.as_ref().map_or_else(
@@ -190,17 +263,16 @@ impl Engine {
         ))
     }
 
-    /// Fetches the manifest, out of a list if it is one; returns the digest of what the name means as well.
+    /// Fetches the manifest, out of lists if it is in one; returns the digest of what the name means as well.
     async fn choose(&self) -> Result<(Digest, Document, Parts)> {
-        let repository = &self.reference.repository;
         let wanted = self.platform.clone().unwrap_or_else(Platform::host);
-        let mut document = self
-            .registry
-            .manifest(repository, self.reference.manifest())
-            .await?;
-        let top = document.digest.clone();
-        for _ in 0..=LISTS {
-            match manifest::parse(&document.bytes, document.media_type.as_deref())? {
+        let top = self.manifest(self.reference.manifest()).await?;
+        let digest = top.digest.clone();
+        let mut waiting = VecDeque::from([top]);
+        let mut offered = Vec::new();
+        let mut read = 1;
+        while let Some(document) = waiting.pop_front() {
+            let list = match manifest::parse(&document.bytes, document.media_type.as_deref())? {
                 Manifest::Image {
                     media_type,
                     config,
@@ -211,18 +283,37 @@ impl Engine {
                         config,
                         layers,
                     };
-                    return Ok((top, document, parts));
+                    return Ok((digest, document, parts));
                 }
-                Manifest::List(list) => {
-                    let part = manifest::choose(&list, &wanted)?;
-                    document = self
-                        .registry
-                        .manifest(repository, part.digest.as_str())
-                        .await?;
+                Manifest::List(list) => list,
+            };
+            let chosen = manifest::choose(&list, &wanted);
+            let next = chosen.map_or_else(|| manifest::lists(&list), |part| vec![part]);
+            for part in next {
+                read += 1;
+                if read > DOCUMENTS {
+                    return Err(Error::new("it is a list of lists without end"));
                 }
+                waiting.push_back(self.manifest(part.digest.as_str()).await?);
+            }
+            if chosen.is_some() {
+                // The others have nothing better.
+                waiting.drain(..waiting.len() - 1);
+            }
+            offered.extend(list.into_iter().filter_map(|(_, platform)| platform));
+        }
+        Err(manifest::none_fits(&offered, &wanted))
+    }
+
+    /// Fetches a manifest from the first place that has it.
+    async fn manifest(&self, wanted: &str) -> Result<Document> {
+        loop {
+            let (index, source) = self.sources.current()?;
+            match source.registry.manifest(&source.repository, wanted).await {
+                Err(error) if self.sources.pass_over(index, &error) => {}
+                done => return done,
             }
         }
-        Err(Error::new("it is a list of lists of lists"))
     }
 
     /// Brings all parts into the store that are not there, and unpacks the layers.
@@ -240,7 +331,7 @@ impl Engine {
                 DOCUMENT_LIMIT >> 20
             )));
         }
-        self.fetch(&manifest.config, None)
+        self.fetch(&manifest.config, None, None)
             .await
             .what(|| "cannot fetch its configuration")?;
         let image = self.store.load_image(entry)?;
@@ -312,28 +403,68 @@ impl Engine {
 
     async fn layer(&self, layer: Layer, part: &Part, step: Step) -> Result<()> {
         let map = self.id_map.name();
-        if self.store.has_blob(&layer.blob) && self.store.has_layer(&map, &layer.diff_id) {
+        let unpacked = self.store.has_layer(&map, &layer.diff_id);
+        if self.store.has_blob(&layer.blob) && unpacked {
             self.progress.end(step, "Already exists");
             return Ok(());
         }
-        self.fetch(part, Some(step))
-            .await
-            .what(|| format!("cannot fetch layer {}", layer.blob.short()))?;
-        let _turn = self.unpacks.acquire().await;
-        self.progress.turn(step, "Extracting", Some(layer.size));
-        let (store, id_map) = (self.store.clone(), self.id_map.clone());
-        let progress = Arc::clone(&self.progress);
-        blocking(move || {
-            let progress = progress.as_ref();
-            layer::unpack_blob(&store, &layer, &id_map, Report { progress, step })
-        })
-        .await?;
+        let meter = Arc::new(Meter::new(&self.progress, layer.size));
+        let (begun, tail) = oneshot::channel();
+        let fetch = async {
+            let fetched = self.fetch(part, Some(step), Some(begun)).await;
+            if fetched.is_ok() {
+                meter.tell_from_now(step);
+            }
+            fetched.what(|| format!("cannot fetch layer {}", layer.blob.short()))
+        };
+        let unpack = async {
+            let tail = tail.await.ok()?;
+            let fate = tail.fate();
+            let done = self.unpack(&layer, Some(tail), &meter, step).await;
+            Some((done, fate))
+        };
+        let (fetched, unpacked) = tokio::join!(fetch, unpack);
+        fetched?;
+        match unpacked {
+            Some((Ok(()), _)) => {}
+            Some((Err(error), fate)) if fate.was_right() => return Err(error),
+            // What it read was of no use, or nothing had to be fetched.
+            Some(_) | None => self.unpack(&layer, None, &meter, step).await?,
+        }
         self.progress.end(step, "Pull complete");
         Ok(())
     }
 
-    /// Brings a blob into the store, unless it is there.
-    async fn fetch(&self, part: &Part, step: Option<Step>) -> Result<()> {
+    /// Unpacks a layer from what comes, or from its blob.
+    async fn unpack(
+        &self,
+        layer: &Layer,
+        tail: Option<Tail>,
+        meter: &Arc<Meter>,
+        step: Step,
+    ) -> Result<()> {
+        let _turn = self.unpacks.acquire().await;
+        let (store, id_map, layer) = (self.store.clone(), self.id_map.clone(), layer.clone());
+        let meter = Arc::clone(meter);
+        blocking(move || {
+            let progress = meter.as_ref();
+            let report = Report { progress, step };
+            match tail {
+                Some(tail) => layer::unpack_stream(&store, &layer, &id_map, report, tail),
+                None => layer::unpack_blob(&store, &layer, &id_map, report),
+            }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Brings a blob into the store, unless it is there. `begun` gets what reads it meanwhile.
+    async fn fetch(
+        &self,
+        part: &Part,
+        step: Option<Step>,
+        begun: Option<oneshot::Sender<Tail>>,
+    ) -> Result<()> {
         if self.store.has_blob(&part.digest) {
             return Ok(());
         }
@@ -345,28 +476,55 @@ impl Engine {
         }
         let (store, wanted) = (self.store.clone(), part.clone());
         let mut partial = blocking(move || Partial::open(&store, &wanted)).await?;
-        let mut kept = partial.size > 0;
+        if let Some(begun) = begun {
+            // Whoever wanted it may have failed.
+            drop(begun.send(partial.tail()?));
+        }
+        let mut makers = Makers {
+            earlier: partial.size > 0,
+            served: Vec::new(),
+        };
         loop {
             self.turn(step, &partial);
-            partial = self.fill(partial, step).await?;
+            partial = self.fill(partial, step, &mut makers).await?;
             let (store, bytes) = (self.store.clone(), partial);
             match blocking(move || bytes.finish(&store)).await? {
                 Finished::Published => break,
-                // What an earlier command left may have been spoilt; our own bytes were not.
-                Finished::Wrong(empty, _) if kept => {
-                    kept = false;
+                Finished::Wrong(empty, digest) => {
                     partial = *empty;
-                }
-                Finished::Wrong(_, digest) => {
-                    return Err(Error::new(format!(
-                        "what {} sent has digest {digest}, not {}",
-                        self.reference.registry, part.digest
-                    )));
+                    self.blame(&mut makers, &digest, part)?;
                 }
             }
         }
         drop(lock);
         Ok(())
+    }
+
+    /// Finds out whose fault wrong bytes are, and whether another try can be made.
+    fn blame(&self, makers: &mut Makers, digest: &Digest, part: &Part) -> Result<()> {
+        let makers = std::mem::take(makers);
+        let [index] = makers.served[..] else {
+            // Of several makers nobody knows which was wrong: the mirrors go.
+            let error = Error::new(format!("a part of blob {} was wrong", part.digest));
+            for index in makers.served {
+                self.sources.pass_over(index, &error);
+            }
+            return Ok(());
+        };
+        // What an earlier command left may have been spoilt; our own bytes were not.
+        if makers.earlier {
+            return Ok(());
+        }
+        let name = self.sources.get(index).map(|source| source.registry.name());
+        let error = Error::new(format!(
+            "what {} sent has digest {digest}, not {}",
+            name.unwrap_or_default(),
+            part.digest
+        ));
+        if self.sources.pass_over(index, &error) {
+            return Ok(());
+        }
+        Err(error)
     }
 
     fn turn(&self, step: Option<Step>, partial: &Partial) {
@@ -378,47 +536,58 @@ impl Engine {
     }
 
     /// Fetches what a partial blob lacks, going on where a connection broke.
-    async fn fill(&self, mut partial: Partial, step: Option<Step>) -> Result<Partial> {
-        let limits = *self.registry.limits();
+    async fn fill(
+        &self,
+        mut partial: Partial,
+        step: Option<Step>,
+        makers: &mut Makers,
+    ) -> Result<Partial> {
         let mut fruitless = 0;
         while partial.size < partial.part.size {
             let before = partial.size;
-            let (back, done) = self.stream(partial, step).await?;
+            let (index, _) = self.sources.current()?;
+            let limits = self.limits(index);
+            let (back, done) = self.stream(index, partial, step).await?;
             partial = back;
-            match done {
-                Ok(()) => {}
-                // It was reached for the manifest, so one that is gone may come back.
-                Err(fault) if fault.kind != FaultKind::Final => {
-                    fruitless = if partial.size > before {
-                        0
-                    } else {
-                        fruitless + 1
-                    };
-                    if fruitless >= limits.attempts {
-                        return Err(fault.error);
-                    }
-                    sleep(limits.pause * 2u32.saturating_pow(fruitless)).await;
-                }
-                Err(fault) => return Err(fault.error),
+            if partial.size != before && !makers.served.contains(&index) {
+                makers.served.push(index);
+            }
+            let Err(fault) = done else {
+                continue;
+            };
+            fruitless = if partial.size > before {
+                0
+            } else {
+                fruitless + 1
+            };
+            // It was reached for the manifest, so one that is gone may come back.
+            if fault.kind != FaultKind::Final && fruitless < limits.attempts {
+                sleep(limits.pause * 2u32.saturating_pow(fruitless)).await;
+            } else if self.sources.pass_over(index, &fault.error) {
+                fruitless = 0;
+            } else {
+                return Err(fault.error);
             }
         }
         Ok(partial)
     }
 
+    fn limits(&self, index: Index) -> Limits {
+        let source = self.sources.get(index);
+        source.map_or_else(Limits::default, |source| *source.registry.limits())
+    }
+
     /// One request for the rest of a blob. The partial blob comes back whatever became of it.
     async fn stream(
         &self,
+        index: Index,
         mut partial: Partial,
         step: Option<Step>,
     ) -> Result<(Partial, Result<(), Fault>)> {
-        let repository = &self.reference.repository;
-        let (digest, from) = (partial.part.digest.clone(), partial.size);
-        let mut answer = match self.registry.blob(repository, &digest, from).await {
+        let from = partial.size;
+        let mut answer = match self.ask(index, &partial).await {
             Ok(answer) => answer,
-            Err(fault) => {
-                let error = elsewhere(fault.error, &partial.part);
-                return Ok((partial, Err(Fault::new(fault.kind, error))));
-            }
+            Err(fault) => return Ok((partial, Err(fault))),
         };
         if from > 0 && !goes_on(&answer, from) {
             partial.restart()?;
@@ -465,6 +634,88 @@ impl Engine {
             .map_err(|error| Error::internal(format!("a thread ended: {error}")))??;
         Ok((partial, done))
     }
+
+    /// Asks for a blob; what its makers keep at addresses of their own is asked for there
+    /// where the registry does not have it.
+    async fn ask(&self, index: Index, partial: &Partial) -> Result<Answer, Fault> {
+        let Some(source) = self.sources.get(index) else {
+            return Err(Error::internal("a blob is asked for nowhere").into());
+        };
+        let (part, from) = (&partial.part, partial.size);
+        let asked = source.registry.blob(&source.repository, &part.digest, from);
+        let mut fault = match asked.await {
+            Err(fault) if fault.kind == FaultKind::Final && !self.sources.is_mirror(index) => fault,
+            done => return done,
+        };
+        for url in &part.elsewhere {
+            match source.registry.elsewhere(url, from).await {
+                Ok(answer) => return Ok(answer),
+                Err(other) => {
+                    let at = manifest::clean(url.split('?').next().unwrap_or_default());
+                    fault.error = fault.error.also(format!("{at}: {}", other.error));
+                }
+            }
+        }
+        Err(fault)
+    }
+}
+
+/// Who made the bytes of a partial blob.
+#[derive(Default)]
+struct Makers {
+    /// An earlier command.
+    earlier: bool,
+    served: Vec<Index>,
+}
+
+/// Counts what is unpacked, and tells of it from when nothing more is fetched.
+struct Meter {
+    progress: Arc<dyn Progress>,
+    total: u64,
+    seen: AtomicU64,
+    tells: AtomicBool,
+}
+
+impl Meter {
+    fn new(progress: &Arc<dyn Progress>, total: u64) -> Self {
+        Self {
+            progress: Arc::clone(progress),
+            total,
+            seen: AtomicU64::new(0),
+            tells: AtomicBool::new(false),
+        }
+    }
+
+    fn tell_from_now(&self, step: Step) {
+        self.progress.turn(step, "Extracting", Some(self.total));
+        self.tells.store(true, Ordering::SeqCst);
+        self.progress
+            .advance(step, self.seen.load(Ordering::SeqCst));
+    }
+}
+
+impl Progress for Meter {
+    fn line(&self, text: &str) {
+        self.progress.line(text);
+    }
+    fn begin(&self, name: &str, doing: &str, total: Option<u64>) -> Step {
+        self.progress.begin(name, doing, total)
+    }
+    fn turn(&self, step: Step, doing: &str, total: Option<u64>) {
+        self.progress.turn(step, doing, total);
+    }
+    fn advance(&self, step: Step, bytes: u64) {
+        self.seen.fetch_add(bytes, Ordering::SeqCst);
+        if self.tells.load(Ordering::SeqCst) {
+            self.progress.advance(step, bytes);
+        }
+    }
+    fn end(&self, step: Step, last: &str) {
+        self.progress.end(step, last);
+    }
+    fn warn(&self, text: &str) {
+        self.progress.warn(text);
+    }
 }
 
 /// An image's parts.
@@ -503,17 +754,6 @@ fn ended_early(answer: &Answer, left: u64) -> Fault {
     Fault::new(FaultKind::Cut, Error::new(text))
 }
 
-/// Layers that may not be passed on lie at their makers' own addresses.
-fn elsewhere(error: Error, part: &Part) -> Error {
-    match &part.elsewhere {
-        Some(url) => error.what(format!(
-            "it is kept at {}, which rpod does not ask, and not at the registry",
-            manifest::clean(url)
-        )),
-        None => error,
-    }
-}
-
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -525,87 +765,6 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work)
         .await
         .map_err(|error| Error::internal(format!("a thread ended: {error}")))?
-}
-
-/// A blob on its way. Whoever has one holds the blob's lock.
-struct Partial {
-    part: Part,
-    file: File,
-    hasher: Hasher,
-    size: u64,
-}
-
-enum Finished {
-    /// It is in the store.
-    Published,
-    /// It was another content, with this digest; it begins anew.
-    Wrong(Box<Partial>, Digest),
-}
-
-impl Partial {
-    /// Opens what an earlier try has left, or begins.
-    fn open(store: &Store, part: &Part) -> Result<Self> {
-        let path = store.partial_path(&part.digest);
-        let what = || format!("cannot write \"{}\"", path.display());
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .what(what)?;
-        let mut partial = Self {
-            part: part.clone(),
-            file,
-            hasher: Hasher::default(),
-            size: 0,
-        };
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            let count = partial.file.read(&mut buffer).what(what)?;
-            if count == 0 {
-                return Ok(partial);
-            }
-            partial.hasher.update(&buffer[..count]);
-            partial.size += count as u64;
-            if partial.size > part.size {
-                partial.restart()?;
-                return Ok(partial);
-            }
-        }
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        self.hasher = Hasher::default();
-        self.size = 0;
-        self.file
-            .set_len(0)
-            .and_then(|()| self.file.rewind())
-            .what(|| format!("cannot write blob {}", self.part.digest))
-    }
-
-    /// Takes chunks until there are no more.
-    fn take(mut self, mut chunks: mpsc::Receiver<Bytes>) -> Result<Self> {
-        while let Some(bytes) = chunks.blocking_recv() {
-            self.file
-                .write_all(&bytes)
-                .what(|| format!("cannot write blob {}", self.part.digest))?;
-            self.hasher.update(&bytes);
-            self.size += bytes.len() as u64;
-        }
-        Ok(self)
-    }
-
-    /// Gives it its name, if its digest is right.
-    fn finish(mut self, store: &Store) -> Result<Finished> {
-        let digest = std::mem::take(&mut self.hasher).finish();
-        if digest == self.part.digest {
-            store.publish_partial(&digest)?;
-            return Ok(Finished::Published);
-        }
-        self.restart()?;
-        Ok(Finished::Wrong(Box::new(self), digest))
-    }
 }
 
 #[cfg(test)]

@@ -74,6 +74,7 @@ impl Asked {
         Access {
             credential,
             insecure: self.insecure,
+            plain: false,
             limits: Limits::default(),
             proxies: Proxies::from_environment(&variable),
             certificates: certificates.named(self.certificates.clone()),

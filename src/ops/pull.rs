@@ -1,17 +1,24 @@
 //! `pull`: images from their registries, and the image that a name means.
 //!
-//! Lives here: where an image comes from (the store, rpod itself, a registry),
-//! and what is said on the way.
+//! Lives here: where an image comes from (the store, rpod itself, a registry or its
+//! mirrors), whether it may, and what is said on the way.
 //! Must not: speak HTTP (`image::registry`) or unpack (`image::layer`).
 //! Called by: `cli`, `ops::create`.
 //! Always true: an image that is all there costs a few reads: no thread, no
-//! fork, no network. What unpacks does so inside the user's namespace.
+//! fork, no network. What unpacks does so inside the user's namespace. Nothing is
+//! asked for that the policy does not admit.
+
+mod places;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result};
+use self::places::Places;
+use crate::error::{Context, Error, Kind, Result};
+use crate::image::policy::{self, Policy};
+use crate::image::registry::settings::{Files, Settings};
 use crate::image::{builtin, transfer};
 use crate::ops::Session;
 use crate::ops::access::Asked;
@@ -21,66 +28,210 @@ use crate::progress::{Progress, Silent};
 use crate::spec::container::PullPolicy;
 use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
-use crate::spec::reference::{DOCKER_HUB, Reference};
+use crate::spec::reference::{DOCKER_HUB, Reference, is_short};
 use crate::store::images::{Entry, Image};
 
-/// What is to be pulled.
-#[derive(Clone, Debug)]
+/// How images are to be pulled.
+#[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// The image.
-    pub reference: Reference,
+    /// When their registries are asked at all.
+    pub policy: PullPolicy,
     /// `--platform`; none is this machine's.
     pub platform: Option<Platform>,
+    /// `--all-tags`.
+    pub all_tags: bool,
     /// `-q`: only the last line.
     pub quiet: bool,
     /// How its registry is to be spoken to.
     pub asked: Asked,
+    /// `--retry`: how often more something is tried.
+    pub retries: Option<u32>,
+    /// `--retry-delay`: how long before the second try.
+    pub delay: Option<Duration>,
 }
 
 /// What came of a pull.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pulled {
+    /// Its name.
+    pub reference: Reference,
     /// The entry now in the index.
     pub entry: Entry,
-    /// Digest of what the registry has under the name (a list's, if it is one).
-    pub digest: Digest,
+    /// Digest of what the registry has under the name (a list's, if it is one); none
+    /// where it was not asked.
+    pub digest: Option<Digest>,
     /// The name means something else than before.
     pub newer: bool,
 }
 
-/// Pulls one image: blobs into the store, layers unpacked, the name in the index.
-/// Says docker's lines through the session's progress.
-pub fn pull(session: &Session, request: &Request) -> Result<Pulled> {
-    let reference = &request.reference;
-    let identity = Identity::of(&session.host)?;
+/// Pulls images by the names typed: blobs into the store, layers unpacked, the names in
+/// the index. Says docker's lines through the session's progress. One that fails keeps
+/// no other from it; what came of each is returned.
+pub fn pull(session: &Session, request: &Request, names: &[String]) -> Result<Vec<Result<Pulled>>> {
     let progress: Arc<dyn Progress> = if request.quiet {
         Arc::new(Silent)
     } else {
         Arc::clone(&session.progress)
     };
-    // A helper that opens a session's key store has to be asked by the user, not by root inside.
-    let way = request
-        .asked
-        .way(&session.host, &reference.registry, &reference.repository);
-    let order = transfer::Order {
-        reference: reference.clone(),
-        platform: request.platform.clone(),
-        access: way.access.clone(),
-    };
-    let pulled = run_inside(&identity, || {
-        let done = transfer::pull(&session.store, &identity.map, order, Arc::clone(&progress))?;
-        Ok(Pulled {
-            entry: done.entry,
-            digest: done.digest,
-            newer: done.newer,
-        })
-    })
-    .map_err(|error| {
-        let error = way.explain(error);
-        with_suggestion(session, reference, error).what(format!("cannot pull \"{reference}\""))
+    let identity = Identity::of(&session.host)?;
+    let settings = settings(session)?;
+    let trust = Policy::read(&policy::files(&session.host.home, &variable))?;
+    let mut places = Places::new(&session.host, &settings, request);
+    let mut done = Vec::new();
+    let mut orders = Vec::new();
+    for name in names {
+        let what = || format!("cannot pull \"{name}\"");
+        match plan(session, &settings, &mut places, request, name).what(what) {
+            Ok(Plan::There(pulled)) => done.push(Ok(*pulled)),
+            Ok(Plan::Ask(order)) => orders.push(order),
+            Err(error) => done.push(Err(error)),
+        }
+    }
+    if orders.is_empty() {
+        return Ok(done);
+    }
+    let asked = run_inside(&identity, || {
+        // Layers that pulls before us were killed at.
+        session.store.sweep();
+        let orders = orders.iter().map(|order| {
+            if request.all_tags {
+                all_tags(order, &progress)
+            } else {
+                vec![Ok(order.clone())]
+            }
+        });
+        let admitted = orders.flatten().map(|order| {
+            let order = order?;
+            let admitted = trust.as_ref().map_or(Ok(()), |t| t.admit(&order.reference));
+            admitted.map_err(|error| Failed(order.reference.clone(), error))?;
+            Ok(order)
+        });
+        fetch(session, &identity, admitted.collect(), &progress)
     })?;
-    progress.line(&format!("Digest: {}", pulled.digest));
-    let name = reference.familiar();
+    for one in asked {
+        done.push(finish(session, &places, request, &progress, one));
+    }
+    Ok(done)
+}
+
+/// What is to be done for one name.
+enum Plan {
+    /// Nothing: it is there, and that is enough.
+    There(Box<Pulled>),
+    Ask(transfer::Order),
+}
+
+fn plan(
+    session: &Session,
+    settings: &Settings,
+    places: &mut Places<'_>,
+    request: &Request,
+    name: &str,
+) -> Result<Plan> {
+    let mut reference = settings.meaning(name)?;
+    if matches!(request.policy, PullPolicy::Missing | PullPolicy::Never) {
+        if let Some(entry) = session.store.find_image(&reference)? {
+            return Ok(Plan::There(Box::new(Pulled {
+                reference,
+                entry,
+                digest: None,
+                newer: false,
+            })));
+        }
+        if request.policy == PullPolicy::Never {
+            return Err(absent(session, &reference));
+        }
+    }
+    if request.all_tags {
+        reference.tag = None;
+    }
+    Ok(Plan::Ask(transfer::Order {
+        sources: places.sources(&reference)?,
+        platform: request.platform.clone(),
+        reference,
+    }))
+}
+
+/// An image that could not be pulled.
+#[derive(Debug, Serialize, Deserialize)]
+struct Failed(Reference, Error);
+
+fn all_tags(
+    order: &transfer::Order,
+    progress: &Arc<dyn Progress>,
+) -> Vec<Result<transfer::Order, Failed>> {
+    let tags = match transfer::tags(order.sources.clone(), progress) {
+        Ok(tags) => tags,
+        Err(error) => return vec![Err(Failed(order.reference.clone(), error))],
+    };
+    let tagged = |tag: String| {
+        let mut order = order.clone();
+        order.reference.tag = Some(tag);
+        Ok(order)
+    };
+    tags.into_iter().map(tagged).collect()
+}
+
+/// Pulls what may be pulled; the others stay in their places.
+fn fetch(
+    session: &Session,
+    identity: &Identity,
+    orders: Vec<Result<transfer::Order, Failed>>,
+    progress: &Arc<dyn Progress>,
+) -> Result<Vec<Result<Pulled, Failed>>> {
+    let admitted = orders.iter().flatten().cloned().collect();
+    let fetched = transfer::pull(&session.store, &identity.map, admitted, progress)?;
+    let mut fetched = fetched.into_iter();
+    let outcome = |order: Result<transfer::Order, Failed>| {
+        let reference = order?.reference;
+        let lost = || Err(Error::internal("a pull came to nothing"));
+        match fetched.next().unwrap_or_else(lost) {
+            Ok(done) => Ok(Pulled {
+                reference,
+                entry: done.entry,
+                digest: Some(done.digest),
+                newer: done.newer,
+            }),
+            Err(error) => Err(Failed(reference, error)),
+        }
+    };
+    Ok(orders.into_iter().map(outcome).collect())
+}
+
+/// Says what came of one.
+fn finish(
+    session: &Session,
+    places: &Places<'_>,
+    request: &Request,
+    progress: &Arc<dyn Progress>,
+    one: Result<Pulled, Failed>,
+) -> Result<Pulled> {
+    let pulled = match one {
+        Ok(pulled) => pulled,
+        Err(Failed(reference, error)) => {
+            let there = session.store.find_image(&reference)?;
+            match there.filter(|_| request.policy == PullPolicy::Newer) {
+                Some(entry) => {
+                    let name = reference.familiar();
+                    progress.warn(&format!("\"{name}\" is used as it is: {error}"));
+                    Pulled {
+                        reference,
+                        entry,
+                        digest: None,
+                        newer: false,
+                    }
+                }
+                None => {
+                    let error = with_suggestion(session, &reference, places.explain(error));
+                    return Err(error.what(format!("cannot pull \"{reference}\"")));
+                }
+            }
+        }
+    };
+    let name = pulled.reference.familiar();
+    if let Some(digest) = &pulled.digest {
+        progress.line(&format!("Digest: {digest}"));
+    }
     progress.line(&if pulled.newer {
         format!("Status: Downloaded newer image for {name}")
     } else {
@@ -100,13 +251,10 @@ pub fn ensure(
     let reference = text.parse::<Reference>();
     let found = find(session, text)?;
     // An id names no registry, so there is nobody to ask.
-    let is_id = match (&found, &reference) {
-        (Some(_), Ok(reference)) => session.store.find_image(reference)?.is_none(),
-        (found, Err(_)) => found.is_some(),
-        (None, Ok(_)) => false,
-    };
+    let is_id = found.is_some() && by_name(session, text)?.is_none();
+    let asks = matches!(policy, PullPolicy::Always | PullPolicy::Newer);
     if let Some(entry) = found
-        && (policy != PullPolicy::Always || is_id)
+        && (!asks || is_id)
     {
         let image = session.store.load_image(&entry)?;
         if fits(&image, platform.as_ref()) {
@@ -137,13 +285,36 @@ pub fn ensure(
         ));
     }
     let request = Request {
-        reference,
+        // What is there was looked at, and is not enough.
+        policy: match policy {
+            PullPolicy::Missing => PullPolicy::Always,
+            policy => policy,
+        },
         platform,
-        quiet: false,
-        asked: Asked::default(),
+        ..Request::default()
     };
-    let pulled = pull(session, &request)?;
-    session.store.load_image(&pulled.entry)
+    let pulled = pull(session, &request, &[text.to_owned()])?;
+    let pulled = pulled.into_iter().next();
+    let pulled = pulled.unwrap_or_else(|| Err(Error::internal("a pull came to nothing")))?;
+    let image = session.store.load_image(&pulled.entry)?;
+    unpacked(session, image).map_err(|lack| match lack {
+        Lack::Other(error) => error,
+        Lack::Blob(layer) => Error::new(format!("its layer {} is gone", layer.short())),
+    })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads what is said about registries.
+pub fn settings(session: &Session) -> Result<Settings> {
+    let host = &session.host;
+    Settings::read(&Files::from_environment(
+        &host.home,
+        &host.config,
+        &variable,
+    ))
 }
 
 /// Returns the image of this machine that `text` means: by a name, an id or the beginning
@@ -156,7 +327,24 @@ pub fn find(session: &Session, text: &str) -> Result<Option<Entry>> {
         let identity = Identity::of(&session.host)?;
         return builtin::ensure(&session.store, &identity.map).map(Some);
     }
-    session.store.resolve_image(text)
+    match session.store.resolve_image(text)? {
+        None => by_name(session, text),
+        found => Ok(found),
+    }
+}
+
+/// Returns the image of a name, or of what it is an alias of.
+fn by_name(session: &Session, text: &str) -> Result<Option<Entry>> {
+    let Ok(reference) = text.parse::<Reference>() else {
+        return Ok(None);
+    };
+    match session.store.find_image(&reference)? {
+        None if is_short(text) => match settings(session)?.alias(text)? {
+            Some(aliased) => session.store.find_image(&aliased),
+            None => Ok(None),
+        },
+        found => Ok(found),
+    }
 }
 
 fn fits(image: &Image, wanted: Option<&Platform>) -> bool {

@@ -2,10 +2,12 @@
 //!
 //! The order of its start, each step with the reason for its place:
 //! 1. Its name, so that `ps` tells it from the start.
-//! 2. The network namespace: a new one, or that of a predecessor that was killed.
-//! 3. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
-//! 4. The socket: from here on clients are heard.
-//! 5. "Ready" to whoever started it; a failure of any step goes the same way.
+//! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
+//! 3. The network namespace: a new one, or that of a predecessor that was killed.
+//! 4. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
+//! 5. The device of the way out. Without it the network is one all the same.
+//! 6. The socket: from here on clients are heard.
+//! 7. "Ready" to whoever started it; a failure of any step goes the same way.
 //!
 //! Lives here: that order.
 //! Must not: decide an address or answer a client (`dataplane::switch`).
@@ -17,6 +19,7 @@
 use crate::dataplane::control::NetJob;
 use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
+use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
 use crate::process::userns;
@@ -42,6 +45,7 @@ pub fn main(job: NetJob) -> u8 {
 }
 
 fn start(job: &NetJob) -> Result<Switch> {
+    let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
             .what(|| "cannot join the network namespace of the one before")?,
@@ -53,5 +57,13 @@ fn start(job: &NetJob) -> Result<Switch> {
     }
     let plan = Plan::default_network();
     link::create_bridge(&plan)?;
-    Switch::serve(&job.runtime, plan)
+    if let Ok(device) = uplink::make_device() {
+        uplink.attach(device);
+    }
+    uplink.serve(uplink::Network {
+        v4: Some((plan.gateway, plan.prefix)),
+        v6: None,
+        mtu: plan.mtu,
+    });
+    Switch::serve(&job.runtime, plan, uplink)
 }

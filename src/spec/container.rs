@@ -115,6 +115,8 @@ pub enum PullPolicy {
     Missing,
     /// Not at all.
     Never,
+    /// Each time; what is there will do when the registry does not answer.
+    Newer,
 }
 
 /// Which network a container has.

@@ -139,6 +139,13 @@ impl FromStr for Reference {
     }
 }
 
+/// Says whether a name leaves its registry out: `busybox`, `user/app`.
+pub fn is_short(text: &str) -> bool {
+    let name = text.split('@').next().unwrap_or(text);
+    name.split_once('/')
+        .is_none_or(|(first, _)| !is_host(first))
+}
+
 /// The first component is a host if it has a dot or a port, or is `localhost`.
 fn is_host(text: &str) -> bool {
     let good = text

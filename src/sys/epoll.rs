@@ -33,6 +33,16 @@ impl Epoll {
         )?)
     }
 
+    /// Asks anew: with `EPOLLET`, what is true now is told once more.
+    pub fn modify(&self, fd: &impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(
+            &self.0,
+            fd,
+            epoll::EventData::new_u64(token),
+            interest,
+        )?)
+    }
+
     /// Takes a descriptor out; closing its last copy does so too.
     pub fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.0, fd)?)

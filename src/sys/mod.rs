@@ -17,3 +17,4 @@ pub mod sandbox;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod tun;

@@ -1,13 +1,15 @@
 //! Network namespaces and the limits of those who serve them
 //! (network_namespaces(7), setrlimit(2), prctl(2)).
 //!
-//! Lives here: making and entering a namespace, a role's name, the number of descriptors.
+//! Lives here: making and entering a namespace, a role's name, the number of
+//! descriptors, and an address of the machine's own.
 //! Must not: configure a device.
 //! Called by: `role`, `dataplane`.
-//! Always true: these change the calling process for good.
+//! Always true: those that change anything change the calling thread or process for good.
 
 use std::ffi::CStr;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
 use rustix::process::{Resource, Rlimit};
@@ -45,4 +47,68 @@ pub fn raise_descriptor_limit() -> usize {
         Err(_) => limit.current,
     };
     now.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+/// Returns an address of this machine by which others reach it: the one with
+/// which it would speak to the world now, or else any that is not loopback. No packet is sent.
+pub fn own_address(six: bool) -> Option<IpAddr> {
+    let (any, world): (SocketAddr, SocketAddr) = if six {
+        // Of the blocks for documentation: whoever has a default route has one to them.
+        (
+            (Ipv6Addr::UNSPECIFIED, 0).into(),
+            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(),
+        )
+    } else {
+        (
+            (Ipv4Addr::UNSPECIFIED, 0).into(),
+            (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
+        )
+    };
+    let chosen = UdpSocket::bind(any)
+        .and_then(|socket| socket.connect(world).and_then(|()| socket.local_addr()))
+        .map(|address| address.ip());
+    match chosen {
+        Ok(ip) if !ip.is_loopback() && !ip.is_unspecified() => Some(ip),
+        _ => interface_address(six),
+    }
+}
+
+fn interface_address(six: bool) -> Option<IpAddr> {
+    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
+    // SAFETY: the kernel's list is written to one live pointer.
+    if unsafe { libc::getifaddrs(&raw mut list) } != 0 {
+        return None;
+    }
+    let mut found = None;
+    let mut at = list;
+    while !at.is_null() && found.is_none() {
+        // SAFETY: each entry is whole until freeifaddrs(3) below.
+        let entry = unsafe { &*at };
+        at = entry.ifa_next;
+        if entry.ifa_addr.is_null() || entry.ifa_flags & libc::IFF_UP as u32 == 0 {
+            continue;
+        }
+        // SAFETY: the family says how long the address is, and of which type.
+        let ip: IpAddr = match (i32::from(unsafe { (*entry.ifa_addr).sa_family }), six) {
+            (libc::AF_INET, false) => {
+                // SAFETY: as above; the copy is made without asking for alignment.
+                let v4 = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned() };
+                Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr)).into()
+            }
+            (libc::AF_INET6, true) => {
+                // SAFETY: as above.
+                let v6 = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
+                let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+                if ip.is_unicast_link_local() {
+                    continue;
+                }
+                ip.into()
+            }
+            _ => continue,
+        };
+        found = (!ip.is_loopback()).then_some(ip);
+    }
+    // SAFETY: the list came from getifaddrs(3), and nothing points into it any more.
+    unsafe { libc::freeifaddrs(list) };
+    found
 }

@@ -7,6 +7,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
@@ -102,4 +103,242 @@ pub fn receive_message(fd: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, 
         return Err(io::ErrorKind::InvalidData.into());
     }
     Ok((message.bytes, descriptors))
+}
+
+/// How much of a stream's room for what it sends is in use (`SO_MEMINFO`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SendRoom {
+    /// Bytes it may hold, in the kernel's counting.
+    pub limit: u32,
+    /// Bytes it holds.
+    pub used: u32,
+}
+
+/// Returns a stream's room for what it sends.
+pub fn send_room(fd: &impl AsFd) -> io::Result<SendRoom> {
+    const SO_MEMINFO: i32 = 55;
+    // linux/sock_diag.h: SK_MEMINFO_SNDBUF and SK_MEMINFO_WMEM_QUEUED of nine words.
+    let mut words = [0_u32; 9];
+    let mut length = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the pointers are to live values, and the length is that of the array.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(SendRoom {
+        limit: words[3],
+        used: words[5],
+    })
+}
+
+/// From where in what has come the next `MSG_PEEK` reads; each moves it on
+/// (`SO_PEEK_OFF`; of TCP since Linux 6.9).
+pub fn set_peek_offset(fd: &impl AsFd, offset: i32) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_PEEK_OFF, offset)
+}
+
+/// Drops so many bytes of what a stream has received, without copying them
+/// (tcp(7), `MSG_TRUNC`). Returns how many there were.
+pub fn discard(fd: &impl AsFd, length: usize) -> io::Result<usize> {
+    // SAFETY: of a TCP socket, MSG_TRUNC makes recv(2) leave the buffer alone.
+    let result = unsafe {
+        libc::recv(
+            fd.as_fd().as_raw_fd(),
+            std::ptr::null_mut(),
+            length,
+            libc::MSG_TRUNC | libc::MSG_DONTWAIT,
+        )
+    };
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// Keeps reports of what became of a socket's datagrams ([`take_mishap`]).
+pub fn set_reports(fd: &impl AsFd, six: bool) -> io::Result<()> {
+    if six {
+        set_option(fd, libc::SOL_IPV6, libc::IPV6_RECVERR, 1)
+    } else {
+        set_option(fd, libc::SOL_IP, libc::IP_RECVERR, 1)
+    }
+}
+
+/// Says whether a socket's packets may be cut on their way (`IP_MTU_DISCOVER`).
+pub fn set_whole(fd: &impl AsFd, six: bool, whole: bool) -> io::Result<()> {
+    let (level, name, value) = match (six, whole) {
+        (true, true) => (
+            libc::SOL_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_DO,
+        ),
+        (true, false) => (
+            libc::SOL_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_DONT,
+        ),
+        (false, true) => (libc::SOL_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+        (false, false) => (libc::SOL_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT),
+    };
+    set_option(fd, level, name, value)
+}
+
+/// Lets a socket's packets take so many hops.
+pub fn set_hops(fd: &impl AsFd, six: bool, hops: u8) -> io::Result<()> {
+    let (level, name) = if six {
+        (libc::SOL_IPV6, libc::IPV6_UNICAST_HOPS)
+    } else {
+        (libc::SOL_IP, libc::IP_TTL)
+    };
+    set_option(fd, level, name, i32::from(hops))
+}
+
+/// What became of a datagram (ip(7), `IP_RECVERR`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mishap {
+    /// Where it was to go.
+    pub to: SocketAddr,
+    /// Error number.
+    pub errno: i32,
+    /// Who says so.
+    pub origin: Origin,
+    /// The size that would have fitted, where that was the reason.
+    pub size: u32,
+    /// The router or machine that said so.
+    pub offender: Option<IpAddr>,
+}
+
+/// Who reports a [`Mishap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This machine's own kernel.
+    Local,
+    /// An ICMP message of this type and code.
+    Icmp(u8, u8),
+    /// An ICMPv6 message of this type and code.
+    Icmp6(u8, u8),
+}
+
+/// Takes the oldest report from a datagram socket's queue of errors.
+///
+/// # Errors
+/// `EAGAIN` when there is none.
+pub fn take_mishap(fd: &impl AsFd) -> io::Result<Option<Mishap>> {
+    // SAFETY: all zeroes is a valid sockaddr_storage.
+    let mut name: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut control = [0_u64; 64];
+    let mut byte = [0_u8; 1];
+    let mut part = libc::iovec {
+        iov_base: byte.as_mut_ptr().cast(),
+        iov_len: byte.len(),
+    };
+    // SAFETY: all zeroes is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_name = (&raw mut name).cast();
+    message.msg_namelen = size_of_val(&name) as libc::socklen_t;
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: each pointer in the message is to a live value of the length beside it.
+    let result = unsafe {
+        libc::recvmsg(
+            fd.as_fd().as_raw_fd(),
+            &raw mut message,
+            libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let Some(to) = address_of(&name) else {
+        return Ok(None);
+    };
+    // SAFETY: the kernel has filled the control buffer as cmsg(3) describes, and
+    // these macros stay within it.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    while !header.is_null() {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return whole headers or null.
+        let (level, kind) = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
+        if (level, kind) == (libc::SOL_IP, libc::IP_RECVERR)
+            || (level, kind) == (libc::SOL_IPV6, libc::IPV6_RECVERR)
+        {
+            // SAFETY: such a message holds a sock_extended_err and the offender's address after it.
+            let (error, offender) = unsafe {
+                let error: libc::sock_extended_err = libc::CMSG_DATA(header)
+                    .cast::<libc::sock_extended_err>()
+                    .read_unaligned();
+                let place = libc::CMSG_DATA(header).add(size_of::<libc::sock_extended_err>());
+                let mut storage: libc::sockaddr_storage = std::mem::zeroed();
+                let length = ((*header).cmsg_len as usize)
+                    .saturating_sub(libc::CMSG_LEN(0) as usize)
+                    .saturating_sub(size_of::<libc::sock_extended_err>())
+                    .min(size_of_val(&storage));
+                std::ptr::copy_nonoverlapping(place, (&raw mut storage).cast(), length);
+                (error, address_of(&storage))
+            };
+            return Ok(Some(Mishap {
+                to,
+                errno: error.ee_errno.cast_signed(),
+                origin: match error.ee_origin {
+                    libc::SO_EE_ORIGIN_ICMP => Origin::Icmp(error.ee_type, error.ee_code),
+                    libc::SO_EE_ORIGIN_ICMP6 => Origin::Icmp6(error.ee_type, error.ee_code),
+                    _ => Origin::Local,
+                },
+                size: error.ee_info,
+                offender: offender.map(|address| address.ip()),
+            }));
+        }
+        // SAFETY: as above.
+        header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
+    }
+    Ok(None)
+}
+
+fn address_of(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says which of the two it is; the storage is larger and aligned for both.
+            let v4 = unsafe { &*(&raw const *storage).cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let v6 = unsafe { &*(&raw const *storage).cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            Some(SocketAddr::new(ip.into(), u16::from_be(v6.sin6_port)))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the largest packet on the way of a connected datagram socket (`IP_MTU`).
+pub fn path_size(fd: &impl AsFd, six: bool) -> io::Result<u32> {
+    let (level, name) = if six {
+        (libc::SOL_IPV6, libc::IPV6_MTU)
+    } else {
+        (libc::SOL_IP, libc::IP_MTU)
+    };
+    let mut value: libc::c_int = 0;
+    let mut length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the pointers are to live values, and the length is that of the first.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            level,
+            name,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u32::try_from(value).unwrap_or(0))
 }

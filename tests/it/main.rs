@@ -59,6 +59,8 @@ mod network;
 mod ports;
 /// Images from registries, good and bad.
 mod pull;
+/// What files say about registries: mirrors, short names, trust.
+mod registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
 /// `inspect`, and `--format` everywhere.

@@ -1,5 +1,6 @@
 //! Images from registries: a real one, and one that misbehaves.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -135,6 +136,119 @@ fn pull_picks_this_machine_from_an_index_and_names_those_there_are() {
         .refuses()
         .stderr_has("s390x")
         .stderr_has("mips64le");
+}
+
+#[test]
+fn pull_brings_several_images_and_fetches_what_they_share_once() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&tiny(), |request| match request.path.as_str() {
+        path if path.contains("/missing/") => Reply::Status(404, String::new(), String::new()),
+        _ => Reply::Honest,
+    });
+    let names: Vec<String> = ["one:1", "two:1", "missing/x", "three:1"]
+        .map(|name| registry.name(name))
+        .to_vec();
+    let mut words = vec!["pull"];
+    words.extend(names.iter().map(String::as_str));
+    let pulled = rpod.run(&words);
+    pulled
+        .fails(1)
+        .stderr_has("cannot pull")
+        .stderr_has("missing/x");
+    let there: String = [&names[0], &names[1], &names[3]]
+        .map(|name| format!("{name}\n"))
+        .concat();
+    pulled.stdout_is(&there);
+    let blobs: Vec<String> = registry
+        .requests()
+        .iter()
+        .filter(|request| request.kind() == Kind::Blob)
+        .map(|request| request.path.rsplit('/').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(blobs.len(), 2, "{blobs:#?}");
+}
+
+#[test]
+fn pull_all_tags_brings_every_tag() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    for tag in ["one", "two", "three"] {
+        registry.push_as(&tiny(), &format!("team/tiny:{tag}"));
+    }
+    let name = registry.name("team/tiny");
+    let pulled = rpod.run(&["pull", "--all-tags", &name]);
+    pulled.success().stderr_has("two: Pulling from team/tiny");
+    let mut tags: Vec<String> = rpod
+        .run(&["images", "--format", "{{.Tag}}"])
+        .success()
+        .stdout()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    tags.sort();
+    assert_eq!(tags, ["one", "three", "two"]);
+    rpod.run(&["pull", "-a", &format!("{name}:one")])
+        .refuses()
+        .stderr_has("--all-tags means every tag");
+}
+
+#[test]
+fn pull_policies_ask_the_registry_or_not() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let name = registry.push(&tiny());
+    rpod.run(&["pull", "--policy", "never", &name])
+        .refuses()
+        .stderr_has("forbids to fetch it");
+    rpod.run(&["pull", "-q", "--policy", "missing", &name])
+        .success()
+        .stdout_is(&format!("{name}\n"));
+    let changed = tiny().env("CHANGED=1");
+    registry.push(&changed);
+    let id = || rpod.run(&["images", "-q", "--no-trunc", &name]).line();
+    let before = id();
+    rpod.run(&["pull", "--policy", "missing", &name]).success();
+    rpod.run(&["run", "--rm", "--pull", "never", &name])
+        .success();
+    assert_eq!(id(), before);
+    rpod.run(&["pull", "--policy", "newer", &name])
+        .success()
+        .stderr_has("Downloaded newer image");
+    assert_ne!(id(), before);
+    drop(registry);
+    rpod.run(&["pull", "--policy", "newer", &name])
+        .success()
+        .stderr_has("is used as it is")
+        .stderr_has("Image is up to date");
+    rpod.run(&["run", "--rm", "--pull", "newer", &name])
+        .success()
+        .stdout_is("pulled");
+    rpod.run(&["pull", &name]).refuses();
+    rpod.run(&["run", "--rm", "--pull", "always", &name])
+        .fails(125);
+}
+
+#[test]
+fn pull_tries_as_often_as_it_is_told() {
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&tiny(), |request| match request.kind() {
+        Kind::Manifest => Reply::Status(503, String::new(), String::new()),
+        _ => Reply::Honest,
+    });
+    let name = registry.name("tiny");
+    let asked = || {
+        let requests = registry.requests();
+        requests
+            .iter()
+            .filter(|r| r.kind() == Kind::Manifest)
+            .count()
+    };
+    rpod.run(&["pull", "--retry", "0", &name]).refuses();
+    assert_eq!(asked(), 1);
+    rpod.run(&["pull", "--retry", "2", "--retry-delay", "10ms", &name])
+        .refuses()
+        .stderr_has("503");
+    assert_eq!(asked(), 4);
 }
 
 #[test]
@@ -283,11 +397,15 @@ fn pull_leaves_redirects_that_go_round() {
 #[test]
 fn pull_can_be_interrupted_and_leaves_the_store_sound() {
     let rpod = Sandbox::new();
-    let registry = HostileRegistry::serve(&tiny(), |request| match request.kind() {
-        Kind::Blob => Reply::Silent(Duration::from_secs(30)),
+    let interrupted = AtomicBool::new(false);
+    let registry = HostileRegistry::serve(&tiny(), move |request| match request.kind() {
+        Kind::Blob if !interrupted.swap(true, Ordering::Relaxed) => {
+            Reply::Silent(Duration::from_secs(30))
+        }
         _ => Reply::Honest,
     });
-    let mut pulling = rpod.command(&["pull", &registry.name("tiny")]).spawn();
+    let name = registry.name("tiny");
+    let mut pulling = rpod.command(&["pull", &name]).spawn();
     crate::support::eventually("a layer is asked for", || {
         registry
             .requests()
@@ -298,4 +416,9 @@ fn pull_can_be_interrupted_and_leaves_the_store_sound() {
     let output = pulling.finish(Duration::from_secs(10));
     assert_ne!(output.code, Some(0), "{output}");
     assert_eq!(rpod.run(&["images", "-q"]).success().stdout(), "");
+    // What it was unpacking is cleared up by the next one.
+    rpod.run(&["pull", &name]).success();
+    rpod.run(&["run", "--rm", &name])
+        .success()
+        .stdout_is("pulled");
 }

@@ -11,10 +11,10 @@ use std::net::IpAddr;
 
 use clap::Args;
 
-use crate::cli::flags::{pairs, usage};
+use crate::cli::flags::{pairs, policy, usage};
 use crate::error::Result;
 use crate::runtime::rlimit;
-use crate::spec::container::{Namespaces, NetworkMode, PullPolicy, Request, Restart};
+use crate::spec::container::{Namespaces, NetworkMode, Request, Restart};
 use crate::spec::mount::{Mount, Source};
 use crate::spec::platform::Platform;
 use crate::spec::port::{Port, Protocol, parse_publish};
@@ -177,7 +177,7 @@ pub struct Flags {
     /// Write the container's id to a new file
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     cidfile: Option<String>,
-    /// Pull the image: always, missing or never
+    /// Pull the image: always, missing, never or newer
     #[arg(long, value_name = "WHEN")]
     pull: Option<String>,
     /// Take the image of this platform
@@ -287,7 +287,7 @@ impl Flags {
                 host_uts: is_host("--uts", self.uts.as_deref(), &[])?,
             },
             cidfile: self.cidfile,
-            pull: self.pull.as_deref().map_or(Ok(PullPolicy::Missing), pull)?,
+            pull: policy("--pull", self.pull.as_deref())?.unwrap_or_default(),
             platform: self.platform.map(platform).transpose()?,
         })
     }
@@ -501,17 +501,6 @@ fn is_host(flag: &str, mode: Option<&str>, own: &[&str]) -> Result<bool> {
         Some(mode) if own.contains(&mode) => Ok(false),
         Some(mode) => Err(usage(format!(
             "rpod has no {flag} {mode} yet: only {flag} host"
-        ))),
-    }
-}
-
-fn pull(text: &str) -> Result<PullPolicy> {
-    match text {
-        "always" | "true" | "newer" => Ok(PullPolicy::Always),
-        "missing" | "false" => Ok(PullPolicy::Missing),
-        "never" => Ok(PullPolicy::Never),
-        _ => Err(usage(format!(
-            "--pull cannot be \"{text}\": always, missing or never"
         ))),
     }
 }

@@ -14,6 +14,7 @@ pub mod registry;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::spec::container::PullPolicy;
 use crate::spec::duration;
 
 /// Reads `-t`: seconds; -1 is without end.
@@ -28,6 +29,20 @@ pub fn grace(text: Option<&str>) -> Result<Option<Duration>> {
                 .map_err(|_| usage(format!("--time \"{text}\" is no number of seconds"))),
         },
     }
+}
+
+/// Reads `--pull` and `--policy`.
+pub fn policy(flag: &str, text: Option<&str>) -> Result<Option<PullPolicy>> {
+    text.map(|text| match text {
+        "always" | "true" => Ok(PullPolicy::Always),
+        "missing" | "false" | "ifnotpresent" => Ok(PullPolicy::Missing),
+        "never" => Ok(PullPolicy::Never),
+        "newer" | "ifnewer" => Ok(PullPolicy::Newer),
+        _ => Err(usage(format!(
+            "{flag} cannot be \"{text}\": always, missing, never or newer"
+        ))),
+    })
+    .transpose()
 }
 
 /// Returns an error of what was typed.

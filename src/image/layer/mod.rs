@@ -65,22 +65,47 @@ pub fn unpack_blob(
     id_map: &IdMap,
     report: Report<'_>,
 ) -> Result<LayerInfo> {
+    staged(store, layer, id_map, |tree| {
+        unpack(store.open_blob(&layer.blob)?, tree, id_map, report)
+    })
+}
+
+/// Does what [`unpack_blob`] does with a blob that is still on its way. The stream ends
+/// only when the blob is in the store, and fails when it will not be.
+pub fn unpack_stream(
+    store: &Store,
+    layer: &Layer,
+    id_map: &IdMap,
+    report: Report<'_>,
+    blob: impl Read + Send,
+) -> Result<LayerInfo> {
+    staged(store, layer, id_map, |tree| {
+        unpack(blob, tree, id_map, report)
+    })
+}
+
+fn staged(
+    store: &Store,
+    layer: &Layer,
+    id_map: &IdMap,
+    unpack: impl FnOnce(&Path) -> Result<(LayerInfo, Digest)>,
+) -> Result<LayerInfo> {
     let map = id_map.name();
-    if store.has_layer(&map, &layer.diff_id) {
-        return Ok(store.layer_info(&layer.diff_id).unwrap_or_default());
+    let there = || store.has_layer(&map, &layer.diff_id);
+    let info = || store.layer_info(&layer.diff_id).unwrap_or_default();
+    if there() {
+        return Ok(info());
     }
     let what = || format!("cannot unpack layer {}", layer.diff_id.short());
     // Not the diff id's own lock: of a plain tar it is the blob's digest as well,
     // and whoever fetches the blob may hold that one.
     let turn = Digest::of(format!("unpack {map} {}", layer.diff_id).as_bytes());
     let _turn = store.lock_blob(&turn).what(what)?;
-    if store.has_layer(&map, &layer.diff_id) {
-        return Ok(store.layer_info(&layer.diff_id).unwrap_or_default());
+    if there() {
+        return Ok(info());
     }
-    let blob = store.open_blob(&layer.blob).what(what)?;
     let staged = store.stage_layer().what(what)?;
-    let tree = staged.path().join("tree");
-    let (info, digest) = unpack(blob, &tree, id_map, report).what(what)?;
+    let (info, digest) = unpack(&staged.path().join("tree")).what(what)?;
     if digest != layer.diff_id {
         return Err(Error::new(format!(
             "its tar has digest {digest}, not {} as the image's configuration says",

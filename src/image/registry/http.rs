@@ -12,14 +12,12 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{
-    AUTHORIZATION, HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
-};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -32,8 +30,9 @@ use tokio_rustls::TlsConnector;
 use crate::error::{Error, Result};
 use crate::image::registry::proxy::{Proxies, Proxy};
 use crate::image::registry::url::{Origin, Url};
-use crate::image::registry::{certs, tls};
+use crate::image::registry::{certs, patience, tls};
 use crate::image::resolver::Resolver;
+use crate::progress::Progress;
 
 /// Bytes of headers at most.
 pub const HEAD: usize = 64 << 10;
@@ -46,6 +45,9 @@ const REDIRECTS: usize = 5;
 
 /// The next address is tried beside the first when that has not answered so long (RFC 8305, 5).
 const STAGGER: Duration = Duration::from_millis(300);
+
+/// A pause so long is told of.
+const WORTH_TELLING: Duration = Duration::from_secs(3);
 
 /// How long we wait, and how often we come back.
 #[derive(Clone, Copy, Debug)]
@@ -237,6 +239,9 @@ pub struct Client {
     /// For the registry itself, and for everybody else.
     tls: [OnceLock<Arc<rustls::ClientConfig>>; 2],
     idle: Mutex<HashMap<Origin, Vec<Connection>>>,
+    progress: OnceLock<Arc<dyn Progress>>,
+    /// When it was last told that something takes long.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Client {
@@ -249,6 +254,8 @@ impl Client {
             resolver: OnceLock::new(),
             tls: [OnceLock::new(), OnceLock::new()],
             idle: Mutex::new(HashMap::new()),
+            progress: OnceLock::new(),
+            told: Mutex::new(None),
         }
     }
 
@@ -270,16 +277,45 @@ impl Client {
             let pause = self.limits.pause * 2u32.saturating_pow(attempt - 1);
             match self.follow(call, authorization).await {
                 Ok(answer) if is_busy(answer.status) && !last => {
-                    let wait = retry_after(&answer.headers).unwrap_or(pause);
+                    let wait = patience::again_in(&answer.headers).unwrap_or(pause);
                     if wait > self.limits.patience {
                         return Ok(answer);
                     }
+                    self.tell_wait(&answer, wait);
                     sleep(wait).await;
                 }
                 Err(fault) if fault.kind == FaultKind::Cut && !last => sleep(pause).await,
                 done => return done,
             }
             attempt += 1;
+        }
+    }
+
+    /// Who waits long is told why.
+    fn tell_wait(&self, answer: &Answer, wait: Duration) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let recently = told.is_some_and(|when| when.elapsed() < WORTH_TELLING);
+        if wait >= WORTH_TELLING && !recently {
+            *told = Some(Instant::now());
+            self.say(&format!(
+                "{} is busy ({}): it is asked again {}",
+                answer.url.origin,
+                answer.status.as_u16(),
+                patience::at(wait)
+            ));
+        }
+    }
+
+    /// From now on, `progress` hears why something takes long.
+    pub fn tell(&self, progress: &Arc<dyn Progress>) {
+        // The first that wants to hear it is the one.
+        drop(self.progress.set(Arc::clone(progress)));
+    }
+
+    /// Says something that the user should know, if anybody listens.
+    pub fn say(&self, text: &str) {
+        if let Some(progress) = self.progress.get() {
+            progress.warn(text);
         }
     }
 
@@ -572,17 +608,6 @@ fn is_redirect(status: StatusCode) -> bool {
 
 fn is_busy(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
-}
-
-/// RFC 9110, 10.2.3: seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let wait = date.duration_since(jiff::Timestamp::now());
-    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
 }
 
 fn late(wait: Duration) -> Error {

@@ -28,6 +28,9 @@ const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+
 /// Layers of an image at most; more than an overlay could ever stack.
 const LAYERS: usize = 1024;
 
+/// Addresses of one layer that are tried.
+const URLS: usize = 4;
+
 /// A part of an image, by its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -37,8 +40,8 @@ pub struct Part {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// It lies elsewhere than at registries.
-    pub elsewhere: Option<String>,
+    /// Where it lies if not at registries: what may not be passed on is kept by its makers.
+    pub elsewhere: Vec<String>,
 }
 
 /// A manifest that was understood.
@@ -160,11 +163,16 @@ fn list(manifests: Vec<RawPart>) -> Vec<(Part, Option<Platform>)> {
 }
 
 fn part(raw: RawPart) -> Result<Part> {
+    // Addresses in other parts are nobody's need; a manifest must not send us about.
+    let is_foreign = ["nondistributable", ".foreign."]
+        .iter()
+        .any(|word| raw.media_type.contains(word));
+    let urls = raw.urls.unwrap_or_default();
     Ok(Part {
         digest: raw.digest.parse()?,
         media_type: raw.media_type,
         size: raw.size,
-        elsewhere: raw.urls.into_iter().flatten().next(),
+        elsewhere: urls.into_iter().filter(|_| is_foreign).take(URLS).collect(),
     })
 }
 
@@ -204,26 +212,36 @@ fn check_is_layer(layer: &RawPart) -> Result<()> {
     )))
 }
 
-/// Chooses the manifest for a platform.
-///
-/// # Errors
-/// Names the platforms there are.
-pub fn choose<'a>(list: &'a [(Part, Option<Platform>)], wanted: &Platform) -> Result<&'a Part> {
+/// Chooses the manifest for a platform, if the list has one.
+pub fn choose<'a>(list: &'a [(Part, Option<Platform>)], wanted: &Platform) -> Option<&'a Part> {
     let best = list
         .iter()
         .filter_map(|(part, platform)| Some((part, platform.as_ref()?)))
         .filter(|(_, platform)| wanted.accepts(platform))
         .min_by_key(|(_, platform)| rank(wanted, platform));
     if let Some((part, _)) = best {
-        return Ok(part);
+        return Some(part);
     }
     // A list of one that names no platform has nothing else to mean.
-    if let [(part, None)] = list {
-        return Ok(part);
+    match list {
+        [(part, None)] => Some(part),
+        _ => None,
     }
-    let mut names: Vec<String> = list
+}
+
+/// Returns the lists in a list that say nothing of a platform: an image may be in one.
+pub fn lists(list: &[(Part, Option<Platform>)]) -> Vec<&Part> {
+    let is_list = |part: &Part| matches!(part.media_type.as_str(), OCI_INDEX | DOCKER_LIST);
+    list.iter()
+        .filter(|(part, platform)| platform.is_none() && is_list(part))
+        .map(|(part, _)| part)
+        .collect()
+}
+
+/// Says that no image is for a platform, and which there are.
+pub fn none_fits(offered: &[Platform], wanted: &Platform) -> Error {
+    let mut names: Vec<String> = offered
         .iter()
-        .filter_map(|(_, platform)| platform.as_ref())
         // Attestations are listed as being for nothing.
         .filter(|platform| platform.os != "unknown")
         .map(|platform| clean(&platform.to_string()))
@@ -237,12 +255,12 @@ pub fn choose<'a>(list: &'a [(Part, Option<Platform>)], wanted: &Platform) -> Re
             names.join(", ")
         ),
     });
-    Err(match names.first() {
+    match names.first() {
         Some(first) => error.hint(format!(
             "to have another one though it may not run here, say `--platform {first}`"
         )),
         None => error,
-    })
+    }
 }
 
 /// Less is better. Where no variant was asked for, the one that every machine of the architecture runs.
@@ -272,7 +290,7 @@ pub fn clean(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Manifest, Part, choose, parse};
+    use super::{Manifest, Part, choose, none_fits, parse};
     use crate::spec::digest::Digest;
     use crate::spec::platform::Platform;
 
@@ -356,7 +374,7 @@ mod tests {
                 media_type: String::new(),
                 digest: Digest::of(name.as_bytes()),
                 size: 1,
-                elsewhere: None,
+                elsewhere: Vec::new(),
             };
             (part, platform.parse::<Platform>().ok())
         };
@@ -381,13 +399,15 @@ mod tests {
             assert_eq!(part.digest, Digest::of(name.as_bytes()), "{wanted}");
         }
         let s390x = "linux/s390x".parse().expect("a platform");
-        let error = choose(&list, &s390x).expect_err("none").to_string();
+        assert!(choose(&list, &s390x).is_none());
+        let offered: Vec<Platform> = list.iter().filter_map(|(_, p)| p.clone()).collect();
+        let error = none_fits(&offered, &s390x).to_string();
         assert!(error.contains("linux/s390x"), "{error}");
         assert!(
             error.contains("linux/amd64/v3, linux/amd64, linux/arm64/v8"),
             "{error}"
         );
         assert!(!error.contains("unknown"), "{error}");
-        assert!(choose(&[], &s390x).is_err());
+        assert!(choose(&[], &s390x).is_none());
     }
 }

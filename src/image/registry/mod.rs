@@ -4,6 +4,7 @@
 //! GET /v2/                                   is anyone there, and over TLS or not
 //! GET /v2/<repository>/manifests/<tag|digest>
 //! GET /v2/<repository>/blobs/<digest>        with Range, to go on where we stopped
+//! GET /v2/<repository>/tags/list             page by page
 //! ```
 //!
 //! Lives here: [`Registry`]: which host a name means, HTTPS or HTTP, being let
@@ -18,12 +19,15 @@ pub mod auth;
 pub mod certs;
 pub mod http;
 pub mod manifest;
+mod patience;
 pub mod proxy;
+pub mod settings;
 pub mod tls;
 pub mod url;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RANGE};
@@ -35,11 +39,16 @@ use crate::image::credentials::{Credential, Secret};
 use crate::image::registry::auth::{Pass, Wish};
 use crate::image::registry::http::{Answer, Call, Client, Fault, FaultKind, Limits, Trust};
 use crate::image::registry::manifest::clean;
+use crate::image::registry::patience::Allowance;
 use crate::image::registry::proxy::Proxies;
 use crate::image::registry::url::{Origin, Url};
+use crate::progress::Progress;
 use crate::spec::digest::Digest;
 use crate::spec::reference::DOCKER_HUB;
 use crate::store::images::DOCUMENT_LIMIT;
+
+/// Pages of tags that are read.
+const PAGES: usize = 1000;
 
 /// How a registry is to be spoken to.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +57,8 @@ pub struct Access {
     pub credential: Option<Credential>,
     /// Its certificate need not be valid, and it may be without TLS.
     pub insecure: bool,
+    /// It was written as `http://…`, and is without TLS.
+    pub plain: bool,
     /// How long we wait.
     pub limits: Limits,
     /// What stands between.
@@ -74,6 +85,8 @@ pub struct Registry {
     name: String,
     credential: Option<Credential>,
     insecure: bool,
+    plain: bool,
+    warned: AtomicBool,
     origin: OnceCell<Origin>,
     /// The `Authorization` that last let us into a repository.
     passes: Mutex<HashMap<String, HeaderValue>>,
@@ -92,8 +105,39 @@ impl Registry {
             name: name.to_owned(),
             credential: access.credential,
             insecure: access.insecure,
+            plain: access.plain,
+            warned: AtomicBool::new(false),
             origin: OnceCell::new(),
             passes: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Returns what references call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// From now on, `progress` hears what the user should know of it.
+    pub fn tell(&self, progress: &Arc<dyn Progress>) {
+        self.client.tell(progress);
+    }
+
+    /// Tells, once, that few more manifests can be had.
+    fn warn_of_limit(&self, answer: &Answer) {
+        let allowance = Allowance::of(&answer.headers);
+        if let (Some(left), Some(limit)) = (allowance.is_short(), allowance.limit)
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            let window = allowance.window.map(patience::at_most);
+            let resets = patience::again_in(&answer.headers);
+            self.client.say(&format!(
+                "{} allows {left} more pulls of {limit}{}{}",
+                self.name,
+                window.map(|w| format!(" in {w}")).unwrap_or_default(),
+                resets
+                    .map(|r| format!("; all of them again {}", patience::at(r)))
+                    .unwrap_or_default(),
+            ));
         }
     }
 
@@ -114,6 +158,7 @@ impl Registry {
             return Err(self.refusal(answer, "such image").await);
         }
         let origin = answer.url.origin.clone();
+        self.warn_of_limit(&answer);
         let media_type = answer
             .header(CONTENT_TYPE.as_str())
             .and_then(|text| text.split(';').next())
@@ -156,16 +201,50 @@ impl Registry {
         let mut call = self
             .call(&format!("/v2/{repository}/blobs/{digest}"))
             .await?;
-        if from > 0
-            && let Ok(range) = HeaderValue::from_str(&format!("bytes={from}-"))
-        {
-            call.headers.insert(RANGE, range);
-        }
+        ask_from(&mut call, from);
         let answer = self.ask(repository, &call).await?;
         match answer.status.as_u16() {
             200 | 206 | 416 => Ok(answer),
             _ => Err(self.refusal(answer, "such blob").await.into()),
         }
+    }
+
+    /// Begins to fetch what a layer's makers keep at an address of their own. Nothing that
+    /// lets us into the registry is shown there.
+    pub async fn elsewhere(&self, url: &str, from: u64) -> Result<Answer, Fault> {
+        let mut call = Call::get(Url::parse(url)?);
+        ask_from(&mut call, from);
+        let answer = self.client.exchange(&call, None).await?;
+        match answer.status.as_u16() {
+            200 | 206 | 416 => Ok(answer),
+            status => Err(Error::new(format!("{status} from {}", answer.url.origin)).into()),
+        }
+    }
+
+    /// Returns the tags of a repository.
+    pub async fn tags(&self, repository: &str) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Page {
+            tags: Option<Vec<String>>,
+        }
+        let mut call = self.call(&format!("/v2/{repository}/tags/list")).await?;
+        let mut all = Vec::new();
+        for _ in 0..PAGES {
+            let mut answer = self.ask(repository, &call).await?;
+            if answer.status != StatusCode::OK {
+                return Err(self.refusal(answer, "such repository").await);
+            }
+            let next = answer.header("link").and_then(next_page);
+            let next = next.map(|next| call.url.join(&next)).transpose()?;
+            let bytes = answer.bytes(DOCUMENT_LIMIT).await?;
+            let page: Page = serde_json::from_slice(&bytes).what(|| "cannot read its tags")?;
+            all.extend(page.tags.unwrap_or_default());
+            match next {
+                Some(url) if url.origin == call.url.origin => call.url = url,
+                _ => return Ok(all),
+            }
+        }
+        Err(Error::new("it has more tags than anybody could want"))
     }
 
     async fn call(&self, path: &str) -> Result<Call, Fault> {
@@ -262,6 +341,9 @@ impl Registry {
             DOCKER_HUB => "registry-1.docker.io",
             other => other,
         };
+        if self.plain {
+            return Ok(Origin::parse(host, false)?);
+        }
         let secure = Origin::parse(host, true)?;
         if secure.is_loopback() {
             let plain = Origin::parse(host, false)?;
@@ -321,12 +403,16 @@ impl Registry {
                 "the registry does not let you have it with the login it was given, or has no {noun} ({from})"
             ))),
             429 => {
+                let allowance = Allowance::of(&answer.headers);
+                let allowed = allowance.limit.zip(allowance.window).map(|(limit, window)| {
+                    format!("; it allows {limit} in {}", patience::at_most(window))
+                });
+                let again = patience::again_in(&answer.headers)
+                    .map(|wait| format!("; ask again {}", patience::at(wait)));
                 let error = Error::new(format!(
-                    "the registry has had too many requests from here ({from}{})",
-                    answer
-                        .header("retry-after")
-                        .map(|after| format!("; it says to come back after {} s", clean(after)))
-                        .unwrap_or_default()
+                    "the registry has had too many requests from here ({from}{}{})",
+                    allowed.unwrap_or_default(),
+                    again.unwrap_or_default()
                 ));
                 match self.credential {
                     None => error.hint(format!(
@@ -363,6 +449,21 @@ pub fn log_in(name: &str, access: Access) -> Result<Option<Secret>> {
         .build()
         .what(|| "cannot set up for the network")?;
     runtime.block_on(Registry::new(name, access).log_in())
+}
+
+/// Asks for the rest of something only.
+fn ask_from(call: &mut Call, from: u64) {
+    if from > 0
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes={from}-"))
+    {
+        call.headers.insert(RANGE, range);
+    }
+}
+
+/// Returns the address of the next page out of a `Link` (RFC 8288): `</v2/…?last=x>; rel="next"`.
+fn next_page(link: &str) -> Option<String> {
+    let (url, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    rest.contains("next").then(|| url.to_owned())
 }
 
 /// Returns the first message of an error document (distribution spec, "Error Codes").

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Fetched, Order, pull};
+use super::{Fetched, Order, Source, pull};
 use crate::error::{Error, Kind, Result};
 use crate::image::credentials::{Credential, Secret};
-use crate::image::registry::Access;
 use crate::image::registry::http::Limits;
+use crate::image::registry::{Access, Registry};
 use crate::progress::{Progress, Silent, Step};
 use crate::spec::digest::Digest;
 use crate::spec::idmap::IdMap;
@@ -206,6 +206,11 @@ impl Content {
         &self.blobs[self.layer.as_str()]
     }
 
+    /// Other bytes of the layer's length.
+    fn wrong(&self) -> Vec<u8> {
+        self.layer_bytes().iter().map(|byte| !byte).collect()
+    }
+
     /// What a good registry says, with ranges.
     fn reply(&self, heard: &Heard) -> Say {
         if heard.path == "/v2/" {
@@ -275,9 +280,33 @@ impl Guest {
         let order = Order {
             reference: format!("{}/team/x:1", server.host).parse().expect("a name"),
             platform: Some("linux/amd64".parse().expect("a platform")),
-            access: self.access.clone(),
+            sources: vec![self.source(server)],
         };
-        pull(&self.store, &map, order, progress)
+        let done = pull(&self.store, &map, vec![order], &progress)?;
+        done.into_iter().next().expect("one")
+    }
+
+    /// Pulls from mirrors, and last from the registry; returns what was said as well.
+    fn pull_from(&self, servers: &[&Server]) -> (Result<Fetched>, Vec<String>) {
+        let lines = Arc::new(Lines::default());
+        let progress: Arc<dyn Progress> = Arc::clone(&lines) as _;
+        let order = Order {
+            reference: "r.example/team/x:1".parse().expect("a name"),
+            platform: Some("linux/amd64".parse().expect("a platform")),
+            sources: servers.iter().map(|server| self.source(server)).collect(),
+        };
+        let id = rustix::process::getuid().as_raw();
+        let map = IdMap::single(id, rustix::process::getgid().as_raw());
+        let done = pull(&self.store, &map, vec![order], &progress);
+        let said = lines.0.lock().expect("a lock").clone();
+        (done.expect("tried").remove(0), said)
+    }
+
+    fn source(&self, server: &Server) -> Source {
+        Source {
+            registry: Arc::new(Registry::new(&server.host, self.access.clone())),
+            repository: "team/x".to_owned(),
+        }
     }
 
     fn with_password(mut self) -> Self {
@@ -302,6 +331,10 @@ fn refused(spoil: impl Fn(&Content, &Heard) -> Option<Say> + Send + Sync + 'stat
     assert!(began.elapsed() < Duration::from_secs(15), "{error}");
     assert!(guest.store.image_entries().expect("read").is_empty());
     error.to_string()
+}
+
+fn is_blob(heard: &Heard) -> bool {
+    heard.path.contains("/blobs/")
 }
 
 fn is_layer(content: &Content, heard: &Heard) -> bool {
@@ -643,7 +676,7 @@ fn a_busy_server_is_waited_for() {
             .then(|| answer(429, &[("Retry-After", "3600")], b""))
     });
     assert!(error.contains("too many requests"), "{error}");
-    assert!(error.contains("after 3600 s"), "{error}");
+    assert!(error.contains("; ask again in 60 minutes, at "), "{error}");
 }
 
 #[test]
@@ -660,11 +693,269 @@ fn another_platform_is_refused_by_name() {
     let order = Order {
         reference: format!("{}/team/x:1", server.host).parse().expect("a name"),
         platform: Some("linux/s390x".parse().expect("a platform")),
-        access: guest.access.clone(),
+        sources: vec![guest.source(&server)],
     };
-    let error = pull(&guest.store, &IdMap::single(0, 0), order, Arc::new(Silent));
-    let error = error.expect_err("another").to_string();
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    let done = pull(&guest.store, &IdMap::single(0, 0), vec![order], &silent);
+    let error = done
+        .expect("tried")
+        .remove(0)
+        .expect_err("another")
+        .to_string();
     assert_eq!(error, "it is an image for linux/amd64, not for linux/s390x");
+}
+
+/// A mirror of the content and the registry itself; the mirror is spoilt by `spoil`.
+fn mirrored(
+    spoil: impl Fn(&Content, &Heard) -> Option<Say> + Send + Sync + 'static,
+) -> (Arc<Content>, Server, Server) {
+    let content = Arc::new(Content::new());
+    let (ours, theirs) = (Arc::clone(&content), Arc::clone(&content));
+    let mirror =
+        Server::new(move |heard| spoil(&theirs, heard).unwrap_or_else(|| theirs.reply(heard)));
+    let registry = Server::new(move |heard| ours.reply(heard));
+    (content, mirror, registry)
+}
+
+#[test]
+fn a_mirror_is_asked_before_its_registry() {
+    let (_, mirror, registry) = mirrored(|_, _| None);
+    let (done, said) = Guest::new().pull_from(&[&mirror, &registry]);
+    done.expect("pulled");
+    assert!(registry.heard("").is_empty(), "{:?}", registry.heard(""));
+    assert!(!said.iter().any(|line| line.contains("mirror")), "{said:?}");
+}
+
+#[test]
+fn a_mirror_that_fails_or_lies_is_passed_over_and_told() {
+    type Spoil = fn(&Content, &Heard) -> Option<Say>;
+    let cases: [(Spoil, &str); 5] = [
+        (|_, _| Some(answer(500, &[], b"")), "500"),
+        (
+            |content, heard| is_layer(content, heard).then(|| answer(200, &[], &content.wrong())),
+            "has digest",
+        ),
+        (
+            |_, heard| {
+                let headers = [("Docker-Content-Digest", Digest::of(b"x").to_string())];
+                let headers = [(headers[0].0, headers[0].1.as_str())];
+                let is = heard.path.contains("/manifests/");
+                is.then(|| answer(200, &headers, b"{}"))
+            },
+            "has digest",
+        ),
+        (|_, _| Some(Say::Raw(Vec::new())), "closed the connection"),
+        (|_, heard| is_blob(heard).then(|| answer(404, &[], b"")), ""),
+    ];
+    for (spoil, why) in cases {
+        let (_, mirror, registry) = mirrored(spoil);
+        let guest = Guest::new();
+        let (done, said) = guest.pull_from(&[&mirror, &registry]);
+        done.expect("pulled from the registry");
+        let told: Vec<&String> = said.iter().filter(|l| l.contains("passed over")).collect();
+        // What a mirror has not is no failure of its.
+        assert_eq!(told.len(), usize::from(!why.is_empty()), "{why}: {said:?}");
+        assert!(told.iter().all(|line| line.contains(why)), "{said:?}");
+        assert!(told.iter().all(|line| line.contains(&mirror.host)));
+        assert_eq!(guest.store.image_entries().expect("read").len(), 1);
+    }
+}
+
+#[test]
+fn what_one_mirror_began_another_goes_on_with() {
+    let (content, mirror, registry) = mirrored(|content, heard| {
+        is_layer(content, heard).then(|| {
+            let bytes = content.layer_bytes();
+            let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n", bytes.len());
+            let nine_tenths = bytes.len() * 9 / 10;
+            match heard.header("range") {
+                "" => Say::Raw([head.as_bytes(), &bytes[..nine_tenths]].concat()),
+                _ => answer(500, &[], b""),
+            }
+        })
+    });
+    let (done, _) = Guest::new().pull_from(&[&mirror, &registry]);
+    done.expect("pulled");
+    let asked = registry.heard(content.layer.as_str());
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    let from = content.layer_bytes().len() * 9 / 10;
+    assert_eq!(asked[0].header("range"), format!("bytes={from}-"));
+}
+
+#[test]
+fn bytes_of_a_liar_and_of_another_are_not_mixed() {
+    // The first half is wrong, and then the mirror is gone.
+    let (_, mirror, registry) = mirrored(|content, heard| {
+        is_layer(content, heard).then(|| {
+            let bytes = content.wrong();
+            let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n", bytes.len());
+            match heard.header("range") {
+                "" => Say::Raw([head.as_bytes(), &bytes[..bytes.len() / 2]].concat()),
+                _ => answer(500, &[], b""),
+            }
+        })
+    });
+    let guest = Guest::new();
+    guest.pull_from(&[&mirror, &registry]).0.expect("pulled");
+    assert_eq!(guest.store.image_entries().expect("read").len(), 1);
+}
+
+#[test]
+fn few_pulls_left_and_long_pauses_are_told() {
+    let content = Content::new();
+    let busy = Mutex::new(true);
+    let server = Server::new(move |heard| {
+        let limits = [
+            ("RateLimit-Limit", "100;w=21600"),
+            ("RateLimit-Remaining", "3;w=21600"),
+            ("RateLimit-Reset", "5000"),
+        ];
+        let mut busy = busy.lock().expect("a lock");
+        if heard.path.contains("/manifests/") && std::mem::replace(&mut *busy, false) {
+            return answer(503, &[("Retry-After", "4")], b"");
+        }
+        match content.reply(heard) {
+            Say::Answer(status, _, body) => answer(status, &limits, &body),
+            other => other,
+        }
+    });
+    let mut guest = Guest::new();
+    guest.access.limits.patience = Duration::from_secs(5);
+    let (done, said) = guest.pull_from(&[&server]);
+    done.expect("pulled");
+    let said = said.join("\n");
+    assert!(
+        said.contains("is busy (503): it is asked again in 4 s, at "),
+        "{said}"
+    );
+    let few = "allows 3 more pulls of 100 in 6 hours; all of them again in 84 minutes, at ";
+    assert_eq!(said.matches(few).count(), 1, "{said}");
+}
+
+#[test]
+fn an_image_is_found_in_lists_of_lists() {
+    let content = Content::new();
+    let image = content.manifest.clone();
+    let entry = |bytes: &[u8], kind: &str, more: &str| {
+        let (digest, size) = (Digest::of(bytes), bytes.len());
+        format!(
+            r#"{{"mediaType":"application/vnd.oci.image.{kind}.v1+json","digest":"{digest}","size":{size}{more}}}"#
+        )
+    };
+    let list = |entries: &[String]| {
+        let entries = entries.join(",");
+        format!(r#"{{"schemaVersion":2,"manifests":[{entries}]}}"#).into_bytes()
+    };
+    let platform = |name: &str| format!(r#","platform":{{"os":"linux","architecture":"{name}"}}"#);
+    let other = list(&[entry(b"a", "manifest", &platform("s390x"))]);
+    let inner = list(&[
+        entry(b"b", "manifest", &platform("mips")),
+        entry(&image, "manifest", &platform("amd64")),
+    ]);
+    let top = list(&[entry(&other, "index", ""), entry(&inner, "index", "")]);
+    let documents: HashMap<String, Vec<u8>> = [other, inner, image]
+        .into_iter()
+        .map(|bytes| (Digest::of(&bytes).to_string(), bytes))
+        .collect();
+    let server = Server::new(move |heard| {
+        let last = heard.path.rsplit('/').next().unwrap_or_default();
+        match documents.get(last) {
+            Some(bytes) => answer(200, &[], bytes),
+            None if heard.path.contains("/manifests/") => answer(200, &[], &top),
+            None => content.reply(heard),
+        }
+    });
+    Guest::new().pull(&server).expect("pulled");
+    let guest = Guest::new();
+    let order = Order {
+        reference: "r.example/x:1".parse().expect("a name"),
+        platform: Some("linux/arm64".parse().expect("a platform")),
+        sources: vec![guest.source(&server)],
+    };
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    let done = pull(&guest.store, &IdMap::single(0, 0), vec![order], &silent);
+    let error = done
+        .expect("tried")
+        .remove(0)
+        .expect_err("none")
+        .to_string();
+    let named = "no image for linux/arm64 in it, only for linux/s390x, linux/mips, linux/amd64";
+    assert!(error.contains(named), "{error}");
+}
+
+#[test]
+fn a_list_of_very_many_lists_is_left() {
+    let inner = |n: usize| format!(r#"{{"schemaVersion":2,"manifests":[],"n":{n}}}"#);
+    let digest = move |n: usize| Digest::of(inner(n).as_bytes()).to_string();
+    let server = Server::new(move |heard| {
+        if let Some(n) = (0..100).find(|n| heard.path.ends_with(&digest(*n))) {
+            return answer(200, &[], inner(n).as_bytes());
+        }
+        let entry = |n: usize| {
+            let (digest, size) = (digest(n), inner(n).len());
+            format!(
+                r#"{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"{digest}","size":{size}}}"#
+            )
+        };
+        let entries: Vec<String> = (0..100).map(entry).collect();
+        let list = format!(
+            r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+            entries.join(",")
+        );
+        answer(200, &[], list.as_bytes())
+    });
+    let error = Guest::new()
+        .pull(&server)
+        .expect_err("too many")
+        .to_string();
+    assert!(error.contains("list of lists without end"), "{error}");
+    assert!(server.heard("/manifests/").len() < 20);
+}
+
+#[test]
+fn a_foreign_layer_is_fetched_from_its_makers_without_a_login() {
+    let content = Arc::new(Content::new());
+    let makers = {
+        let content = Arc::clone(&content);
+        Server::new(move |_| answer(200, &[], content.layer_bytes()))
+    };
+    let manifest = String::from_utf8(content.manifest.clone()).expect("text");
+    let kind = "layer.nondistributable.v1.tar+gzip";
+    let with_url = format!("{kind}\",\"urls\":[\"http://{}/l\"],\"x\":\"", makers.host);
+    let manifest = manifest.replace("layer.v1.tar+gzip", &with_url);
+    let registry = Server::new(move |heard| {
+        if heard.path != "/v2/" && heard.header("authorization") != AUTHORIZATION {
+            return answer(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], b"");
+        }
+        if heard.path.contains("/manifests/") {
+            return answer(200, &[("Content-Type", MANIFEST_TYPE)], manifest.as_bytes());
+        }
+        if is_layer(&content, heard) {
+            return answer(404, &[], b"");
+        }
+        content.reply(heard)
+    });
+    let guest = Guest::new().with_password();
+    guest.pull(&registry).expect("pulled");
+    let asked = makers.heard("/l");
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].header("authorization"), "");
+}
+
+#[test]
+fn all_tags_are_read_page_by_page() {
+    let server = Server::new(|heard| match heard.path.as_str() {
+        "/v2/team/x/tags/list" => answer(
+            200,
+            &[("Link", "</v2/team/x/tags/list?last=b>; rel=\"next\"")],
+            br#"{"name":"team/x","tags":["a","b"]}"#,
+        ),
+        "/v2/team/x/tags/list?last=b" => answer(200, &[], br#"{"tags":["c"]}"#),
+        _ => answer(200, &[], b""),
+    });
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    let tags = super::tags(vec![Guest::new().source(&server)], &silent).expect("read");
+    assert_eq!(tags, ["a", "b", "c"]);
 }
 
 /// Writes down what is said, as a pipe would show it.

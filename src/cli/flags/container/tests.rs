@@ -166,7 +166,7 @@ fn what_is_wrong_is_said_with_its_flag() {
             &["--pid", "container:x"],
             "rpod has no --pid container:x yet",
         ),
-        (&["--pull", "maybe"], "always, missing or never"),
+        (&["--pull", "maybe"], "always, missing, never or newer"),
         (&["--security-opt", "seccomp=x.json"], "seccomp=x.json yet"),
         (&["--security-opt", "foo"], "rpod has no --security-opt foo"),
         (&["--workdir", "x"], "--workdir \"x\" does not begin"),

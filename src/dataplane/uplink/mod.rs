@@ -1,0 +1,175 @@
+//! The way out: containers' packets become the machine's own sockets.
+//!
+//! ```text
+//! container        shared namespace                this thread, in the machine's namespace
+//! eth0 ── veth ── bridge ── route ── uplink (TUN) ══ frames ══ flows ══ sockets ── the world
+//! ```
+//!
+//! The thread is started while the net process is still in the machine's
+//! network namespace, and stays there when the rest of the process leaves it
+//! (unshare(2) of a network namespace is a thread's own). So every socket it
+//! makes is the machine's, made at the moment a flow begins: the kernel chooses
+//! route and address as they are then, and nothing of the machine is remembered
+//! that could be stale when it roams.
+//!
+//! **Streams** ([`tcp`]). A SYN becomes connect(2), and is answered only when
+//! that has succeeded; a refusal is answered as one, no way by ICMP, silence by
+//! silence. From then on the kernel's socket is the transport and the other
+//! side mirrors it: what comes from inside is sent at once and acknowledged when
+//! the socket has taken it, and no more is invited than the socket has room for;
+//! what comes from outside stays in the socket's own queue until the container
+//! has acknowledged it (`MSG_PEEK`), so nothing is kept to be sent again.
+//!
+//! **Datagrams** ([`udp`]). One socket for each address and port inside,
+//! whomever it speaks to; who has not been spoken to is not heard. What ICMP
+//! reports of one is reported inside.
+//!
+//! **Echoes** ([`echo`]). Ping by the kernel's ping sockets, where the machine
+//! lets the user have them (`net.ipv4.ping_group_range`).
+//!
+//! **The machine itself** is the gateway's address, see [`reach`].
+//!
+//! Lives here: the thread's beginning, and the main thread's handle of it.
+//! Must not: make a bridge or know a container.
+//! Called by: `role::net`, `dataplane::switch`.
+//! Always true: nothing a container sends makes it panic, wait, or grow beyond
+//! bounds: flows are counted, each holds a bounded number of bytes, and all
+//! numbers from outside are checked before they are used. Without flows it
+//! sleeps without end.
+
+#![allow(dead_code, reason = "the resolver's sockets come as a `Source`")]
+
+mod clock;
+mod device;
+mod echo;
+mod fragments;
+mod reach;
+mod serve;
+mod table;
+mod tcp;
+mod udp;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::time::Instant;
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::sys::epoll::{Epoll, Interest};
+
+pub use device::make as make_device;
+pub use reach::Network;
+
+/// Something else that the thread waits for, such as a resolver's sockets. Its
+/// methods are called on the thread, in the machine's network namespace, and
+/// must not wait.
+pub trait Source: Send {
+    /// Begins: sockets are made and waited for.
+    fn begin(&mut self, waits: &Waits<'_>);
+    /// A descriptor it waits for is ready.
+    fn ready(&mut self, token: u32, events: Interest, waits: &Waits<'_>);
+    /// Returns until when there is nothing to do by itself.
+    fn deadline(&self) -> Option<Instant>;
+    /// The deadline has come.
+    fn expired(&mut self, now: Instant, waits: &Waits<'_>);
+}
+
+/// How a [`Source`] waits for descriptors.
+pub struct Waits<'a> {
+    epoll: &'a Epoll,
+    index: u16,
+}
+
+impl Waits<'_> {
+    /// Waits for a descriptor; [`Source::ready`] is called with `token`. Closing
+    /// its last copy ends that.
+    pub fn add(
+        &self,
+        fd: &impl std::os::fd::AsFd,
+        token: u32,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let token = serve::Token::Source(self.index, token).pack();
+        self.epoll.add(fd, token, interest)
+    }
+
+    /// Waits for other events of it.
+    pub fn modify(
+        &self,
+        fd: &impl std::os::fd::AsFd,
+        token: u32,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let token = serve::Token::Source(self.index, token).pack();
+        self.epoll.modify(fd, token, interest)
+    }
+}
+
+/// What the main thread tells the other.
+enum Order {
+    Device(OwnedFd),
+    Source(Box<dyn Source>),
+    Serve(Network),
+    Loopback(IpAddr, bool),
+    Forget(IpAddr),
+}
+
+/// The main thread's handle. The thread ends with the process.
+#[derive(Clone, Debug)]
+pub struct Uplink {
+    orders: Sender<Order>,
+    bell: Arc<OwnedFd>,
+}
+
+impl Uplink {
+    /// Starts the thread, in the network namespace that the caller is in now.
+    pub fn start() -> io::Result<Self> {
+        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let (orders, heard) = mpsc::channel();
+        let mut served = serve::Serve::new(heard, bell.clone())?;
+        std::thread::Builder::new()
+            .name("rpod-net-out".into())
+            .stack_size(256 * 1024)
+            .spawn(move || served.run())?;
+        Ok(Self { orders, bell })
+    }
+
+    /// Gives it the device ([`make_device`]) whose frames it answers.
+    pub fn attach(&self, device: OwnedFd) {
+        self.order(Order::Device(device));
+    }
+
+    /// Adds something else to wait for.
+    pub fn add(&self, source: Box<dyn Source>) {
+        self.order(Order::Source(source));
+    }
+
+    /// Lets the addresses of a network out.
+    pub fn serve(&self, network: Network) {
+        self.order(Order::Serve(network));
+    }
+
+    /// Says whether an address inside may reach the machine's loopback through its gateway.
+    pub fn allow_loopback(&self, inside: IpAddr, allowed: bool) {
+        self.order(Order::Loopback(inside, allowed));
+    }
+
+    /// Ends the flows of an address whose container has gone.
+    pub fn forget(&self, inside: IpAddr) {
+        self.order(Order::Forget(inside));
+    }
+
+    fn order(&self, order: Order) {
+        // The other end is there as long as the process is.
+        if self.orders.send(order).is_ok() {
+            rustix::io::write(&*self.bell, &1_u64.to_ne_bytes()).ok();
+        }
+    }
+}

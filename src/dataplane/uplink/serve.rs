@@ -1,0 +1,290 @@
+//! The thread's loop: frames, sockets, moments, orders.
+//!
+//! Lives here: [`Serve`], what comes from where, and [`Ground`], what all flows stand on.
+//! Must not: know how a protocol goes on.
+//! Called by: `dataplane::uplink`.
+//! Always true: it waits in one place only; of each source of work a bounded
+//! share is done before the others have their turn.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::device::{self, Device};
+use super::echo::Echoes;
+use super::fragments::Fragments;
+use super::reach::Reach;
+use super::table::Place;
+use super::tcp::Streams;
+use super::udp::Datagrams;
+use super::wire::{ICMP, ICMP6, TCP, UDP, intact, ip, tcp, udp};
+use super::{Order, Source, Waits};
+use crate::sys::epoll::{self, Epoll, Event, Interest};
+
+/// Frames read in one turn.
+const FRAMES: usize = 64;
+
+/// Flows at most, where the user may have as many descriptors.
+const FLOWS: usize = 65536;
+
+/// Descriptors kept free for members and everything else.
+const RESERVE: usize = 3072;
+
+/// What the flows of all kinds stand on.
+#[derive(Debug)]
+pub struct Ground {
+    pub device: Device,
+    pub epoll: Epoll,
+    pub clock: Clock,
+    pub reach: Reach,
+    pub now: Instant,
+    /// Flows at most: three quarters of them streams, the rest of datagrams.
+    pub most: usize,
+}
+
+/// The thread.
+pub struct Serve {
+    ground: Ground,
+    streams: Streams,
+    datagrams: Datagrams,
+    echoes: Echoes,
+    fragments: Fragments,
+    sources: Vec<Box<dyn Source>>,
+    orders: Receiver<Order>,
+    bell: Arc<OwnedFd>,
+    frame: Vec<u8>,
+}
+
+impl Serve {
+    /// Makes it ready.
+    pub fn new(orders: Receiver<Order>, bell: Arc<OwnedFd>) -> std::io::Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(&*bell, Token::Bell.pack(), Interest::IN)?;
+        let descriptors = crate::sys::net::raise_descriptor_limit();
+        Ok(Self {
+            ground: Ground {
+                device: Device::new(),
+                epoll,
+                clock: Clock::default(),
+                reach: Reach::default(),
+                now: Instant::now(),
+                most: (descriptors - descriptors.div_ceil(4).min(RESERVE)).min(FLOWS),
+            },
+            streams: Streams::default(),
+            datagrams: Datagrams::default(),
+            echoes: Echoes::default(),
+            fragments: Fragments::default(),
+            sources: Vec::new(),
+            orders,
+            bell,
+            frame: device::frame(),
+        })
+    }
+
+    /// Serves as long as the process lives; only a kernel that refuses to wait ends it.
+    pub fn run(&mut self) {
+        let mut events = epoll::room(128);
+        while self.turn(&mut events).is_ok() {}
+    }
+
+    fn turn(&mut self, events: &mut [Event]) -> std::io::Result<()> {
+        let ready = self.ground.epoll.wait(events, self.patience())?;
+        let ready: Vec<(Token, Interest)> = ready
+            .iter()
+            .map(|event| (Token::unpack(event.data.u64()), event.flags))
+            .collect();
+        self.ground.now = Instant::now();
+        for (token, flags) in ready {
+            self.hear(token, flags);
+        }
+        while let Some(token) = self.ground.clock.pop(self.ground.now) {
+            self.ring(Token::unpack(token));
+        }
+        self.streams.settle(&mut self.ground);
+        self.wake_sources();
+        Ok(())
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        if self.streams.waiting() {
+            return Some(Duration::ZERO);
+        }
+        let sources = self.sources.iter().filter_map(|source| source.deadline());
+        let first = sources.chain(self.ground.clock.next()).min()?;
+        Some(first.saturating_duration_since(Instant::now()))
+    }
+
+    fn hear(&mut self, token: Token, flags: Interest) {
+        match token {
+            Token::Bell => self.obey(),
+            Token::Device => self.read_frames(),
+            Token::Stream(place) => self.streams.ready(&mut self.ground, place, flags),
+            Token::Datagram(place) => self.datagrams.ready(&mut self.ground, place, flags),
+            Token::Echo(place) => self.echoes.ready(&mut self.ground, place, flags),
+            Token::Source(index, token) => {
+                if let Some(source) = self.sources.get_mut(usize::from(index)) {
+                    let waits = Waits {
+                        epoll: &self.ground.epoll,
+                        index,
+                    };
+                    source.ready(token, flags, &waits);
+                }
+            }
+        }
+    }
+
+    fn ring(&mut self, token: Token) {
+        match token {
+            Token::Stream(place) => self.streams.ring(&mut self.ground, place),
+            Token::Datagram(place) => self.datagrams.ring(&mut self.ground, place),
+            Token::Echo(place) => self.echoes.ring(&mut self.ground, place),
+            Token::Bell | Token::Device | Token::Source(..) => {}
+        }
+    }
+
+    fn wake_sources(&mut self) {
+        let now = self.ground.now;
+        for (index, source) in (0..).zip(&mut self.sources) {
+            if source.deadline().is_some_and(|deadline| deadline <= now) {
+                let waits = Waits {
+                    epoll: &self.ground.epoll,
+                    index,
+                };
+                source.expired(now, &waits);
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        rustix::io::read(&*self.bell, &mut [0; 8]).ok();
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Device(fd) => {
+                    let fd = self.ground.device.open(fd);
+                    let added =
+                        self.ground
+                            .epoll
+                            .add(&fd.as_fd(), Token::Device.pack(), Interest::IN);
+                    drop(added);
+                }
+                Order::Source(source) => {
+                    self.sources.push(source);
+                    let index = (self.sources.len() - 1) as u16;
+                    let waits = Waits {
+                        epoll: &self.ground.epoll,
+                        index,
+                    };
+                    self.sources[usize::from(index)].begin(&waits);
+                }
+                Order::Serve(network) => self.ground.reach.serve(network),
+                Order::Loopback(inside, allowed) => self.ground.reach.trust(inside, allowed),
+                Order::Forget(inside) => {
+                    self.ground.reach.trust(inside, false);
+                    self.streams.forget(&mut self.ground, inside);
+                    self.datagrams.forget(&mut self.ground, inside);
+                    self.echoes.forget(&mut self.ground, inside);
+                }
+            }
+        }
+    }
+
+    fn read_frames(&mut self) {
+        let mut frame = std::mem::take(&mut self.frame);
+        for _ in 0..FRAMES {
+            match self.ground.device.read(&mut frame) {
+                Ok(length) => self.take(&frame[..length]),
+                Err(error) if device::for_now(error) => break,
+                Err(_) => break,
+            }
+        }
+        self.frame = frame;
+    }
+
+    /// Takes one frame, whatever it is.
+    pub fn take(&mut self, frame: &[u8]) {
+        let Some((packet, unfinished)) = device::unwrap(frame) else {
+            return;
+        };
+        let Some((header, payload)) = ip::parse(packet) else {
+            return;
+        };
+        if !self.ground.reach.lets_out(header.source) {
+            return;
+        }
+        if header.fragment.is_some() {
+            if let Some((header, whole)) = self.fragments.add(&header, payload, self.ground.now) {
+                self.deliver(&header, &whole, false);
+            }
+            return;
+        }
+        self.deliver(&header, payload, unfinished);
+    }
+
+    fn deliver(&mut self, header: &ip::Ip, payload: &[u8], unfinished: bool) {
+        if !unfinished && !intact(header, payload) {
+            return;
+        }
+        let at = |port| SocketAddr::new(header.source, port);
+        let to = |port| SocketAddr::new(header.destination, port);
+        match header.protocol {
+            TCP => {
+                if let Some(segment) = tcp::parse(payload) {
+                    let key = (at(segment.source), to(segment.destination));
+                    self.streams.take(&mut self.ground, key, header, &segment);
+                }
+            }
+            UDP => {
+                if let Some(datagram) = udp::parse(payload) {
+                    let key = (at(datagram.source), to(datagram.destination));
+                    let begin = &payload[..8];
+                    self.datagrams
+                        .take(&mut self.ground, key, header, (datagram.payload, begin));
+                }
+            }
+            ICMP | ICMP6 => self.echoes.take(&mut self.ground, header, payload),
+            _ => {}
+        }
+    }
+}
+
+/// What an event or a moment is about, in 64 bits: 4 of kind, 28 of slot, 32 of generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    Bell,
+    Device,
+    Stream(Place),
+    Datagram(Place),
+    Echo(Place),
+    Source(u16, u32),
+}
+
+impl Token {
+    pub fn pack(self) -> u64 {
+        let (kind, slot, generation) = match self {
+            Self::Bell => (0, 0, 0),
+            Self::Device => (1, 0, 0),
+            Self::Stream(place) => (2, place.slot, place.generation),
+            Self::Datagram(place) => (3, place.slot, place.generation),
+            Self::Echo(place) => (4, place.slot, place.generation),
+            Self::Source(index, token) => (5, usize::from(index), token),
+        };
+        (kind << 60) | ((slot as u64 & 0x0fff_ffff) << 32) | u64::from(generation)
+    }
+
+    pub fn unpack(bits: u64) -> Self {
+        let slot = (bits >> 32 & 0x0fff_ffff) as usize;
+        let generation = bits as u32;
+        let place = Place { slot, generation };
+        match bits >> 60 {
+            0 => Self::Bell,
+            1 => Self::Device,
+            2 => Self::Stream(place),
+            3 => Self::Datagram(place),
+            4 => Self::Echo(place),
+            _ => Self::Source(slot as u16, generation),
+        }
+    }
+}
