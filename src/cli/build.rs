@@ -64,7 +64,8 @@ pub const TO_COME: &[&str] = &[
 /// Build an image from a Dockerfile and a context
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "CONTEXT is a directory, or `-` for a Dockerfile or a tar on standard input\n\
+    after_help = "CONTEXT is a directory, the address of a git repository or of a tar, or `-` for a\n\
+                  Dockerfile or a tar on standard input\n\
                   Files have the time of the image they are built upon, so that the same\n\
                   Dockerfile, context and base give the same image on every day and machine;\n\
                   --rewrite-timestamp=false keeps the times they were made"
@@ -398,8 +399,10 @@ impl Args {
                     )
                     .hint("give the directory of the context: `rpod build .`"));
                 }
-                let text = ops::build::read_dockerfile(&mut std::io::stdin())?;
-                Ok(Source::Nothing(text))
+                Ok(Source::Stdin)
+            }
+            Some(address) if ops::build::is_address(address) => {
+                Ok(Source::Remote(address.to_owned()))
             }
             Some(path) => Ok(Source::Directory(PathBuf::from(path))),
             // As podman: the context is where the file is, or where one stands.

@@ -11,6 +11,7 @@ pub mod archive;
 pub mod assemble;
 pub mod builtin;
 pub mod credentials;
+pub mod download;
 pub mod layer;
 pub mod policy;
 pub mod registry;

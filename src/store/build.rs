@@ -5,6 +5,7 @@
 //! build/steps/<key>             { "layer": diff id or null, … }: what a step made
 //! build/mounts/<hash>-<n>/      a cache mount: data/, mount.json; lock on the directory
 //! build/contexts/<dev>-<ino>    digests of a directory's files (`ops::build::hashes`)
+//! build/fetched/<hash>/         files and commits that were fetched (`ops::build::remote`)
 //! ```
 //!
 //! A step's time of last use is its file's time of modification. A layer that a
@@ -82,7 +83,7 @@ impl Store {
 
     /// Makes the directories of builds.
     pub fn prepare_build(&self) -> Result<()> {
-        for name in ["steps", "mounts", "contexts"] {
+        for name in ["steps", "mounts", "contexts", "fetched"] {
             let path = self.build_path(name);
             fs::DirBuilder::new()
                 .recursive(true)

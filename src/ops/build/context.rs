@@ -7,22 +7,29 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::build::ignore::Ignore;
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::build::plan::Named;
+use crate::ops::Session;
+use crate::ops::build::plan::{Named, is_remote};
+use crate::ops::build::remote::{self, Repository};
 use crate::ops::build::step::Place;
-use crate::ops::build::{Request, gather, is_dash};
+use crate::ops::build::{Request, archive, gather, is_dash};
+use crate::runtime::copy::Sink;
+use crate::runtime::copy::plant::{Ground, Owners, Plant};
+use crate::store::atomic::Staged;
 
 /// Where the context is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A directory.
     Directory(PathBuf),
-    /// There is none: the Dockerfile comes from standard input.
-    Nothing(String),
+    /// Standard input: a tar of the context, or a Dockerfile without one.
+    Stdin,
+    /// A repository, a tar or a Dockerfile, by its address.
+    Remote(String),
 }
 
 impl Default for Source {
@@ -42,20 +49,34 @@ pub struct Found {
     pub places: Vec<Place>,
     /// What `--build-context` names.
     pub named: BTreeMap<String, Named>,
+    /// Directories that were only made for this build.
+    _made: Vec<Staged>,
 }
 
 /// Bytes of a Dockerfile at most.
 const LARGEST: u64 = 16 << 20;
 const NAMES: [&str; 2] = ["Dockerfile", "Containerfile"];
 
+/// A context that is there, or a Dockerfile without one.
+enum Origin {
+    Directory(PathBuf),
+    Dockerfile(String),
+}
+
 /// Finds the context and the Dockerfile.
-pub fn find(request: &Request) -> Result<Found> {
-    let (root, name, text, path) = match &request.context {
-        Source::Nothing(text) => (None, "Dockerfile".to_owned(), text.clone(), None),
-        Source::Directory(root) => {
-            check_directory(root)?;
-            let (name, text, path) = dockerfile(root, request.file.as_deref())?;
-            (Some(root.clone()), name, text, path)
+pub fn find(session: &Session, request: &Request) -> Result<Found> {
+    let mut made = Vec::new();
+    let context = match &request.context {
+        Source::Directory(root) => Origin::Directory(root.clone()),
+        Source::Stdin => from_stdin(session, &mut made)?,
+        Source::Remote(address) => from_address(session, address, &mut made)?,
+    };
+    let (root, name, text, path) = match context {
+        Origin::Dockerfile(text) => (None, "Dockerfile".to_owned(), text, None),
+        Origin::Directory(root) => {
+            check_directory(&root)?;
+            let (name, text, path) = dockerfile(session, &root, request.file.as_deref())?;
+            (Some(root), name, text, path)
         }
     };
     let mut places = Vec::new();
@@ -63,8 +84,17 @@ pub fn find(request: &Request) -> Result<Found> {
         Some(root) => ignore(root, path.as_deref(), request.ignore_file.as_deref())?,
         None => None,
     };
+    let root = match root {
+        Some(root) => root,
+        None => {
+            let empty = session.store.stage("context")?;
+            let path = empty.path().to_owned();
+            made.push(empty);
+            path
+        }
+    };
     places.push(Place {
-        path: root.unwrap_or_else(|| PathBuf::from("/var/empty")),
+        path: root,
         ignore,
         name: "the build context".to_owned(),
     });
@@ -77,9 +107,17 @@ pub fn find(request: &Request) -> Result<Found> {
             named.insert(name.clone(), Named::Image(image.to_owned()));
             continue;
         }
-        let path = PathBuf::from(text);
-        check_directory(&path)
-            .map_err(|error| error.what(format!("cannot use --build-context {name}={text}")))?;
+        let what = || format!("cannot use --build-context {name}={text}");
+        let path = match is_remote(text) {
+            false => PathBuf::from(text),
+            true => match from_address(session, text, &mut made).what(what)? {
+                Origin::Directory(path) => path,
+                Origin::Dockerfile(_) => {
+                    return Err(Error::new("it is no tar and no repository")).what(what);
+                }
+            },
+        };
+        check_directory(&path).what(what)?;
         named.insert(name.clone(), Named::Directory(places.len()));
         places.push(Place {
             ignore: self::ignore(&path, None, None)?,
@@ -92,7 +130,52 @@ pub fn find(request: &Request) -> Result<Found> {
         text,
         places,
         named,
+        _made: made,
     })
+}
+
+/// A tar of the context, or a Dockerfile.
+fn from_stdin(session: &Session, made: &mut Vec<Staged>) -> Result<Origin> {
+    // It may be a tar, which only a file tells, since it has to be read twice.
+    let (path, mut file) = session.store.stage_file("stdin")?;
+    let copied = std::io::copy(&mut std::io::stdin(), &mut file);
+    drop(fs::remove_file(path));
+    copied.what(|| "cannot read the context from standard input")?;
+    unpacked(session, file, "standard input", made)
+}
+
+fn from_address(session: &Session, address: &str, made: &mut Vec<Staged>) -> Result<Origin> {
+    if let Some(repository) = Repository::parse(address) {
+        let (path, _) = remote::commit(session, &repository, None, false)?;
+        return Ok(Origin::Directory(path));
+    }
+    let fetched = remote::file(session, address, None)?;
+    let file = File::open(&fetched.path).what(|| format!("cannot read \"{address}\""))?;
+    unpacked(session, file, address, made)
+}
+
+fn unpacked(
+    session: &Session,
+    mut file: File,
+    name: &str,
+    made: &mut Vec<Staged>,
+) -> Result<Origin> {
+    let what = || format!("cannot unpack the context from {name}");
+    std::io::Seek::rewind(&mut file).what(what)?;
+    let Some(tar) = archive::recognize(file.try_clone()?).what(what)? else {
+        std::io::Seek::rewind(&mut file).what(what)?;
+        return read(&mut file, name).map(Origin::Dockerfile);
+    };
+    let staged = session.store.stage("context")?;
+    let root = File::open(staged.path())?;
+    let mut plant = Plant::new(Ground::Machine(root.into()), Owners::Person);
+    let tar = BufReader::with_capacity(128 << 10, tar);
+    crate::runtime::copy::archive::read(tar, &mut plant)
+        .and_then(|()| plant.finish())
+        .what(what)?;
+    let path = staged.path().to_owned();
+    made.push(staged);
+    Ok(Origin::Directory(path))
 }
 
 fn check_directory(path: &Path) -> Result<()> {
@@ -107,10 +190,20 @@ fn check_directory(path: &Path) -> Result<()> {
 }
 
 /// The Dockerfile's name as shown, its text, and where it is.
-fn dockerfile(root: &Path, file: Option<&str>) -> Result<(String, String, Option<PathBuf>)> {
+fn dockerfile(
+    session: &Session,
+    root: &Path,
+    file: Option<&str>,
+) -> Result<(String, String, Option<PathBuf>)> {
     if file.is_some_and(is_dash) {
         let text = read(&mut std::io::stdin(), "standard input")?;
         return Ok(("Dockerfile".to_owned(), text, None));
+    }
+    if let Some(address) = file.filter(|file| is_remote(file)) {
+        let fetched = remote::file(session, address, None)?;
+        let what = || format!("cannot read \"{address}\"");
+        let text = read(&mut File::open(&fetched.path).what(what)?, address)?;
+        return Ok((address.to_owned(), text, None));
     }
     let path = match file {
         Some(file) => {

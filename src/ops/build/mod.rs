@@ -137,7 +137,7 @@ const TICK: Timespec = Timespec {
 pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Result<Built> {
     let identity = Identity::of(&session.host)?;
     session.store.prepare_build()?;
-    let found = context::find(request)?;
+    let found = context::find(session, request)?;
     let file = parse::parse(&found.text)
         .map_err(|problem| problem.into_error(&found.name, &found.text))?;
     look_over(session, &file, &found, request.check)?;
@@ -389,9 +389,9 @@ pub fn context_size(request: &Request) -> Result<u64> {
     context::size(request)
 }
 
-/// Reads a Dockerfile from a stream.
-pub fn read_dockerfile(from: &mut dyn std::io::Read) -> Result<String> {
-    context::read(from, "standard input")
+/// Says whether a context is an address rather than a directory.
+pub fn is_address(context: &str) -> bool {
+    plan::is_remote(context)
 }
 
 /// Says whether a path is the standard input.
