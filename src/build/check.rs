@@ -86,11 +86,15 @@ impl Checker<'_> {
                     self.warn("FromAsCasing", keyword.at, message);
                 }
                 if name.text != name.text.to_lowercase() {
-                    let message = format!("the stage's name \"{}\" is better in lower case", name.text);
+                    let message =
+                        format!("the stage's name \"{}\" is better in lower case", name.text);
                     self.warn("StageNameCasing", name.at, message);
                 }
                 if matches!(name.text.as_str(), "scratch" | "context") {
-                    let message = format!("the stage's name \"{}\" has a meaning of its own", name.text);
+                    let message = format!(
+                        "the stage's name \"{}\" has a meaning of its own",
+                        name.text
+                    );
                     self.warn("ReservedStageName", name.at, message);
                 }
             }
@@ -132,7 +136,8 @@ impl Checker<'_> {
         for step in steps {
             match &step.instruction {
                 Instruction::Maintainer(_) => {
-                    let message = "MAINTAINER is deprecated: use LABEL org.opencontainers.image.authors";
+                    let message =
+                        "MAINTAINER is deprecated: use LABEL org.opencontainers.image.authors";
                     self.warn("MaintainerDeprecated", step.at, message);
                 }
                 Instruction::Env(pairs) => {
@@ -154,7 +159,9 @@ impl Checker<'_> {
                     }
                     workdir = true;
                 }
-                Instruction::Cmd(command) => self.once(0, "CMD", step, &mut once, Some((command, shell))),
+                Instruction::Cmd(command) => {
+                    self.once(0, "CMD", step, &mut once, Some((command, shell)))
+                }
                 Instruction::Entrypoint(command) => {
                     self.once(1, "ENTRYPOINT", step, &mut once, Some((command, shell)));
                 }
@@ -162,10 +169,14 @@ impl Checker<'_> {
                 Instruction::Expose(ports) => {
                     for port in ports {
                         if port.text.ends_with("/TCP") || port.text.ends_with("/UDP") {
-                            let message = format!("the protocol of \"{}\" is better in lower case", port.text);
+                            let message = format!(
+                                "the protocol of \"{}\" is better in lower case",
+                                port.text
+                            );
                             self.warn("ExposeProtoCasing", port.at, message);
                         } else if port.text.contains(':') && !port.text.contains('$') {
-                            let message = format!("\"{}\" is no port: EXPOSE publishes nothing", port.text);
+                            let message =
+                                format!("\"{}\" is no port: EXPOSE publishes nothing", port.text);
                             self.warn("ExposeInvalidFormat", port.at, message);
                         }
                     }
@@ -193,7 +204,8 @@ impl Checker<'_> {
                 && !known.contains(&name)
                 && !PATHS.contains(&name.as_str())
             {
-                let message = format!("the variable \"{name}\" is not set here; did you mean \"{near}\"?");
+                let message =
+                    format!("the variable \"{name}\" is not set here; did you mean \"{near}\"?");
                 self.warn("UndefinedVar", text.at, message);
             }
         }
@@ -223,7 +235,18 @@ impl Checker<'_> {
         for name in names {
             let lower = name.to_lowercase();
             let parts: Vec<&str> = lower.split(['_', '-']).collect();
-            let secret = ["apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"];
+            let secret = [
+                "apikey",
+                "auth",
+                "credential",
+                "credentials",
+                "key",
+                "password",
+                "pword",
+                "passwd",
+                "secret",
+                "token",
+            ];
             if secret.iter().any(|word| parts.contains(word)) && !parts.contains(&"public") {
                 let message = format!(
                     "what ARG and ENV hold can be read in the image: give \"{name}\" with RUN --mount=type=secret"
@@ -257,7 +280,10 @@ mod tests {
             ("FROM x\nRUN a\ncopy a b\n", "ConsistentInstructionCasing"),
             ("FROM x\nMAINTAINER me\n", "MaintainerDeprecated"),
             ("FROM x\nCMD a b\n", "JSONArgsRecommended"),
-            ("FROM x\nCMD [\"a\"]\nCMD [\"b\"]\n", "MultipleInstructionsDisallowed"),
+            (
+                "FROM x\nCMD [\"a\"]\nCMD [\"b\"]\n",
+                "MultipleInstructionsDisallowed",
+            ),
             ("FROM x\nWORKDIR a\n", "WorkdirRelativePath"),
             ("FROM x\nENV DB_PASSWORD=1\n", "SecretsUsedInArgOrEnv"),
             ("FROM x\nEXPOSE 80/TCP\n", "ExposeProtoCasing"),

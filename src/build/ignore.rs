@@ -52,8 +52,8 @@ impl Ignore {
             if text.is_empty() {
                 continue;
             }
-            let pattern = pattern::Path::parse(&text)
-                .map_err(|why| format!("line {}: {why}", number + 1))?;
+            let pattern =
+                pattern::Path::parse(&text).map_err(|why| format!("line {}: {why}", number + 1))?;
             ignore.exceptions |= exception;
             ignore.lines.push(Line {
                 pattern,
@@ -92,7 +92,9 @@ fn fits(pattern: &pattern::Path, path: &[u8]) -> bool {
         return true;
     }
     let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/');
-    slashes.map(|(at, _)| &path[..at]).any(|above| pattern.matches(above))
+    slashes
+        .map(|(at, _)| &path[..at])
+        .any(|above| pattern.matches(above))
 }
 
 /// Says whether what is below a directory can fit a pattern.

@@ -19,8 +19,24 @@ use crate::spec::{duration, suggest};
 type Parsed<T> = Result<T, Problem>;
 
 const INSTRUCTIONS: [&str; 18] = [
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
-    "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 /// Reads a Dockerfile.
@@ -64,7 +80,10 @@ pub fn parse(text: &str) -> Parsed<Dockerfile> {
             (None, _) => {
                 return Err(Problem::new(
                     step.at,
-                    format!("{} stands before the first FROM", step.keyword.to_uppercase()),
+                    format!(
+                        "{} stands before the first FROM",
+                        step.keyword.to_uppercase()
+                    ),
                 )
                 .label("expected FROM")
                 .hint("a Dockerfile begins with the image it builds upon: `FROM debian:12`"));
@@ -226,10 +245,17 @@ impl<'a> Parser<'a> {
     fn from(&self) -> Parsed<Stage> {
         let (flags, from) = self.flags(&["platform"])?;
         let words = self.plain_operands(from)?;
-        let platform = flags.into_iter().next().map(|flag| value(flag)).transpose()?;
+        let platform = flags
+            .into_iter()
+            .next()
+            .map(|flag| value(flag))
+            .transpose()?;
         let (image, named) = match words.as_slice() {
-            [] => return Err(self.missing("the image that is built upon")
-                .hint("write for example `FROM debian:12`; `FROM scratch` is nothing")),
+            [] => {
+                return Err(self
+                    .missing("the image that is built upon")
+                    .hint("write for example `FROM debian:12`; `FROM scratch` is nothing"));
+            }
             [image] => (image, None),
             [image, keyword, name] if keyword.text.eq_ignore_ascii_case("as") => {
                 (image, Some((keyword.clone(), name.clone())))
@@ -239,11 +265,16 @@ impl<'a> Parser<'a> {
                     .label("expected a name behind AS"));
             }
             [_, second, ..] => {
-                return Err(Problem::new(second.at, format!("unexpected \"{}\"", second.text))
-                    .label("expected AS and a name, or nothing"));
+                return Err(
+                    Problem::new(second.at, format!("unexpected \"{}\"", second.text))
+                        .label("expected AS and a name, or nothing"),
+                );
             }
         };
-        let name = named.as_ref().map(|(_, name)| stage_name(name)).transpose()?;
+        let name = named
+            .as_ref()
+            .map(|(_, name)| stage_name(name))
+            .transpose()?;
         Ok(Stage {
             at: self.at,
             text: self.text(),
@@ -296,7 +327,8 @@ impl<'a> Parser<'a> {
                 self.line.text[self.rest..].to_owned(),
             )),
             other => {
-                let problem = Problem::new(self.at, format!("unknown instruction \"{}\"", self.typed));
+                let problem =
+                    Problem::new(self.at, format!("unknown instruction \"{}\"", self.typed));
                 Err(match suggest::nearest(other, INSTRUCTIONS.into_iter()) {
                     Some(near) => problem.label(format!("did you mean {near}?")),
                     None => problem
@@ -383,8 +415,11 @@ impl<'a> Parser<'a> {
             return Err(self.missing("a source and a target"));
         };
         if words.is_empty() {
-            return Err(Problem::new(target.at, format!("{} needs a source and a target", self.keyword))
-                .label("expected the target behind it"));
+            return Err(Problem::new(
+                target.at,
+                format!("{} needs a source and a target", self.keyword),
+            )
+            .label("expected the target behind it"));
         }
         let mut heredocs = self.line.heredocs.iter();
         let sources = words
@@ -433,8 +468,10 @@ impl<'a> Parser<'a> {
         };
         if !first.text.contains('=') {
             let Some(second) = words.get(1) else {
-                return Err(Problem::new(first.at, format!("\"{}\" has no value", first.text))
-                    .label(format!("expected {}=VALUE", first.text)));
+                return Err(
+                    Problem::new(first.at, format!("\"{}\" has no value", first.text))
+                        .label(format!("expected {}=VALUE", first.text)),
+                );
             };
             let start = self.rest + first.text.len();
             let start = self.line.text.len() - self.line.text[start..].trim_start().len();
@@ -449,9 +486,11 @@ impl<'a> Parser<'a> {
                 return Err(comment(word.at));
             }
             let Some((name, text)) = word.text.split_once('=') else {
-                return Err(Problem::new(word.at, format!("\"{}\" has no value", word.text))
-                    .label("expected NAME=VALUE")
-                    .hint("a value with blanks in it stands in quotes: `NAME=\"a value\"`"));
+                return Err(
+                    Problem::new(word.at, format!("\"{}\" has no value", word.text))
+                        .label("expected NAME=VALUE")
+                        .hint("a value with blanks in it stands in quotes: `NAME=\"a value\"`"),
+                );
             };
             if name.is_empty() {
                 return Err(Problem::new(word.at, "there is no name before the \"=\""));
@@ -497,7 +536,10 @@ impl<'a> Parser<'a> {
             && let Ok(list) = serde_json::from_str::<Vec<String>>(text)
         {
             let end = self.line.text.len();
-            return Ok(list.iter().map(|text| self.word(text, self.rest, end)).collect());
+            return Ok(list
+                .iter()
+                .map(|text| self.word(text, self.rest, end))
+                .collect());
         }
         let words = self.plain_operands(self.rest)?;
         match words.is_empty() {
@@ -511,7 +553,11 @@ impl<'a> Parser<'a> {
         if trigger.is_empty() {
             return Err(self.missing("an instruction"));
         }
-        let first = trigger.split_whitespace().next().unwrap_or_default().to_uppercase();
+        let first = trigger
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_uppercase();
         if matches!(first.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
             let end = self.rest + first.len();
             return Err(Problem::new(
@@ -530,7 +576,13 @@ impl<'a> Parser<'a> {
     }
 
     fn health(&self) -> Parsed<Instruction> {
-        let known = ["interval", "timeout", "start-period", "start-interval", "retries"];
+        let known = [
+            "interval",
+            "timeout",
+            "start-period",
+            "start-interval",
+            "retries",
+        ];
         let (flags, from) = self.flags(&known)?;
         let text = self.line.text[from..].trim_start();
         let start = self.line.text.len() - text.len();
@@ -599,8 +651,10 @@ fn after_list(line: &str) -> Option<usize> {
 fn value(flag: Flag) -> Parsed<Word> {
     match flag.value {
         Some(value) if !value.text.is_empty() => Ok(value),
-        _ => Err(Problem::new(flag.at, format!("--{} has no value", flag.name))
-            .label(format!("expected --{}=VALUE", flag.name))),
+        _ => Err(
+            Problem::new(flag.at, format!("--{} has no value", flag.name))
+                .label(format!("expected --{}=VALUE", flag.name)),
+        ),
     }
 }
 
@@ -627,8 +681,10 @@ fn stage_name(word: &Word) -> Parsed<String> {
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c));
     if !good {
-        return Err(Problem::new(word.at, format!("\"{}\" is no name for a stage", word.text))
-            .label("expected a letter, then letters, digits and -_."));
+        return Err(
+            Problem::new(word.at, format!("\"{}\" is no name for a stage", word.text))
+                .label("expected a letter, then letters, digits and -_."),
+        );
     }
     Ok(name)
 }
@@ -656,8 +712,14 @@ mod tests {
             .expect("a file");
         assert_eq!(file.globals.len(), 1);
         let stage = &file.stages[0];
-        assert_eq!((stage.image.text.as_str(), stage.name.as_deref()), ("a:$V", Some("build")));
-        assert_eq!(stage.platform.as_ref().map(|p| p.text.as_str()), Some("linux/arm64"));
+        assert_eq!(
+            (stage.image.text.as_str(), stage.name.as_deref()),
+            ("a:$V", Some("build"))
+        );
+        assert_eq!(
+            stage.platform.as_ref().map(|p| p.text.as_str()),
+            Some("linux/arm64")
+        );
         assert_eq!(stage.steps[0].text, "RUN make");
         assert_eq!(file.stages[1].name, None);
     }
@@ -672,7 +734,9 @@ mod tests {
             only("cmd [a, b]"),
             Instruction::Cmd(Command::Shell("[a, b]".to_owned()))
         );
-        let Instruction::Run(run) = only("RUN --mount=type=cache,target=/c --network=none \\\n  make # all\n") else {
+        let Instruction::Run(run) =
+            only("RUN --mount=type=cache,target=/c --network=none \\\n  make # all\n")
+        else {
             panic!("no RUN");
         };
         assert_eq!(run.command, Command::Shell("make # all".to_owned()));
@@ -705,19 +769,37 @@ mod tests {
             _ => panic!("no ENV"),
         };
         let pair = |n: &str, v: &str| (n.to_owned(), v.to_owned());
-        assert_eq!(pairs("ENV A=1 B=\"x y\""), [pair("A", "1"), pair("B", "\"x y\"")]);
+        assert_eq!(
+            pairs("ENV A=1 B=\"x y\""),
+            [pair("A", "1"), pair("B", "\"x y\"")]
+        );
         assert_eq!(pairs("ENV A  hello = world "), [pair("A", "hello = world")]);
     }
 
     #[test]
     fn a_fault_is_told_with_its_place_and_what_was_meant() {
         for (text, told) in [
-            ("FROM x\nRUNN a", "Dockerfile:2:1: unknown instruction \"RUNN\"\n     2 | RUNN a\n       | ^^^^ did you mean RUN?"),
-            ("FROM golang as builder   # the base", "Dockerfile:1:26: inline comments are not allowed\n     1 | FROM golang as builder   # the base\n       |                          ^ move it to its own line"),
-            ("FROM x\nCOPY . /home   # all", "Dockerfile:2:16: inline comments"),
-            ("FROM x\nWORKDIR /home  # there", "Dockerfile:2:16: inline comments"),
+            (
+                "FROM x\nRUNN a",
+                "Dockerfile:2:1: unknown instruction \"RUNN\"\n     2 | RUNN a\n       | ^^^^ did you mean RUN?",
+            ),
+            (
+                "FROM golang as builder   # the base",
+                "Dockerfile:1:26: inline comments are not allowed\n     1 | FROM golang as builder   # the base\n       |                          ^ move it to its own line",
+            ),
+            (
+                "FROM x\nCOPY . /home   # all",
+                "Dockerfile:2:16: inline comments",
+            ),
+            (
+                "FROM x\nWORKDIR /home  # there",
+                "Dockerfile:2:16: inline comments",
+            ),
             ("FROM x\nENV A=1 # one", "Dockerfile:2:9: inline comments"),
-            ("FROM x\nCMD [\"a\"] # run", "Dockerfile:2:11: inline comments"),
+            (
+                "FROM x\nCMD [\"a\"] # run",
+                "Dockerfile:2:11: inline comments",
+            ),
             ("RUN x", "Dockerfile:1:1: RUN stands before the first FROM"),
             ("", "Dockerfile:1:1: there is no FROM"),
             ("FROM", "FROM needs the image"),
@@ -726,7 +808,10 @@ mod tests {
             ("FROM a AS x\nFROM b AS X", "two stages \"x\""),
             ("FROM x\nCOPY a", "needs a source and a target"),
             ("FROM x\nCOPY --chwon=1 a b", "did you mean --chown?"),
-            ("FROM x\nRUN --mount=type=bnd,target=/x a", "cannot be of type"),
+            (
+                "FROM x\nRUN --mount=type=bnd,target=/x a",
+                "cannot be of type",
+            ),
             ("FROM x\nENV A", "\"A\" has no value"),
             ("FROM x\nENV A=1 B", "\"B\" has no value"),
             ("FROM x\nSHELL bash -c", "a list of words"),
@@ -742,7 +827,10 @@ mod tests {
 
     #[test]
     fn no_text_makes_it_panic() {
-        let words = ["FROM", "x", "\\\n", "#", "[\"", "--", "--mount=", "<<E", "\n", "ENV", "=", "\"", "ä", "ONBUILD", "COPY", "\t", "]", "AS"];
+        let words = [
+            "FROM", "x", "\\\n", "#", "[\"", "--", "--mount=", "<<E", "\n", "ENV", "=", "\"", "ä",
+            "ONBUILD", "COPY", "\t", "]", "AS",
+        ];
         let mut seed = 1_u32;
         for _ in 0..3000 {
             let mut text = String::new();

@@ -15,15 +15,19 @@
 
 mod attach;
 mod build;
+mod commit;
 mod completion;
 mod cp;
 mod create;
+mod diff;
 mod door;
 mod exec;
+mod export;
 mod failure;
 mod flags;
 mod help;
 mod images;
+mod import;
 mod info;
 mod inspect;
 mod kill;
@@ -31,6 +35,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
+mod pause;
 mod port;
 mod ps;
 mod pull;

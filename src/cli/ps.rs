@@ -165,7 +165,7 @@ fn row(one: &Summary, measured: Option<Size>, whole: bool) -> Row {
             format!("{} ago", duration::human(record.created.age())),
         ),
         ("Status", status(state)),
-        ("State", state.status.word().to_owned()),
+        ("State", state.word().to_owned()),
         (
             "Ports",
             if state.status == Status::Running {
@@ -237,7 +237,10 @@ fn status(state: &State) -> String {
     let code = state.exit_code.unwrap_or(0);
     match state.status {
         Status::Created => "Created".to_owned(),
-        Status::Running => format!("Up {}", since(state.started)).trim_end().to_owned(),
+        Status::Running if state.paused => {
+            format!("{} (Paused)", up(&since(state.started)))
+        }
+        Status::Running => up(&since(state.started)),
         Status::Restarting if state.finished.is_some() => {
             format!("Restarting ({code}) {} ago", since(state.finished))
         }
@@ -249,6 +252,10 @@ fn status(state: &State) -> String {
         Status::Removing => "Removal In Progress".to_owned(),
         Status::Dead => "Dead".to_owned(),
     }
+}
+
+fn up(since: &str) -> String {
+    format!("Up {since}").trim_end().to_owned()
 }
 
 /// `2024-08-04 18:51:00 +0000 UTC`.

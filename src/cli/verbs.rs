@@ -12,9 +12,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, build, completion, cp, create, exec, failure, images, info, inspect, kill, load, login,
-    logout, logs, port, ps, pull, rename, restart, rm, rmi, run, start, stop, tag, version, volume,
-    wait,
+    attach, build, commit, completion, cp, create, diff, exec, export, failure, images, import,
+    info, inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart, rm,
+    rmi, run, start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
@@ -234,6 +234,24 @@ pub static VERBS: &[Verb] = &[
         Group::Containers,
     ),
     verb::<rename::Args>("rename", "CONTAINER NEW_NAME", Group::Containers),
+    to_come(
+        verb::<pause::Args>("pause", "CONTAINER [CONTAINER...]", Group::Containers),
+        &["--all", "-a", "--filter", "-f", "--cidfile"],
+    ),
+    to_come(
+        verb::<pause::Unpause>("unpause", "CONTAINER [CONTAINER...]", Group::Containers),
+        &["--all", "-a", "--filter", "-f", "--cidfile"],
+    ),
+    verb::<diff::Args>("diff", "[OPTIONS] CONTAINER|IMAGE", Group::Containers),
+    to_come(
+        verb::<commit::Args>(
+            "commit",
+            "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
+            Group::Containers,
+        ),
+        &["--config", "--include-volumes"],
+    ),
+    verb::<export::Args>("export", "[OPTIONS] CONTAINER", Group::Containers),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
@@ -261,6 +279,11 @@ pub static VERBS: &[Verb] = &[
         verb::<logout::Args>("logout", "[OPTIONS] [REGISTRY]", Group::Images),
         &["--compat-auth-file"],
     ),
+    verb::<import::Args>(
+        "import",
+        "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
+        Group::Images,
+    ),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
     verb::<completion::Args>("completion", "bash|zsh|fish", Group::System),
@@ -269,6 +292,8 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] CONTAINER [CONTAINER...]",
         Group::Noun,
     ),
+    verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
+    verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     to_come(
         verb::<volume::Create>("volume create", "[OPTIONS] [NAME]", Group::Noun),
@@ -318,13 +343,17 @@ pub static NOUNS: &[Noun] = &[
         about: "Work with containers",
         verbs: &[
             (&["attach"], "attach"),
+            (&["commit"], "commit"),
             (&["cp"], "cp"),
             (&["create"], "create"),
+            (&["diff"], "container diff"),
             (&["exec"], "exec"),
+            (&["export"], "export"),
             (&["inspect"], "container inspect"),
             (&["kill"], "kill"),
             (&["logs"], "logs"),
             (&["ls", "list", "ps"], "ps"),
+            (&["pause"], "pause"),
             (&["port"], "port"),
             (&["rename"], "rename"),
             (&["restart"], "restart"),
@@ -332,17 +361,18 @@ pub static NOUNS: &[Noun] = &[
             (&["run"], "run"),
             (&["start"], "start"),
             (&["stop"], "stop"),
+            (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
-        to_come: &[
-            "commit", "diff", "export", "pause", "prune", "stats", "top", "unpause", "update",
-        ],
+        to_come: &["prune", "stats", "top", "update"],
     },
     Noun {
         name: "image",
         about: "Work with images",
         verbs: &[
             (&["build"], "build"),
+            (&["diff"], "image diff"),
+            (&["import"], "import"),
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
@@ -350,7 +380,7 @@ pub static NOUNS: &[Noun] = &[
             (&["rm", "remove"], "rmi"),
             (&["tag"], "tag"),
         ],
-        to_come: &["history", "import", "prune", "push", "save"],
+        to_come: &["history", "prune", "push", "save"],
     },
     Noun {
         name: "builder",
@@ -410,24 +440,19 @@ const TO_COME: &[&str] = &[
     "auto-update",
     "bake",
     "checkpoint",
-    "commit",
     "compose",
     "config",
     "context",
-    "diff",
     "doctor",
     "events",
-    "export",
     "generate",
     "healthcheck",
     "history",
-    "import",
     "kube",
     "manifest",
     "mount",
     "network",
     "node",
-    "pause",
     "plugin",
     "pod",
     "push",
@@ -442,7 +467,6 @@ const TO_COME: &[&str] = &[
     "top",
     "trust",
     "umount",
-    "unpause",
     "unshare",
     "update",
 ];

@@ -23,6 +23,7 @@
 
 pub mod control;
 pub mod datagram;
+pub mod dns;
 pub mod holder;
 pub mod link;
 pub mod publish;

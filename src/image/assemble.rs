@@ -80,6 +80,7 @@ impl Config {
             Value::Object(mut map) => {
                 // What docker remembers of the container it was made in is no longer true.
                 for key in [
+                    "comment",
                     "container",
                     "container_config",
                     "docker_version",
@@ -107,6 +108,11 @@ impl Config {
     /// Says who made it.
     pub fn set_author(&mut self, author: &str) {
         self.0.insert("author".into(), author.into());
+    }
+
+    /// Says what docker tells beside the history.
+    pub fn set_comment(&mut self, comment: &str) {
+        self.0.insert("comment".into(), comment.into());
     }
 
     /// Adds a line of history, and the layer it made; none when it made none.
@@ -175,14 +181,17 @@ fn array(value: &mut Value) -> &mut Vec<Value> {
 pub fn write_layer(store: &Store, tree: &Path, options: Options<'_>) -> Result<(Layer, Written)> {
     let mut blob = store.new_blob()?;
     let written = write::write(tree, options, &mut blob)?;
-    let (digest, size) = blob.commit(None)?;
-    let layer = Layer {
+    Ok((plain_layer(blob.commit(None)?), written))
+}
+
+/// Returns the layer of a blob that is a plain tar: its digest is its diff id as well.
+pub fn plain_layer((digest, size): (Digest, u64)) -> Layer {
+    Layer {
         blob: digest.clone(),
         media_type: PLAIN_TAR.to_owned(),
         size,
         diff_id: digest,
-    };
-    Ok((layer, written))
+    }
 }
 
 /// Makes a layer of a directory that nobody needs any more: it is moved to where

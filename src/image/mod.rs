@@ -10,8 +10,10 @@ pub mod archive;
 #[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod assemble;
 pub mod builtin;
+pub mod change;
 pub mod credentials;
 pub mod download;
+pub mod fetch;
 pub mod layer;
 pub mod policy;
 pub mod registry;

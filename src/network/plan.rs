@@ -50,6 +50,11 @@ impl Plan {
         Ipv4Addr::from_bits(self.gateway.to_bits() | !self.mask())
     }
 
+    /// Says whether an address is one of the network's.
+    pub fn contains(&self, ip: Ipv4Addr) -> bool {
+        ip.to_bits() & self.mask() == self.network().to_bits()
+    }
+
     fn mask(&self) -> u32 {
         u32::MAX
             .checked_shl(32 - u32::from(self.prefix.min(32)))

@@ -14,6 +14,9 @@ use crate::error::{Error, Kind, Result};
 pub struct Resolver<'a> {
     /// The machine's own text.
     pub machine: &'a str,
+    /// The server of its network, which asks the machine's of each moment; none where
+    /// there is no such server, and the machine's own are told.
+    pub gateway: Option<IpAddr>,
     /// The machine's network is the container's: its loopback servers answer there too.
     pub shared: bool,
     /// `--dns`: replaces the machine's servers.
@@ -61,6 +64,9 @@ impl Resolver<'_> {
     fn chosen_servers(&self) -> Vec<IpAddr> {
         if !self.servers.is_empty() {
             return self.servers.to_vec();
+        }
+        if let Some(gateway) = self.gateway {
+            return vec![gateway];
         }
         let mut out = Vec::new();
         for line in self.machine.lines() {
@@ -134,6 +140,21 @@ mod tests {
         .text()
         .expect("composed");
         assert_eq!(text, "nameserver 127.0.0.53\n");
+    }
+
+    #[test]
+    fn a_networks_server_stands_for_the_machines() {
+        let text = Resolver {
+            machine: MACHINE,
+            gateway: Some([172, 17, 0, 1].into()),
+            ..Resolver::default()
+        }
+        .text()
+        .expect("composed");
+        assert_eq!(
+            text,
+            "nameserver 172.17.0.1\nsearch a.example b.example\noptions edns0 trust-ad\n"
+        );
     }
 
     #[test]

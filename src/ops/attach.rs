@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
-use crate::ops::{Session, relay, state};
+use crate::ops::{Session, pause, relay, state};
 use crate::process::frames::{self, Hello, Kind};
 use crate::spec::container::{Record, State, Status};
 use crate::spec::duration::human;
@@ -34,6 +34,9 @@ pub fn attach(session: &Session, name: &str, options: &Options) -> Result<Option
     let present = state::load(&session.host, &session.store, &id).what(what)?;
     if !matches!(present.status, Status::Running | Status::Restarting) {
         return Err(not_running(&record, &present)).what(what);
+    }
+    if present.paused {
+        return Err(pause::is_paused(&record)).what(what);
     }
     let input = record.interactive && !options.no_stdin;
     let hello = Hello {

@@ -16,7 +16,7 @@
 //! copied out to the person, unless `-a` keeps the owners; a tar keeps its own.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -37,8 +37,8 @@ use crate::runtime::copy::walk::walk;
 use crate::runtime::copy::{Copied, Sink};
 use crate::runtime::volume;
 use crate::runtime::{exec, inside, mounts, plan};
-use crate::spec::container::{ProcessId, Record, Status};
-use crate::sys::{namespace, process};
+use crate::spec::container::{Record, Status};
+use crate::sys::namespace;
 
 /// One end of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,7 +286,7 @@ fn in_container<T: Serialize + DeserializeOwned>(
     match (present.status, present.init) {
         (Status::Running, Some(init)) => {
             drop(lock);
-            in_running(init, work)
+            exec::run_joined(init, || work(directory("/")?))
         }
         (Status::Running | Status::Restarting, _) => {
             Err(Error::of(Kind::Conflict, "it is just being started again")
@@ -299,35 +299,6 @@ fn in_container<T: Serialize + DeserializeOwned>(
             copied
         }
     }
-}
-
-fn in_running<T: Serialize + DeserializeOwned>(
-    init: ProcessId,
-    work: impl FnOnce(OwnedFd) -> Result<T>,
-) -> Result<T> {
-    let (reader, writer) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
-    let pid = process::fork(|| {
-        let inside = || -> Result<T> {
-            process::die_with_parent(9)?;
-            exec::join(init)?;
-            work(directory("/")?)
-        };
-        let bytes = serde_json::to_vec(&inside()).unwrap_or_default();
-        u8::from(File::from(writer).write_all(&bytes).is_err())
-    })
-    .what(|| "cannot start a process")?;
-    let mut bytes = Vec::new();
-    let read = File::from(reader).read_to_end(&mut bytes);
-    let exit = process::wait(pid, true)?;
-    read.what(|| "cannot hear another rpod process")?;
-    if bytes.is_empty() {
-        return Err(Error::internal(format!(
-            "a child ended without a result ({exit:?})"
-        )));
-    }
-    serde_json::from_slice::<Result<T>>(&bytes)
-        .map_err(|e| Error::internal(format!("unreadable result of a child: {e}")))?
 }
 
 fn in_stopped<T: Serialize + DeserializeOwned>(

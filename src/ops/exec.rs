@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Error, Kind, Result};
 use crate::monitor::log::Log;
 use crate::monitor::supervise::{Event, Streams, Supervisor, Watched};
-use crate::ops::{Session, attach, relay, run, state};
+use crate::ops::{Session, attach, pause, relay, run, state};
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
@@ -76,6 +76,9 @@ pub fn exec(session: &Session, request: &Request) -> Result<i32> {
         .what(what)?;
     let record = session.store.load_record(&id).what(what)?;
     let present = state::load(&session.host, &session.store, &id).what(what)?;
+    if present.paused {
+        return Err(pause::is_paused(&record)).what(what);
+    }
     let init = match present.init {
         Some(init) if present.status == Status::Running => init,
         _ => return Err(attach::not_running(&record, &present)).what(what),

@@ -22,6 +22,7 @@ pub fn info(session: &Session) -> Result<Value> {
         .iter()
         .filter(|one| one.state.status == Status::Running)
         .count();
+    let paused = containers.iter().filter(|one| one.state.paused).count();
     let mut images: Vec<_> = session
         .store
         .image_entries()?
@@ -41,8 +42,8 @@ pub fn info(session: &Session) -> Result<Value> {
     Ok(json!({
         "ID": "",
         "Containers": containers.len(),
-        "ContainersRunning": running,
-        "ContainersPaused": 0,
+        "ContainersRunning": running - paused,
+        "ContainersPaused": paused,
         "ContainersStopped": containers.len() - running,
         "Images": images.len(),
         "Volumes": session.store.volumes().map_or(0, |v| v.len()),

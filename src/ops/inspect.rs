@@ -129,9 +129,9 @@ fn state_of(state: &State) -> Value {
     let runs = state.status == Status::Running;
     let time = |time: Option<Time>| time.map_or(json!(Time::zero_text()), |t| json!(t));
     json!({
-        "Status": state.status.word(),
+        "Status": state.word(),
         "Running": runs,
-        "Paused": false,
+        "Paused": runs && state.paused,
         "Restarting": state.status == Status::Restarting,
         "OOMKilled": false,
         "Dead": state.status == Status::Dead,

@@ -11,7 +11,7 @@ use std::fs;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, attach, state};
+use crate::ops::{Session, attach, pause, state};
 use crate::spec::container::{ProcessId, Record, State, Status};
 use crate::sys::{process, signal};
 
@@ -30,10 +30,17 @@ pub fn kill(session: &Session, name: &str, signal: &str) -> Result<()> {
         return Err(attach::not_running(&record, &state)).what(what);
     }
     // A person who ends it does not want it back, whatever its restart policy.
-    if number == 9 || Some(number) == signal::number(&record.stop_signal) {
+    let ends = number == 9 || Some(number) == signal::number(&record.stop_signal);
+    if ends {
         mark_stopped(session, &record).what(what)?;
     }
-    send(&state, number).what(what)
+    send(&state, number).what(what)?;
+    // A signal that asks it to end is to be seen by it; others wait until it goes on,
+    // and SIGKILL needs nobody to see it.
+    if state.paused && number != 9 && (ends || number == 15) {
+        pause::go_on(session, &record, &state).what(what)?;
+    }
+    Ok(())
 }
 
 /// Says that a person stopped a container, for its monitor to find when it ends.

@@ -440,6 +440,7 @@ fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
     };
     let resolver = Resolver {
         machine: &machine_resolv,
+        gateway: gateway.filter(|_| matches!(network, Network::Bridge(_))),
         shared,
         servers: &record.dns,
         search: &record.dns_search,

@@ -193,7 +193,7 @@ impl Filters {
         let ended = matches!(state.status, Status::Exited | Status::Dead);
         any("id", &|v| record.id.as_str().starts_with(v))
             && any("name", &|v| filter::name(v, record.name.as_str()))
-            && any("status", &|v| state.status.word() == v)
+            && any("status", &|v| state.word() == v)
             && any("exited", &|v| ended && v.parse().ok() == state.exit_code)
             && any("network", &|v| network(&record.network) == v)
             && any("volume", &|v| has_mount(record, v))

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, kill, state, stop};
+use crate::ops::{Session, kill, pause, state, stop};
 use crate::process::identity::Identity;
 use crate::process::leave::leave;
 use crate::process::userns;
@@ -52,6 +52,9 @@ fn remove_found(session: &Session, name: &str, options: Options) -> Result<bool>
             break lock;
         }
         if !options.force {
+            if present.paused {
+                return Err(pause::is_paused(&session.store.load_record(&id)?)).what(what);
+            }
             return Err(Error::of(Kind::Conflict, "it is running")
                 .what(what())
                 .hint(format!(

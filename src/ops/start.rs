@@ -6,7 +6,7 @@
 //! Always true: a container that runs is left alone.
 
 use crate::error::{Context, Kind, Result};
-use crate::ops::{Session, attach, launch, relay, run, state};
+use crate::ops::{Session, attach, launch, pause, relay, run, state};
 use crate::process::frames::Hello;
 use crate::spec::container::Status;
 use crate::spec::id::ContainerId;
@@ -32,6 +32,9 @@ pub fn start(session: &Session, name: &str, options: &Options) -> Result<Option<
     let record = session.store.load_record(&id).what(what)?;
     let present = state::load(&session.host, &session.store, &id).what(what)?;
     let attached = options.attach || options.interactive;
+    if present.paused {
+        return Err(pause::is_paused(&record)).what(what);
+    }
     if matches!(present.status, Status::Running | Status::Restarting) {
         if !attached {
             return Ok(None);

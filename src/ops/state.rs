@@ -37,6 +37,7 @@ pub fn correct(host: &Host, state: &mut State) {
         return;
     }
     state.status = Status::Exited;
+    state.paused = false;
     state.exit_code.get_or_insert(255);
     state.error.get_or_insert_with(|| {
         if same_boot {

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, kill, state};
+use crate::ops::{Session, kill, pause, state};
 use crate::spec::container::{ProcessId, State, Status};
 use crate::sys::{process, signal};
 
@@ -38,6 +38,9 @@ pub fn stop(
         .ok_or_else(|| Error::of(Kind::Usage, format!("\"{asked}\" is no signal")).what(what()))?;
     kill::mark_stopped(session, &record).what(what)?;
     kill::send(&state, number).what(what)?;
+    if state.paused {
+        pause::go_on(session, &record, &state).what(what)?;
+    }
     let grace = grace.unwrap_or(Duration::from_secs(record.stop_timeout));
     if wait_for_end(&state, Some(grace)) {
         return Ok(());

@@ -3,7 +3,7 @@
 //! Lives here: the ids they were made with, their layers, and the volumes that
 //! are filled first.
 //! Must not: mount anything (`rootfs`, `runtime`).
-//! Called by: `ops::launch`, `ops::cp`.
+//! Called by: `ops::{launch, cp, diff, commit, export}`.
 //! Always true: a start and a copy see the same tree.
 
 use std::fs;
@@ -15,8 +15,10 @@ use crate::process::identity::Identity;
 use crate::rootfs::Tree;
 use crate::runtime::volume::Fill;
 use crate::spec::container::Record;
+use crate::spec::idmap::IdMap;
 use crate::spec::mount::Source;
 use crate::store::Store;
+use crate::store::images::Image;
 
 /// Returns the user's ids, if they are still those that the container was made with.
 pub fn identity(session: &Session, record: &Record) -> Result<Identity> {
@@ -59,6 +61,15 @@ pub fn tree(store: &Store, record: &Record) -> Result<Tree> {
         work: path.join("work"),
         volatile: record.remove,
     })
+}
+
+/// Returns an image's layers, the lowest first.
+pub fn of_image(store: &Store, map: &IdMap, image: &Image) -> Vec<PathBuf> {
+    image
+        .layers
+        .iter()
+        .map(|layer| store.layer_tree(&map.name(), &layer.diff_id))
+        .collect()
 }
 
 /// Returns the volumes that get what the image has, when they are empty.

@@ -5,7 +5,8 @@
 //! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
 //! 3. The network namespace: a new one, or that of a predecessor that was killed.
 //! 4. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
-//! 5. The device of the way out. Without it the network is one all the same.
+//! 5. The device of the way out, without which the network is one all the same, and
+//!    the sockets at which containers ask for names.
 //! 6. The socket: from here on clients are heard.
 //! 7. "Ready" to whoever started it; a failure of any step goes the same way.
 //!
@@ -17,6 +18,8 @@
 //! Always true: it ends by itself when nobody is on the network.
 
 use crate::dataplane::control::NetJob;
+use crate::dataplane::dns::message::Question;
+use crate::dataplane::dns::{self, Names, table};
 use crate::dataplane::link;
 use crate::dataplane::switch::Switch;
 use crate::dataplane::uplink::{self, Uplink};
@@ -24,6 +27,9 @@ use crate::error::{Context, Result};
 use crate::network::plan::Plan;
 use crate::process::userns;
 use crate::sys::{memory, net};
+
+/// Where the machine's name servers are told.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Does the job and returns the exit status of the process.
 pub fn main(job: NetJob) -> u8 {
@@ -45,6 +51,7 @@ pub fn main(job: NetJob) -> u8 {
 }
 
 fn start(job: &NetJob) -> Result<Switch> {
+    let plan = Plan::default_network();
     let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
@@ -55,7 +62,6 @@ fn start(job: &NetJob) -> Result<Switch> {
                 || "an administrator may have set its limit to 0: `sysctl user.max_net_namespaces`",
             )?,
     }
-    let plan = Plan::default_network();
     link::create_bridge(&plan)?;
     if let Ok(device) = uplink::make_device() {
         uplink.attach(device);
@@ -65,5 +71,9 @@ fn start(job: &NetJob) -> Result<Switch> {
         v6: None,
         mtu: plan.mtu,
     });
+    let listeners = dns::listen().what(|| "cannot answer names at the gateway")?;
+    let known = plan.clone();
+    let find = move |_, question: &Question| table::find(&known, question);
+    uplink.add(Box::new(Names::new(listeners, RESOLV_CONF.into(), find)));
     Switch::serve(&job.runtime, plan, uplink)
 }

@@ -3,7 +3,7 @@
 //!
 //! Lives here: the mount and, where it fails, the reason.
 //! Must not: fall back by itself; the caller walks the ladder.
-//! Called by: `runtime::sequence`, `ops::cp`.
+//! Called by: `runtime::sequence`, `ops`.
 //! Always true: `userxattr` is always passed: without it the mount succeeds,
 //! but opaque directories cannot be recorded and renames give EIO.
 
@@ -25,10 +25,44 @@ use crate::rootfs::Tree;
 /// Names the reason when the kernel or the store's file system makes it impossible.
 pub fn mount(tree: &Tree, target: &Path) -> Result<()> {
     prepare_work(&tree.work, tree.volatile);
-    // Names through descriptors are short, so that hundreds of layers fit into
-    // the page that mount(2) takes, and hold no colon or comma.
-    let mut held: Vec<OwnedFd> = Vec::with_capacity(tree.layers.len() + 2);
-    let mut name = |path: &Path| -> Result<String> {
+    let mut names = Names::default();
+    let mut options = names.lower(from_the_highest(&tree.layers))?;
+    let (upper, work) = (names.of(&tree.upper)?, names.of(&tree.work)?);
+    let volatile = if tree.volatile { ",volatile" } else { "" };
+    write!(
+        options,
+        ",upperdir={upper},workdir={work},userxattr{volatile}"
+    )
+    .map_err(|_| Error::internal("cannot write overlay options"))?;
+    mount_with(options, MountFlags::NODEV, target)
+        .map_err(|errno| explain(errno.into(), &tree.upper))
+}
+
+/// Mounts directories on `target` to be read, the lowest first. The highest may be the
+/// upper one of a container that runs: what it changes meanwhile may be seen or not.
+pub fn mount_read_only(layers: &[PathBuf], target: &Path) -> Result<()> {
+    let Some(last) = layers.last() else {
+        return Err(Error::internal("an overlay of no directories"));
+    };
+    let mut names = Names::default();
+    // The kernel wants two; the same one twice is refused, so something empty is below.
+    let mut options = names.lower(from_the_highest(layers))?;
+    if from_the_highest(layers).count() == 1 {
+        write!(options, ":{}", names.of(target)?)
+            .map_err(|_| Error::internal("cannot write overlay options"))?;
+    }
+    options.push_str(",userxattr,index=off");
+    let flags = MountFlags::NODEV | MountFlags::RDONLY;
+    mount_with(options, flags, target).map_err(|errno| explain(errno.into(), last))
+}
+
+/// Names through descriptors are short, so that hundreds of layers fit into the page
+/// that mount(2) takes, and hold no colon or comma.
+#[derive(Default)]
+struct Names(Vec<OwnedFd>);
+
+impl Names {
+    fn of(&mut self, path: &Path) -> Result<String> {
         let fd = openat(
             CWD,
             path,
@@ -37,63 +71,21 @@ pub fn mount(tree: &Tree, target: &Path) -> Result<()> {
         )
         .what(|| format!("cannot open \"{}\"", path.display()))?;
         let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        held.push(fd);
+        self.0.push(fd);
         Ok(name)
-    };
-    let mut options = String::from("lowerdir=");
-    // An image without layers still needs something below: the empty work directory's parent will not do.
-    for (n, layer) in from_the_highest(&tree.layers).enumerate() {
-        if n > 0 {
-            options.push(':');
-        }
-        options.push_str(&name(layer)?);
     }
-    let (upper, work) = (name(&tree.upper)?, name(&tree.work)?);
-    let volatile = if tree.volatile { ",volatile" } else { "" };
-    write!(
-        options,
-        ",upperdir={upper},workdir={work},userxattr{volatile}"
-    )
-    .map_err(|_| Error::internal("cannot write overlay options"))?;
-    let data = std::ffi::CString::new(options)
-        .map_err(|_| Error::internal("overlay options with a zero byte"))?;
-    rustix::mount::mount(
-        "overlay",
-        target,
-        "overlay",
-        MountFlags::NODEV,
-        Some(data.as_c_str()),
-    )
-    .map_err(|errno| explain(errno.into(), tree))
+
+    fn lower<'a>(&mut self, layers: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
+        let names = layers
+            .map(|layer| self.of(layer))
+            .collect::<Result<Vec<String>>>()?;
+        Ok(format!("lowerdir={}", names.join(":")))
+    }
 }
 
-/// Mounts two or more layers on `target`, to be read only.
-pub fn mount_read_only(layers: &[PathBuf], target: &Path) -> Result<()> {
-    let mut held: Vec<OwnedFd> = Vec::with_capacity(layers.len());
-    let mut options = String::from("userxattr,lowerdir=");
-    for (n, layer) in from_the_highest(layers).enumerate() {
-        let fd = openat(
-            CWD,
-            layer,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .what(|| format!("cannot open \"{}\"", layer.display()))?;
-        let colon = if n > 0 { ":" } else { "" };
-        write!(options, "{colon}/proc/self/fd/{}", fd.as_raw_fd())
-            .map_err(|_| Error::internal("cannot write overlay options"))?;
-        held.push(fd);
-    }
-    // The kernel wants a second one; an empty directory changes nothing.
-    if held.len() == 1 {
-        write!(options, ":{}", target.display())
-            .map_err(|_| Error::internal("cannot write overlay options"))?;
-    }
-    let data = std::ffi::CString::new(options)
-        .map_err(|_| Error::internal("overlay options with a zero byte"))?;
-    let flags = MountFlags::NODEV | MountFlags::RDONLY;
+fn mount_with(options: String, flags: MountFlags, target: &Path) -> rustix::io::Result<()> {
+    let data = std::ffi::CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
     rustix::mount::mount("overlay", target, "overlay", flags, Some(data.as_c_str()))
-        .what(|| "cannot put layers together with the kernel's overlay")
 }
 
 /// The layers from the highest. One that is there twice, such as an empty one, is
@@ -117,10 +109,10 @@ fn prepare_work(work: &Path, volatile: bool) {
     drop(fs::remove_dir_all(mark));
 }
 
-fn explain(error: io::Error, tree: &Tree) -> Error {
+fn explain(error: io::Error, on: &Path) -> Error {
     let what = "cannot put the image's layers together with the kernel's overlay";
-    let kind = file_system(&tree.upper);
-    let store = tree.upper.parent().unwrap_or(&tree.upper).display();
+    let kind = file_system(on);
+    let store = on.parent().unwrap_or(on).display();
     match rustix::io::Errno::from_io_error(&error) {
         Some(rustix::io::Errno::INVAL) if kind == Some("overlay") => {
             Error::new(format!("the store is itself on an overlay (\"{store}\"), as inside another container"))

@@ -1,15 +1,18 @@
 //! Joining a container that runs.
 //!
-//! Lives here: entering the namespaces of its first process.
-//! Must not: run anything there (`program`).
-//! Called by: `ops::exec`, `ops::cp`.
-//! Always true: the caller is a child with one thread that never comes back.
+//! Lives here: entering the namespaces of its first process, and doing work there.
+//! Must not: run a program there (`program`).
+//! Called by: `ops::{cp, exec, pause}`.
+//! Always true: who joins is a child with one thread that never comes back.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::container::ProcessId;
@@ -46,4 +49,34 @@ pub fn join(init: ProcessId) -> Result<()> {
     process::hide()?;
     namespace::join(pidfd.as_fd(), namespace::USER).what(|| "cannot join its user namespace")?;
     namespace::join(pidfd.as_fd(), others).what(|| "cannot join its namespaces")
+}
+
+/// Does work in a child that has joined a container, and returns its result whole.
+pub fn run_joined<T: Serialize + DeserializeOwned>(
+    init: ProcessId,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let (reader, writer) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
+    let pid = process::fork(|| {
+        let inside = || -> Result<T> {
+            process::die_with_parent(9)?;
+            join(init)?;
+            work()
+        };
+        let bytes = serde_json::to_vec(&inside()).unwrap_or_default();
+        u8::from(File::from(writer).write_all(&bytes).is_err())
+    })
+    .what(|| "cannot start a process")?;
+    let mut bytes = Vec::new();
+    let read = File::from(reader).read_to_end(&mut bytes);
+    let exit = process::wait(pid, true)?;
+    read.what(|| "cannot hear another rpod process")?;
+    if bytes.is_empty() {
+        return Err(Error::internal(format!(
+            "a child ended without a result ({exit:?})"
+        )));
+    }
+    serde_json::from_slice::<Result<T>>(&bytes)
+        .map_err(|e| Error::internal(format!("unreadable result of a child: {e}")))?
 }

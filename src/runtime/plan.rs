@@ -53,7 +53,6 @@ pub const READONLY_PATHS: [&str; 5] = [
 
 /// What every container has mounted on its root: where the image has nothing, a start
 /// makes something empty there, which is no change that anybody made.
-#[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub const MOUNT_POINTS: [&str; 6] = [
     "dev",
     "etc/hostname",

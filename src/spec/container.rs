@@ -387,6 +387,10 @@ pub struct State {
     /// Published ports as they are: every host port is known.
     #[serde(default)]
     pub ports: Vec<PortMapping>,
+    /// It runs, and its processes are stopped until `unpause`. Not the monitor's to
+    /// write: whoever pauses leaves a mark of its own (`store::containers`).
+    #[serde(skip)]
+    pub paused: bool,
 }
 
 /// A container's place on a network.
@@ -419,6 +423,15 @@ impl State {
             stopped: false,
             address: None,
             ports: Vec::new(),
+            paused: false,
+        }
+    }
+
+    /// Returns the word docker shows for what it is doing.
+    pub fn word(&self) -> &'static str {
+        match self.status {
+            Status::Running if self.paused => "paused",
+            status => status.word(),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::spec::container::{Record, State};
+use crate::spec::container::{ProcessId, Record, State, Status};
 use crate::spec::id::{ContainerId, ContainerName};
 use crate::store::Store;
 use crate::store::atomic::random_bytes;
@@ -127,7 +127,29 @@ impl Store {
 
     /// Reads what was last written of a container's state; whether it is still true is not looked at.
     pub fn load_state(&self, id: &ContainerId) -> Result<State> {
-        self.read_json(id, "state.json")
+        let mut state: State = self.read_json(id, "state.json")?;
+        if state.status == Status::Running {
+            let mark = fs::read(self.container_path(id).join("paused"));
+            // A mark of an earlier run means nothing.
+            state.paused =
+                mark.is_ok_and(|bytes| serde_json::from_slice(&bytes).ok() == Some(state.init));
+        }
+        Ok(state)
+    }
+
+    /// Says that a container's processes are stopped, and by the first of them which
+    /// run of it that is; or, with none, that they are not.
+    pub fn mark_paused(&self, id: &ContainerId, init: Option<ProcessId>) -> Result<()> {
+        let path = self.container_path(id).join("paused");
+        match init {
+            Some(_) => self.write(&path, &serde_json::to_vec(&init)?, false),
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(error).what(|| format!("cannot remove \"{}\"", path.display()))
+                }
+                _ => Ok(()),
+            },
+        }
     }
 
     /// Writes a container's state. With `sync`, it survives the loss of power as well.

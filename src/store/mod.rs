@@ -4,7 +4,7 @@
 //! $XDG_DATA_HOME/rpod
 //!   images/                     an OCI image layout: oci-layout, index.json, blobs/sha256/…
 //!   layers/<map>/<diff-id>/     a layer unpacked under one id map: tree/, layer.json
-//!   containers/<id>/            container.json · state.json · config.json · upper/ work/ · log · lock
+//!   containers/<id>/            container.json · state.json · config.json · upper/ work/ · log · lock · paused
 //!   names/<name> → <id>         a symbolic link: a name is taken or it is not
 //!   volumes/<name>/             volume.json, _data/
 //!   partial/                    blobs on their way, one lock each

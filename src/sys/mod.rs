@@ -5,6 +5,7 @@
 //! Called by: every room.
 //! Always true: descriptors are owned types; no function aborts or panics.
 
+pub mod datagram;
 pub mod epoll;
 pub mod memory;
 pub mod mount;

@@ -29,6 +29,8 @@ mod applications;
 mod attach;
 /// Machines that lack or forbid something: what still works, and what is said.
 mod broken_hosts;
+/// What containers have changed, images and tars of it: `diff`, `commit`, `export`, `import`.
+mod commit;
 /// Several rpods at the same time.
 mod concurrency;
 /// Files between a container and the host: `cp`.
@@ -51,10 +53,14 @@ mod load;
 mod login;
 /// What containers wrote: `logs`.
 mod logs;
+/// Names: what a container asks, and who answers.
+mod names;
 /// What may be typed: flags, their places, names and their conflicts.
 mod names_and_flags;
 /// Which network a container is on and whom it reaches.
 mod network;
+/// Containers that stand still: `pause`, `unpause`.
+mod pause;
 /// Published ports.
 mod ports;
 /// Images from registries, good and bad.

@@ -14,8 +14,10 @@ pub mod registry;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::image::assemble::Format;
 use crate::spec::container::PullPolicy;
 use crate::spec::duration;
+use crate::spec::reference::Reference;
 
 /// Reads `-t`: seconds; -1 is without end.
 pub fn grace(text: Option<&str>) -> Result<Option<Duration>> {
@@ -48,4 +50,26 @@ pub fn policy(flag: &str, text: Option<&str>) -> Result<Option<PullPolicy>> {
 /// Returns an error of what was typed.
 pub fn usage(why: String) -> Error {
     Error::of(Kind::Usage, why)
+}
+
+/// Reads `--format` of verbs that make images.
+pub fn image_format(text: &str) -> Result<Format> {
+    match text {
+        "oci" => Ok(Format::Oci),
+        "docker" => Ok(Format::Docker),
+        other => Err(usage(format!(
+            "--format \"{other}\" is not known: oci and docker are"
+        ))),
+    }
+}
+
+/// Reads a name that an image is to get.
+pub fn name_to_give(text: &str) -> Result<Reference> {
+    let name: Reference = text.parse()?;
+    if name.digest.is_some() {
+        return Err(usage(
+            "a digest follows from an image's content and cannot be given to it".to_owned(),
+        ));
+    }
+    Ok(name)
 }

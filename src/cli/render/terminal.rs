@@ -90,6 +90,11 @@ pub fn consents(warning: &str) -> bool {
     read.is_ok() && matches!(reply.trim(), "y" | "Y" | "yes")
 }
 
+/// Says whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Says whether standard input is a terminal.
 pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()

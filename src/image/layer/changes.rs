@@ -48,7 +48,7 @@ pub struct Change<'a> {
     pub name: &'a [u8],
     /// What it is.
     pub kind: Kind<'a>,
-    /// What the layers below have there.
+    /// What the layers below have there, though an opaque directory may hide it.
     pub below: Option<Stat>,
 }
 
@@ -64,6 +64,8 @@ pub enum Kind<'a> {
         stat: Stat,
         /// Nothing in it shows from below.
         opaque: bool,
+        /// So it is because it is opaque, or a directory above it is.
+        hides: bool,
         /// What there is below, if it shows.
         below: &'a Below<'a>,
     },
@@ -98,7 +100,8 @@ pub fn walk(
         left_out: Vec::new(),
     };
     let mut levels: Vec<Level<'_>> = Vec::new();
-    levels.extend(walk.directory(root.as_fd(), b".", Vec::new(), None, below)?);
+    let place = (root.as_fd(), b".".as_slice());
+    levels.extend(walk.directory(place, Vec::new(), false, None, below)?);
     while let Some(level) = levels.last_mut() {
         let Some(name) = level.names.next() else {
             levels.pop();
@@ -134,6 +137,7 @@ struct Level<'a> {
     fd: OwnedFd,
     path: Vec<u8>,
     names: std::vec::IntoIter<Vec<u8>>,
+    hides: bool,
     below: Below<'a>,
 }
 
@@ -158,7 +162,8 @@ impl Walk<'_> {
         let kind = if is_whiteout(parent, name)? {
             Kind::Whiteout
         } else if file_type(&stat) == FileType::Directory {
-            return self.directory(parent, name, path.to_vec(), below, inner);
+            let place = (parent, name);
+            return self.directory(place, path.to_vec(), level.hides, below, inner);
         } else {
             Kind::Other(stat)
         };
@@ -174,9 +179,9 @@ impl Walk<'_> {
 
     fn directory<'l>(
         &mut self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
+        (parent, name): (BorrowedFd<'_>, &[u8]),
         path: Vec<u8>,
+        hides: bool,
         below: Option<Stat>,
         inner: Below<'l>,
     ) -> Result<Option<Level<'l>>> {
@@ -216,16 +221,17 @@ impl Walk<'_> {
                 fd: fd.as_fd(),
                 stat,
                 opaque,
+                hides: hides || opaque,
                 below: &inner,
             },
             below,
         })?;
-        let below = if opaque { inner.hidden() } else { inner };
         Ok(Some(Level {
             fd,
             path,
             names: names.into_iter(),
-            below,
+            hides: hides || opaque,
+            below: inner,
         }))
     }
 
@@ -290,11 +296,6 @@ impl Below<'_> {
             }
         }
         Ok((found, inner))
-    }
-
-    fn hidden(mut self) -> Self {
-        self.showing.clear();
-        self
     }
 
     /// Returns the names that show, sorted.

@@ -21,12 +21,10 @@
 //! Limits: 10,000,000 entries; 256 GiB of tar; names of 4,095 bytes and 512
 //! levels; 1 MiB of extended headers an entry.
 
-#[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod changes;
 pub mod entries;
 pub mod inflate;
 mod tree;
-#[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod write;
 
 pub use tree::plain_name;

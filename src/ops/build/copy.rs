@@ -563,7 +563,7 @@ fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
         let mut value = vec![0; 64 << 10];
         if let Ok(length) = fgetxattr(from, name, &mut value[..]) {
             // Where they cannot be had, they could not be had in a container either.
-            drop(fsetxattr(to, name, &value[..length], XattrFlags::empty()));
+            fsetxattr(to, name, &value[..length], XattrFlags::empty()).ok();
         }
     }
 }

@@ -22,7 +22,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::image::download::{self, Came, Said};
+use crate::image::fetch::{self, Came, Said};
 use crate::ops::Session;
 use crate::ops::build::graph::Fetch;
 use crate::spec::digest::Digest;
@@ -73,7 +73,11 @@ pub fn file(session: &Session, address: &str, checksum: Option<&str>) -> Result<
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .filter(|known: &Known| known.address == address && place.join("file").is_file());
-    let is_wanted = |digest: &str| wanted.as_ref().is_none_or(|wanted| wanted.as_str() == digest);
+    let is_wanted = |digest: &str| {
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.as_str() == digest)
+    };
     if let Some(known) = &known
         && wanted.is_some()
         && is_wanted(&known.digest)
@@ -85,13 +89,16 @@ pub fn file(session: &Session, address: &str, checksum: Option<&str>) -> Result<
     let mut to = File::create(&path).what(|| format!("cannot write \"{}\"", path.display()))?;
     session.progress.line(&format!("Fetching {address}"));
     let said = known.as_ref().map(|known| &known.said);
-    let new = match (download::download(address, said, &mut to)?, known) {
+    let new = match (fetch::fetch(address, said, &mut to)?, known) {
         (Came::Same, Some(known)) if is_wanted(&known.digest) => {
             return Ok(made(address, &place, &known));
         }
-        (Came::Same, _) => match download::download(address, None, &mut to)? {
+        (Came::Same, _) => match fetch::fetch(address, None, &mut to)? {
             Came::File(digest, said) => (digest, said),
-            Came::Same => return Err(Error::new("its server does not send it").what(format!("cannot fetch \"{address}\""))),
+            Came::Same => {
+                return Err(Error::new("its server does not send it")
+                    .what(format!("cannot fetch \"{address}\"")));
+            }
         },
         (Came::File(digest, said), _) => (digest, said),
     };
@@ -109,27 +116,38 @@ pub fn file(session: &Session, address: &str, checksum: Option<&str>) -> Result<
         .what(format!("cannot use \"{address}\"")));
     }
     drop(to);
-    fs::write(staged.path().join("fetched.json"), serde_json::to_vec(&new)?)?;
+    fs::write(
+        staged.path().join("fetched.json"),
+        serde_json::to_vec(&new)?,
+    )?;
     publish(session, staged, &place)?;
     Ok(made(address, &place, &new))
 }
 
 fn made(address: &str, place: &Path, known: &Known) -> Fetch {
     let end = address.split(['?', '#']).next().unwrap_or_default();
-    let last = end.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let last = end
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
     let name = known.said.name.clone().unwrap_or_else(|| last.to_owned());
     Fetch {
         url: address.to_owned(),
         path: place.join("file"),
         name: Some(name),
         digest: known.digest.clone(),
-        modified: known.said.modified.as_deref().and_then(download::time),
+        modified: known.said.modified.as_deref().and_then(fetch::time),
     }
 }
 
 fn place(session: &Session, address: &str) -> PathBuf {
     let hash = Digest::of(address.as_bytes());
-    session.store.root().join("build/fetched").join(&hash.hex()[..32])
+    session
+        .store
+        .root()
+        .join("build/fetched")
+        .join(&hash.hex()[..32])
 }
 
 /// Puts what was fetched in the place of what was there.
@@ -181,8 +199,17 @@ pub fn commit(
 ) -> Result<(PathBuf, String)> {
     let remote = &repository.remote;
     let what = || format!("cannot fetch the repository \"{remote}\"");
-    if remote.starts_with('-') || repository.reference.as_deref().is_some_and(|r| r.starts_with('-')) {
-        return Err(Error::of(Kind::Usage, "a name that begins with \"-\" is none of git's")).what(what);
+    if remote.starts_with('-')
+        || repository
+            .reference
+            .as_deref()
+            .is_some_and(|r| r.starts_with('-'))
+    {
+        return Err(Error::of(
+            Kind::Usage,
+            "a name that begins with \"-\" is none of git's",
+        ))
+        .what(what);
     }
     let commit = find_commit(repository).what(what)?;
     if let Some(checksum) = checksum
@@ -195,7 +222,9 @@ pub fn commit(
     }
     let place = place(session, &format!("{remote} {commit} {keep_git}"));
     if !place.join("tree").is_dir() {
-        session.progress.line(&format!("Fetching {remote} at {commit}"));
+        session
+            .progress
+            .line(&format!("Fetching {remote} at {commit}"));
         let staged = session.store.stage("fetched")?;
         let tree = staged.path().join("tree");
         fs::create_dir(&tree)?;
@@ -208,16 +237,24 @@ pub fn commit(
             digest: commit.clone(),
             said: Said::default(),
         };
-        fs::write(staged.path().join("fetched.json"), serde_json::to_vec(&known)?)?;
+        fs::write(
+            staged.path().join("fetched.json"),
+            serde_json::to_vec(&known)?,
+        )?;
         publish(session, staged, &place)?;
     }
     let tree = place.join("tree");
-    let directory = crate::ops::build::gather::components(repository.directory.as_bytes()).join(&b'/');
+    let directory =
+        crate::ops::build::gather::components(repository.directory.as_bytes()).join(&b'/');
     let path = tree.join(std::ffi::OsStr::new(&*String::from_utf8_lossy(&directory)));
     // A link in a repository must not lead to a directory of this machine.
     let real = fs::canonicalize(&path).what(what)?;
     if !real.starts_with(fs::canonicalize(&tree).what(what)?) {
-        return Err(Error::new(format!("\"{}\" leads out of it", repository.directory))).what(what);
+        return Err(Error::new(format!(
+            "\"{}\" leads out of it",
+            repository.directory
+        )))
+        .what(what);
     }
     Ok((real, format!("{commit}:{}", repository.directory)))
 }
@@ -227,8 +264,20 @@ fn find_commit(repository: &Repository) -> Result<String> {
     if reference.len() == 40 && reference.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(reference.to_lowercase());
     }
-    let said = git(None, &["ls-remote", "--", &repository.remote, reference, &format!("{reference}^{{}}")])?;
-    let lines: Vec<(&str, &str)> = said.lines().filter_map(|line| line.split_once('\t')).collect();
+    let said = git(
+        None,
+        &[
+            "ls-remote",
+            "--",
+            &repository.remote,
+            reference,
+            &format!("{reference}^{{}}"),
+        ],
+    )?;
+    let lines: Vec<(&str, &str)> = said
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .collect();
     // Of a tag with a message, the commit it stands for.
     let names = [
         format!("refs/tags/{reference}^{{}}"),
@@ -241,23 +290,44 @@ fn find_commit(repository: &Repository) -> Result<String> {
         .find_map(|name| lines.iter().find(|(_, n)| n == name))
         .or(lines.first())
         .map(|(commit, _)| (*commit).to_owned())
-        .ok_or_else(|| Error::of(Kind::NotFound, format!("it has no branch, tag or commit \"{reference}\"")))
+        .ok_or_else(|| {
+            Error::of(
+                Kind::NotFound,
+                format!("it has no branch, tag or commit \"{reference}\""),
+            )
+        })
 }
 
 fn check_out(repository: &Repository, commit: &str, tree: &Path) -> Result<()> {
     git(Some(tree), &["init", "--quiet"])?;
     let remote = repository.remote.as_str();
-    let direct = git(Some(tree), &["fetch", "--quiet", "--depth=1", "--", remote, commit]);
+    let direct = git(
+        Some(tree),
+        &["fetch", "--quiet", "--depth=1", "--", remote, commit],
+    );
     if direct.is_err() {
         // Some servers give commits only by the names that lead to them.
         let reference = repository.reference.as_deref().unwrap_or("HEAD");
-        git(Some(tree), &["fetch", "--quiet", "--tags", "--", remote, reference])
-            .or_else(|_| git(Some(tree), &["fetch", "--quiet", "--", remote]))?;
+        git(
+            Some(tree),
+            &["fetch", "--quiet", "--tags", "--", remote, reference],
+        )
+        .or_else(|_| git(Some(tree), &["fetch", "--quiet", "--", remote]))?;
     }
     git(Some(tree), &["checkout", "--quiet", "--detach", commit])?;
     if tree.join(".gitmodules").is_file() {
         git(Some(tree), &["remote", "add", "origin", remote])?;
-        git(Some(tree), &["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"])?;
+        git(
+            Some(tree),
+            &[
+                "submodule",
+                "--quiet",
+                "update",
+                "--init",
+                "--recursive",
+                "--depth=1",
+            ],
+        )?;
     }
     Ok(())
 }
@@ -268,7 +338,12 @@ fn git(directory: Option<&Path>, words: &[&str]) -> Result<String> {
         command.arg("-C").arg(directory);
     }
     command
-        .args(["-c", "advice.detachedHead=false", "-c", "protocol.ext.allow=never"])
+        .args([
+            "-c",
+            "advice.detachedHead=false",
+            "-c",
+            "protocol.ext.allow=never",
+        ])
         .args(words)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")
@@ -285,8 +360,15 @@ fn git(directory: Option<&Path>, words: &[&str]) -> Result<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it failed");
-    Err(Error::new(format!("git says: {}", last.trim_start_matches("fatal: "))))
+    let last = said
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("it failed");
+    Err(Error::new(format!(
+        "git says: {}",
+        last.trim_start_matches("fatal: ")
+    )))
 }
 
 #[cfg(test)]
@@ -304,7 +386,10 @@ mod tests {
         };
         for (address, parsed) in [
             ("https://h/x.git", repository("https://h/x.git", None, "")),
-            ("https://h/x.git#v1:sub/dir", repository("https://h/x.git", Some("v1"), "sub/dir")),
+            (
+                "https://h/x.git#v1:sub/dir",
+                repository("https://h/x.git", Some("v1"), "sub/dir"),
+            ),
             ("git@h:x/y#:d", repository("git@h:x/y", None, "d")),
             ("git://h/x#main", repository("git://h/x", Some("main"), "")),
             ("https://h/x.tar.gz", None),

@@ -225,7 +225,7 @@ struct Unmount(PathBuf);
 impl Drop for Unmount {
     fn drop(&mut self) {
         // In any case it goes with the process's mount namespace.
-        drop(unmount(&self.0, UnmountFlags::DETACH));
+        unmount(&self.0, UnmountFlags::DETACH).ok();
     }
 }
 
@@ -547,6 +547,7 @@ fn etc_files(
     };
     let resolver = Resolver {
         machine: &machine_resolv,
+        gateway: None,
         shared,
         servers: &site.runs.dns,
         search: &site.runs.dns_search,

@@ -546,7 +546,7 @@ pub struct Mounted(PathBuf);
 impl Drop for Mounted {
     fn drop(&mut self) {
         // The process's mounts go with it in any case.
-        drop(unmount(&self.0, UnmountFlags::DETACH));
+        unmount(&self.0, UnmountFlags::DETACH).ok();
         drop(fs::remove_dir(&self.0));
     }
 }

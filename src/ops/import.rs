@@ -1,0 +1,125 @@
+//! `import`: an image of one layer, which is a tar of files.
+//!
+//! Lives here: where the tar comes from, and what is said of the image.
+//! Must not: unpack (`image::layer`).
+//! Called by: `cli`.
+//! Always true: the layer is kept as a plain tar, whatever it was compressed with.
+
+use std::fs::File;
+use std::io::Read;
+
+use serde_json::Map;
+
+use crate::error::{Context, Error, Result};
+use crate::image::assemble::{self, Config, Format, History};
+use crate::image::layer::{Report, inflate, unpack_blob};
+use crate::image::{change, download};
+use crate::ops::Session;
+use crate::process::identity::Identity;
+use crate::process::userns;
+use crate::spec::digest::Digest;
+use crate::spec::platform::Platform;
+use crate::spec::reference::Reference;
+use crate::spec::time::Time;
+use crate::store::images::Layer;
+
+/// What is imported.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// A file, a URL, or `-`.
+    pub source: String,
+    /// The image's name; none leaves it without one.
+    pub name: Option<Reference>,
+    /// `-m`.
+    pub message: Option<String>,
+    /// `-c`, in order.
+    pub changes: Vec<String>,
+    /// `--platform`; none is this machine's.
+    pub platform: Option<Platform>,
+}
+
+/// Makes the image; returns its id. `input` is read when the source is `-`.
+pub fn import(
+    session: &Session,
+    request: &Request,
+    input: &mut (dyn Read + Send),
+) -> Result<Digest> {
+    let source = request.source.as_str();
+    let what = || match source {
+        "-" => "cannot import from standard input".to_owned(),
+        _ => format!("cannot import \"{source}\""),
+    };
+    // Before anything is read.
+    change::apply(&mut Map::new(), &request.changes)?;
+    let identity = Identity::of(&session.host)?;
+    let is_url = ["http://", "https://"]
+        .iter()
+        .any(|s| source.starts_with(s));
+    let mut file = match source {
+        "-" => None,
+        _ if is_url => None,
+        path => Some(File::open(path).what(what)?),
+    };
+    let blob: (Digest, u64) = userns::run_inside(&identity, || {
+        let layer = if is_url {
+            let mut file = download::download(&session.store, source, &*session.progress)?;
+            take(session, &mut file)?
+        } else {
+            match &mut file {
+                Some(file) => take(session, file)?,
+                None => take(session, input)?,
+            }
+        };
+        let progress = &*session.progress;
+        let step = progress.begin(layer.diff_id.short(), "Importing", Some(layer.size));
+        let unpacked = unpack_blob(
+            &session.store,
+            &layer,
+            &identity.map,
+            Report { progress, step },
+        );
+        progress.end(
+            step,
+            if unpacked.is_ok() {
+                "Imported"
+            } else {
+                "Failed"
+            },
+        );
+        unpacked?;
+        Ok((layer.diff_id, layer.size))
+    })
+    .what(what)?;
+    add(session, request, assemble::plain_layer(blob)).what(what)
+}
+
+/// Keeps a tar, without its compression.
+fn take(session: &Session, input: &mut (dyn Read + Send)) -> Result<Layer> {
+    let mut tar = inflate::plain(input)?;
+    let mut blob = session.store.new_blob()?;
+    if std::io::copy(&mut tar, &mut blob)? == 0 {
+        return Err(Error::new("there is nothing in it, not even an empty tar"));
+    }
+    Ok(assemble::plain_layer(blob.commit(None)?))
+}
+
+fn add(session: &Session, request: &Request, layer: Layer) -> Result<Digest> {
+    let platform = request.platform.clone().unwrap_or_else(Platform::host);
+    let now = Time::now();
+    let mut config = Config::scratch(&platform);
+    change::apply(config.settings(), &request.changes)?;
+    config.set_created(now);
+    let comment = request
+        .message
+        .clone()
+        .unwrap_or_else(|| format!("Imported from {}", request.source));
+    config.set_comment(&comment);
+    let history = History {
+        comment,
+        ..History::default()
+    };
+    config.add(now, &history, Some(&layer.diff_id));
+    let names: Vec<Reference> = request.name.iter().cloned().collect();
+    let made = assemble::add_image(&session.store, &config, &[layer], Format::Oci, &names)?;
+    Ok(made.id)
+}

@@ -1,0 +1,109 @@
+//! Names: what a container asks, and who answers.
+
+use crate::require;
+use crate::support::{Sandbox, probe};
+
+/// Runs a script in a machine of its own: a network with nothing but a loopback, and
+/// `$RESOLV` in the place of /etc/resolv.conf. `serve ADDRESS NAME=IP…` starts a name
+/// server there (Debian's dnsmasq).
+fn on_a_machine(rpod: &Sandbox, script: &str) -> String {
+    let start = r#"
+        ip link set lo up
+        here=$(mktemp -d); RESOLV=$here/resolv.conf; : > "$RESOLV"
+        mount --bind "$RESOLV" /etc/resolv.conf
+        trap 'kill $served || true; "$RPOD" rm -f one > /dev/null 2>&1; rm -rf "$here"' EXIT
+        serve() {
+            local at=$1 words=(); shift
+            for pair; do words+=("--host-record=${pair%=*},${pair#*=}"); done
+            dnsmasq -d -C /dev/null -x "" --no-resolv --no-hosts \
+                --bind-interfaces --listen-address="$at" "${words[@]}" > "$here/log" 2>&1 &
+            served=$!
+            until grep -qi ":0035 " /proc/self/net/udp; do
+                kill -0 $served || { cat "$here/log"; exit 1; }
+                sleep 0.05
+            done
+        }
+    "#;
+    let program = rpod.program().to_str().unwrap();
+    let whole = format!("{start}\n{script}");
+    rpod.other("unshare", &["-Urnm", "bash", "-ec", &whole])
+        .env("RPOD", program)
+        .run()
+        .success()
+        .stdout()
+}
+
+fn can_serve() -> bool {
+    probe::user_namespaces()
+        && probe::program("ip").is_some()
+        && probe::program("dnsmasq").is_some()
+}
+
+#[test]
+fn other_names_are_asked_of_the_machines_servers_of_the_moment() {
+    require!(
+        can_serve(),
+        "user namespaces, iproute2 or dnsmasq are missing"
+    );
+    let rpod = Sandbox::with(&["debian"]);
+    let script = r#"
+        # Begun offline: no server, no network.
+        "$RPOD" run -d --name one debian sleep 1000 > /dev/null
+        ask() { "$RPOD" exec one getent ahostsv4 "$1" | cut -d' ' -f1 | sort -u | tr '\n' ' '; echo; }
+        echo "offline: $(ask a.example)"
+        # As systemd-resolved: a stub on the loopback.
+        echo 'nameserver 127.0.0.53' > "$RESOLV"
+        serve 127.0.0.53 a.example=192.0.2.1 $(for n in {1..60}; do echo large.example=198.51.100.$n; done)
+        echo "stub: $(ask a.example)"
+        # Too much for a datagram of the C library's.
+        echo "large: $(ask large.example | wc -w)"
+        # Another network: its server is asked from the next question on.
+        kill $served; wait $served || true
+        serve 127.0.0.2 a.example=192.0.2.2
+        echo 'nameserver 127.0.0.2' > "$RESOLV"
+        echo "moved: $(ask a.example)"
+        # Servers come and go while a program asks.
+        "$RPOD" exec -d one sh -c '
+            while [ ! -e /stop ]; do
+                getent ahostsv4 a.example > /dev/null && echo good || echo bad
+            done > /told; touch /stopped'
+        for round in {1..12}; do
+            at=127.0.0.$((2 + round % 2))
+            kill $served; wait $served || true
+            serve $at a.example=192.0.2.2
+            echo "nameserver $at" > "$RESOLV"
+            sleep 0.3
+        done
+        "$RPOD" exec one sh -c 'touch /stop; until [ -e /stopped ]; do sleep 0.1; done; sort -u /told'
+    "#;
+    let told = on_a_machine(&rpod, script);
+    assert_eq!(
+        told,
+        "offline: \nstub: 192.0.2.1 \nlarge: 60\nmoved: 192.0.2.2 \ngood\n"
+    );
+}
+
+#[test]
+fn the_machine_has_names_and_its_server_answers_for_addresses_of_ours() {
+    let rpod = Sandbox::with(&["debian"]);
+    let script = "sed -i /internal/d /etc/hosts; grep ^nameserver /etc/resolv.conf; \
+        for name in host.docker.internal host.rpod.internal 172.17.0.1; do getent hosts $name; done; \
+        getent hosts 172.17.99.99; echo $?";
+    // Through a copy: a file that is a mount cannot be replaced.
+    let script = format!(
+        "cp /etc/hosts /tmp/hosts; {}",
+        script.replace(
+            "sed -i /internal/d /etc/hosts",
+            "sed /internal/d /tmp/hosts > /etc/hosts",
+        )
+    );
+    rpod.run(&["run", "--rm", "debian", "sh", "-c", &script])
+        .success()
+        .stdout_is(
+            "nameserver 172.17.0.1\n\
+             172.17.0.1      host.docker.internal\n\
+             172.17.0.1      host.rpod.internal\n\
+             172.17.0.1      host.rpod.internal\n\
+             2\n",
+        );
+}
