@@ -245,11 +245,7 @@ impl<'a> Parser<'a> {
     fn from(&self) -> Parsed<Stage> {
         let (flags, from) = self.flags(&["platform"])?;
         let words = self.plain_operands(from)?;
-        let platform = flags
-            .into_iter()
-            .next()
-            .map(|flag| value(flag))
-            .transpose()?;
+        let platform = flags.into_iter().next().map(value).transpose()?;
         let (image, named) = match words.as_slice() {
             [] => {
                 return Err(self

@@ -386,7 +386,7 @@ mod tests {
                     .split_last()
                     .expect("long")
                     .1
-                    .repeat(1)
+                    .to_vec()
                     .as_slice()
                     .split_at(499)
                     .0

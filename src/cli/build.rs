@@ -15,7 +15,7 @@ use crate::ops;
 use crate::ops::build::graph::RunNetwork;
 use crate::ops::build::plan::{NoCache, Wishes};
 use crate::ops::build::run::Settings;
-use crate::ops::build::{Built, Output, Request, Source, Squash};
+use crate::ops::build::{Built, Output, Request, Source};
 use crate::runtime::rlimit;
 use crate::spec::container::PullPolicy;
 use crate::spec::platform::Platform;
@@ -57,6 +57,11 @@ pub const TO_COME: &[&str] = &[
     "--sbom",
     "--security-opt",
     "--sign-by",
+    "--squash",
+    "--squash-all",
+    "--cache-from",
+    "--cache-to",
+    "--jobs",
     "--userns",
     "--uts",
 ];
@@ -98,6 +103,12 @@ pub struct Args {
     /// Label the image (can be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     label: Vec<String>,
+    /// Annotate the image's manifest (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    annotation: Vec<String>,
+    /// Write the result to a directory, or as type=image|local|tar,dest=PATH (can be repeated)
+    #[arg(short, long, value_name = "OUTPUT")]
+    output: Vec<String>,
     /// Set a variable of the image (can be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
@@ -238,6 +249,10 @@ impl Act for Args {
             Some("classic") => ops::build::context_size(&request)?,
             _ => 0,
         };
+        if request.outputs.contains(&Output::Tar(None)) && std::io::stdout().is_terminal() {
+            return Err(usage("a tar is not written to a terminal".to_owned())
+                .hint("give a file: `-o type=tar,dest=FILE`"));
+        }
         let mut watch = build::watcher(form.as_deref(), quiet, &shown, size)?;
         let built = ops::build::build(&door.open(quiet)?, &request, watch.as_mut())?;
         if let Some(path) = iidfile
@@ -382,9 +397,11 @@ impl Args {
                     )));
                 }
             },
-            squash: Squash::Nothing,
-            annotations: BTreeMap::new(),
-            outputs: vec![Output::Image],
+            annotations: assigned("--annotation", &self.annotation)?
+                .into_iter()
+                .map(|(name, value)| (name.trim_start_matches("manifest:").to_owned(), value))
+                .collect(),
+            outputs: outputs(&self.output)?,
             check: self.check,
             ignore_file: self.ignorefile,
         })
@@ -473,6 +490,47 @@ fn assigned(flag: &str, words: &[String]) -> Result<Vec<(String, String)>> {
             ))),
         })
         .collect()
+}
+
+/// `-`, a directory, or `type=…,dest=…`.
+fn outputs(texts: &[String]) -> Result<Vec<Output>> {
+    if texts.is_empty() {
+        return Ok(vec![Output::Image]);
+    }
+    texts.iter().map(|text| output(text)).collect()
+}
+
+fn output(text: &str) -> Result<Output> {
+    let bad = |why: String| usage(format!("--output \"{text}\": {why}"));
+    if text == "-" {
+        return Ok(Output::Tar(None));
+    }
+    if !text.contains('=') {
+        return Ok(Output::Directory(PathBuf::from(text)));
+    }
+    let (mut kind, mut dest) = (None, None);
+    for field in text.split(',') {
+        match field.split_once('=') {
+            Some(("type", value)) => kind = Some(value),
+            Some(("dest", value)) => dest = Some(value),
+            _ => return Err(bad(format!("\"{field}\" has no meaning"))),
+        }
+    }
+    match (kind, dest) {
+        (Some("image" | "docker"), None) => Ok(Output::Image),
+        (Some("local"), Some(path)) => Ok(Output::Directory(PathBuf::from(path))),
+        (Some("local"), None) => Err(bad("it needs dest=DIRECTORY".to_owned())),
+        (Some("tar"), None | Some("-")) => Ok(Output::Tar(None)),
+        (Some("tar"), Some(path)) => Ok(Output::Tar(Some(PathBuf::from(path)))),
+        (Some(other @ ("oci" | "docker")), Some(_)) => Err(bad(format!(
+            "an image is not written as an archive of type {other} by a build"
+        ))
+        .hint("name it with `-t NAME`, and write it with `rpod save NAME`")),
+        (kind, _) => Err(bad(format!(
+            "there is no type \"{}\": image, local and tar are",
+            kind.unwrap_or_default()
+        ))),
+    }
 }
 
 fn network(text: &str) -> Result<RunNetwork> {

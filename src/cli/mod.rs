@@ -15,6 +15,7 @@
 
 mod attach;
 mod build;
+mod builder;
 mod commit;
 mod completion;
 mod cp;

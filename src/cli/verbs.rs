@@ -12,9 +12,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, build, commit, completion, cp, create, diff, exec, export, failure, images, import,
-    info, inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart, rm,
-    rmi, run, start, stop, tag, version, volume, wait,
+    attach, build, builder, commit, completion, cp, create, diff, exec, export, failure, images,
+    import, info, inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart,
+    rm, rmi, run, start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
@@ -284,6 +284,8 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
         Group::Images,
     ),
+    verb::<builder::Prune>("builder prune", "[OPTIONS]", Group::Noun),
+    verb::<builder::Du>("builder du", "[OPTIONS]", Group::Noun),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
     verb::<completion::Args>("completion", "bash|zsh|fish", Group::System),
@@ -385,13 +387,21 @@ pub static NOUNS: &[Noun] = &[
     Noun {
         name: "builder",
         about: "Build images and look at what builds keep",
-        verbs: &[(&["build"], "build")],
+        verbs: &[
+            (&["build"], "build"),
+            (&["du"], "builder du"),
+            (&["prune"], "builder prune"),
+        ],
         to_come: &[],
     },
     Noun {
         name: "buildx",
         about: "docker's other name for builder",
-        verbs: &[(&["build", "b"], "build")],
+        verbs: &[
+            (&["build", "b"], "build"),
+            (&["du"], "builder du"),
+            (&["prune"], "builder prune"),
+        ],
         to_come: &[
             "bake",
             "create",

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod attach;
 pub mod build;
+pub mod builder;
 pub mod commit;
 pub mod cp;
 pub mod create;

@@ -57,6 +57,15 @@ impl Store {
         })
     }
 
+    /// Moves a layer, unpacked under whichever maps, out of the way; returns what is to
+    /// be deleted.
+    pub fn discard_layer(&self, diff_id: &Digest) -> Vec<PathBuf> {
+        let maps = fs::read_dir(self.root().join("layers"));
+        let maps = maps.into_iter().flatten().flatten();
+        maps.filter_map(|map| self.discard(&map.path().join(diff_id.hex())).ok())
+            .collect()
+    }
+
     /// Begins a layer: a directory with an empty `tree/` in it.
     pub fn stage_layer(&self) -> Result<Staged> {
         let staged = self.stage("layer")?;

@@ -8,7 +8,6 @@
 
 use std::path::PathBuf;
 
-use crate::build::dockerfile::Heredoc;
 use crate::build::mount::Sharing;
 use crate::spec::digest::Digest;
 
@@ -29,8 +28,6 @@ pub struct Node {
     pub name: String,
     /// The instruction itself, as typed on one line.
     pub text: String,
-    /// The line of the Dockerfile.
-    pub line: u32,
     /// What it builds upon; none is an empty tree.
     pub parent: Option<Id>,
     /// What it does.
@@ -151,8 +148,6 @@ pub struct RunWork {
     pub network: RunNetwork,
     /// `--security=insecure`.
     pub insecure: bool,
-    /// The files that a script of several heredocs needs none of: kept for the key only.
-    pub heredocs: Vec<Heredoc>,
 }
 
 /// The network of a `RUN`.

@@ -67,7 +67,7 @@ use crate::store::images::Layer;
 use crate::sys::{namespace, process};
 
 pub use context::Source;
-pub use output::{Output, Squash};
+pub use output::Output;
 
 /// What is asked of a build.
 #[derive(Clone, Debug, Default)]
@@ -94,11 +94,9 @@ pub struct Request {
     pub ttl: Option<Duration>,
     /// `--format`.
     pub format: Format,
-    /// `--squash`, `--squash-all`.
-    pub squash: Squash,
     /// `--annotation`.
     pub annotations: BTreeMap<String, String>,
-    /// `-o`; none is an image in the store.
+    /// `-o`.
     pub outputs: Vec<Output>,
     /// `--check`: nothing is built.
     pub check: bool,
@@ -137,6 +135,7 @@ const TICK: Timespec = Timespec {
 pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Result<Built> {
     let identity = Identity::of(&session.host)?;
     session.store.prepare_build()?;
+    let _lease = session.store.build_lease()?;
     let found = context::find(session, request)?;
     let file = parse::parse(&found.text)
         .map_err(|problem| problem.into_error(&found.name, &found.text))?;
@@ -225,10 +224,7 @@ fn in_builder(
                     tell(&telling, built)
                 })
             });
-        match told {
-            Ok(status) => status,
-            Err(_) => 1,
-        }
+        told.unwrap_or(1)
     });
     drop(writers);
     let child = child?;

@@ -7,44 +7,37 @@
 //! Always true: an image gets its names when all of it is in the store.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountPropagationFlags, mount_change};
 
 use crate::error::{Context, Error, Result};
 use crate::image::assemble::{self, Config, PLAIN_TAR};
-use crate::ops::build::graph::Id;
+use crate::image::layer::write::{self, Options};
+use crate::ops::build::copy::{Target, Writer, Writing};
+use crate::ops::build::gather::Look;
+use crate::ops::build::graph::{Id, Times};
+use crate::ops::build::hashes::Hashes;
 use crate::ops::build::plan::{self, Plan};
 use crate::ops::build::solve::{self, Solved};
-use crate::ops::build::step::{Site, trees};
+use crate::ops::build::step::{Site, trees, view};
 use crate::ops::build::{Built, Request};
 use crate::spec::digest::Digest;
 use crate::spec::time::Time;
 use crate::store::images::Layer;
+use crate::sys::namespace;
 
-/// Where a result goes.
+/// Where a result goes, beside or instead of the image store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// The image store, under these names.
+    /// The image store, under the image's names.
     Image,
-    /// A directory with the files.
+    /// A directory with the files, all the user's own.
     Directory(PathBuf),
     /// A tar of the files; none is standard output.
     Tar(Option<PathBuf>),
-    /// An OCI archive.
-    Oci(Option<PathBuf>),
-    /// A docker archive.
-    Docker(Option<PathBuf>),
-}
-
-/// Which layers become one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Squash {
-    /// None.
-    #[default]
-    Nothing,
-    /// Those that are new.
-    New,
-    /// All.
-    All,
 }
 
 /// Does the steps and makes of them what was asked for.
@@ -67,6 +60,29 @@ pub fn build(
         .last
         .and_then(|last| solved.layers[last].clone())
         .unwrap_or_default();
+    for output in &request.outputs {
+        match output {
+            Output::Image => {}
+            Output::Directory(path) => to_directory(site, &layers, path)
+                .what(|| format!("cannot write the result to \"{}\"", path.display()))?,
+            Output::Tar(path) => to_tar(site, &layers, path.as_deref())
+                .what(|| "cannot write the result as a tar")?,
+        }
+    }
+    if !request.outputs.contains(&Output::Image) {
+        return Ok(Built::default());
+    }
+    image(site, request, plan, &solved, &layers, known)
+}
+
+fn image(
+    site: &Site<'_>,
+    request: &Request,
+    plan: &Plan,
+    solved: &Solved,
+    layers: &[Digest],
+    known: &HashMap<Digest, Layer>,
+) -> Result<Built> {
     let created = Time::from_unix(plan.created);
     let mut config = plan.base.clone();
     *config.settings() = plan.settings.clone();
@@ -83,11 +99,78 @@ pub fn build(
         .iter()
         .map(|layer| blob(site, known, layer))
         .collect::<Result<Vec<Layer>>>()?;
-    let made = assemble::add_image(site.store, &config, &blobs, request.format, &request.tags)?;
+    let made = assemble::add_annotated(
+        site.store,
+        &config,
+        &blobs,
+        request.format,
+        &request.tags,
+        &request.annotations,
+    )?;
     Ok(Built {
         id: Some(made.id),
         manifest: Some(made.entry.digest),
     })
+}
+
+/// Copies the result's files; each becomes the user's own, as docker has it.
+fn to_directory(site: &Site<'_>, layers: &[Digest], path: &Path) -> Result<()> {
+    alone()?;
+    let (root, _mounted) = view(site, layers)?;
+    fs::create_dir_all(path)?;
+    let to = File::open(path)?;
+    let mut hashes = Hashes::none();
+    let mut look = Look {
+        root: root.as_fd(),
+        ignore: None,
+        owners: false,
+        hashes: &mut hashes,
+        name: "the result",
+        left_out: 0,
+    };
+    let piece = look.piece(b"", None)?;
+    let mut writer = Writer::new(Writing {
+        root: to.as_fd(),
+        map: &site.identity.map,
+        owner: Some((0, 0)),
+        chmod: None,
+        times: Times::Kept,
+        fresh: true,
+    });
+    let target = Target {
+        path: "/",
+        directory: true,
+    };
+    writer.copy(root.as_fd(), &piece, &target)?;
+    writer.finish()
+}
+
+fn to_tar(site: &Site<'_>, layers: &[Digest], path: Option<&Path>) -> Result<()> {
+    alone()?;
+    let (root, _mounted) = view(site, layers)?;
+    // By its descriptor: where it is mounted may be the layer itself.
+    let tree = PathBuf::from(format!("/proc/self/fd/{}/.", root.as_raw_fd()));
+    match path {
+        Some(path) => {
+            let what = || format!("cannot write \"{}\"", path.display());
+            let file = File::create(path).what(what)?;
+            write::write(&tree, Options::default(), &file).map(drop)
+        }
+        None => {
+            let out = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0)?;
+            write::write(&tree, Options::default(), File::from(out)).map(drop)
+        }
+    }
+}
+
+/// The builder's own mounts are seen by nobody else.
+fn alone() -> Result<()> {
+    namespace::unshare(namespace::MOUNT).what(|| "cannot make a mount namespace")?;
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .what(|| "cannot keep mounts to itself")
 }
 
 /// Returns a layer with its blob, which is written when there is none.

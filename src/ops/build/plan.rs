@@ -439,7 +439,6 @@ impl<'a> Planner<'a> {
                 label(self.file, stage, number, 1, self.total_of(stage))
             ),
             text: stage.text.clone(),
-            line: stage.at.line,
             parent: None,
             work: Work::Base(base.layers),
             times: Times::Kept,
@@ -472,7 +471,6 @@ impl<'a> Planner<'a> {
                 stage.text
             ),
             text: stage.text.clone(),
-            line: stage.at.line,
             parent: None,
             work: Work::Copy(Box::new(CopyWork {
                 paths: vec![".".to_owned()],
@@ -561,7 +559,7 @@ impl<'a> Planner<'a> {
             Instruction::Run(run) => self.run(scope, step, run),
             Instruction::Copy(copy) => self.copy(scope, step, copy, None),
             Instruction::Add(copy, add) => self.copy(scope, step, copy, Some(add)),
-            Instruction::Workdir(path) => self.workdir(scope, step, path),
+            Instruction::Workdir(path) => self.workdir(scope, path),
             Instruction::Env(pairs) => self.env(scope, pairs),
             Instruction::Label(pairs) => self.label(scope, pairs),
             Instruction::Arg(pairs) => self.arg(scope, pairs),
@@ -712,7 +710,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn workdir(&mut self, scope: &mut Scope<'a>, step: &Step, word: &Word) -> Result<()> {
+    fn workdir(&mut self, scope: &mut Scope<'a>, word: &Word) -> Result<()> {
         let path = self.value(scope, word)?;
         if path.is_empty() {
             return Err(self.fault(word.at, "the path is empty"));
@@ -724,7 +722,7 @@ impl<'a> Planner<'a> {
             path: path.clone(),
             owner,
         };
-        let id = self.node(scope, step, format!("WORKDIR {path}"), work);
+        let id = self.node(scope, format!("WORKDIR {path}"), work);
         scope.done.rows.push(Row {
             created_by: format!("WORKDIR {path}"),
             step: Some(id),
@@ -732,7 +730,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn node(&mut self, scope: &mut Scope<'a>, step: &Step, text: String, work: Work) -> Id {
+    fn node(&mut self, scope: &mut Scope<'a>, text: String, work: Work) -> Id {
         scope.count += 1;
         let name = format!(
             "{} {text}",
@@ -747,7 +745,6 @@ impl<'a> Planner<'a> {
         let id = self.add(Node {
             name,
             text,
-            line: step.at.line,
             parent: scope.done.last,
             work,
             times: self.times(scope.done.created),
@@ -796,7 +793,6 @@ impl<'a> Planner<'a> {
         let id = self.add(Node {
             name: format!("FROM {image}"),
             text: format!("FROM {image}"),
-            line: at.line,
             parent: None,
             work: Work::Base(base.layers),
             times: Times::Kept,
@@ -810,7 +806,6 @@ impl<'a> Planner<'a> {
         self.add(Node {
             name: "FROM scratch".to_owned(),
             text: "FROM scratch".to_owned(),
-            line: 0,
             parent: None,
             work: Work::Base(Vec::new()),
             times: Times::Kept,
@@ -894,7 +889,7 @@ impl<'a> Planner<'a> {
             .into_error(self.name, self.text));
         }
         let created_by = format!("{} # buildkit", step.text);
-        let id = self.node(scope, step, step.text.clone(), Work::Copy(Box::new(work)));
+        let id = self.node(scope, step.text.clone(), Work::Copy(Box::new(work)));
         scope.done.rows.push(Row {
             created_by,
             step: Some(id),
@@ -986,13 +981,12 @@ impl<'a> Planner<'a> {
             mounts,
             network,
             insecure,
-            heredocs: run.heredocs.clone(),
         };
         let state = State {
             base: scope.done.base.clone(),
             settings: scope.done.settings.clone(),
         };
-        let id = self.node(scope, step, step.text.clone(), Work::Run(Box::new(work)));
+        let id = self.node(scope, step.text.clone(), Work::Run(Box::new(work)));
         self.states.insert(id, state);
         scope.done.rows.push(Row {
             created_by,

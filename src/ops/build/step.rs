@@ -552,7 +552,7 @@ impl Drop for Mounted {
 }
 
 /// Layers as one tree to read from.
-fn view(site: &Site<'_>, layers: &[Digest]) -> Result<(OwnedFd, Option<Mounted>)> {
+pub fn view(site: &Site<'_>, layers: &[Digest]) -> Result<(OwnedFd, Option<Mounted>)> {
     let trees = trees(site, layers)?;
     let what = || "cannot read the files of another stage or image";
     if let [only] = trees.as_slice() {

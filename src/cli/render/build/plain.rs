@@ -46,7 +46,7 @@ impl Plain {
             }
             let name = &self.steps.0[id].name;
             // Writing to a text does not fail.
-            drop(writeln!(out, "#{number} {name}"));
+            writeln!(out, "#{number} {name}").ok();
             self.last = Some(id);
         }
         number
@@ -66,23 +66,24 @@ impl Watch for Plain {
             Event::Begun(id) => drop(self.turn_to(*id, &mut out)),
             Event::Cached(id) => {
                 let number = self.turn_to(*id, &mut out);
-                drop(writeln!(out, "#{number} CACHED"));
+                writeln!(out, "#{number} CACHED").ok();
             }
             Event::Output(id, ..) | Event::Done(id) | Event::Failed(id, _) => {
                 let since = self.steps.since(*id).as_secs_f64();
                 for line in lines {
                     let number = self.turn_to(*id, &mut out);
-                    drop(writeln!(out, "#{number} {since:.3} {line}"));
+                    writeln!(out, "#{number} {since:.3} {line}").ok();
                 }
                 if let Some(took) = self.steps.0[*id].took {
                     let number = self.turn_to(*id, &mut out);
-                    drop(match event {
+                    match event {
                         Event::Failed(_, why) => {
                             let why = why.lines().next().unwrap_or_default();
                             writeln!(out, "#{number} ERROR: {why}")
                         }
                         _ => writeln!(out, "#{number} DONE {}", seconds(took)),
-                    });
+                    }
+                    .ok();
                 }
             }
             Event::Warning(_, text) => terminal::warn(text),
@@ -98,18 +99,13 @@ impl Watch for Plain {
         match built.and_then(|built| built.id.as_ref()) {
             Some(id) => {
                 let number = self.next;
-                drop(write!(
-                    out,
+                out.push_str(&format!(
                     "\n#{number} exporting to image\n#{number} writing image {id} done\n"
                 ));
                 for tag in &self.tags {
-                    drop(writeln!(out, "#{number} naming to {tag} done"));
+                    writeln!(out, "#{number} naming to {tag} done").ok();
                 }
-                drop(writeln!(
-                    out,
-                    "#{number} DONE {}",
-                    seconds(self.begun.elapsed())
-                ));
+                writeln!(out, "#{number} DONE {}", seconds(self.begun.elapsed())).ok();
             }
             None => out.push_str(&self.steps.last_words()),
         }

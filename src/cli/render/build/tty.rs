@@ -96,10 +96,10 @@ impl Tty {
         let mut out = String::new();
         if self.drawn > 0 {
             // Writing to a text does not fail.
-            drop(write!(out, "\x1b[{}A", self.drawn));
+            write!(out, "\x1b[{}A", self.drawn).ok();
         }
         for line in &lines {
-            drop(writeln!(out, "\r\x1b[2K{line}"));
+            writeln!(out, "\r\x1b[2K{line}").ok();
         }
         out.push_str("\x1b[J");
         self.drawn = lines.len();
@@ -140,7 +140,7 @@ impl Watch for Tty {
             Some(id) => {
                 let mut out = format!(" => writing image {id}\n");
                 for tag in &self.tags {
-                    drop(writeln!(out, " => naming to {tag}"));
+                    writeln!(out, " => naming to {tag}").ok();
                 }
                 terminal::complain(&out);
             }
