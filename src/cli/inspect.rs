@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::ops;
 use crate::ops::inspect::Noun;
 
-/// Show everything known of containers, images and volumes
+/// Show everything known of containers, images, volumes and networks
 #[derive(Debug, Parser)]
 pub struct Any {
     /// Show as a Go template says, or as json
@@ -20,7 +20,7 @@ pub struct Any {
     /// Measure how much a container has written
     #[arg(short, long)]
     size: bool,
-    /// Look only for a container, image or volume
+    /// Look only for a container, image, volume or network
     #[arg(long = "type", value_name = "NOUN")]
     noun: Option<String>,
     /// Name or id
@@ -60,9 +60,10 @@ impl Act for Any {
             Some("container") => Noun::Container,
             Some("image") => Noun::Image,
             Some("volume") => Noun::Volume,
+            Some("network") => Noun::Network,
             Some(other) => {
                 return Err(usage(format!(
-                    "--type cannot be \"{other}\": container, image or volume"
+                    "--type cannot be \"{other}\": container, image, volume or network"
                 )));
             }
         };

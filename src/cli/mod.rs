@@ -36,6 +36,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
+mod network;
 mod pause;
 mod port;
 mod ps;

@@ -11,7 +11,7 @@ use crate::cli::verbs::Act;
 use crate::error::Result;
 use crate::ops;
 use crate::ops::ps::{Size, Summary};
-use crate::spec::container::{NetworkMode, State, Status};
+use crate::spec::container::{NetworkMode, Record, State, Status};
 use crate::spec::mount::Source;
 use crate::spec::time::Time;
 use crate::spec::{duration, size};
@@ -179,7 +179,7 @@ fn row(one: &Summary, measured: Option<Size>, whole: bool) -> Row {
         ("Labels", labels.join(",")),
         ("Mounts", mounts.join(",")),
         ("LocalVolumes", volumes.to_string()),
-        ("Networks", network_name(&record.network)),
+        ("Networks", networks(record)),
         (
             "Platform",
             crate::spec::platform::Platform::host().to_string(),
@@ -214,12 +214,14 @@ fn mount_name(source: &Source, target: &str) -> String {
     }
 }
 
-fn network_name(mode: &NetworkMode) -> String {
-    match mode {
-        NetworkMode::Bridge => "bridge".to_owned(),
-        NetworkMode::Host => "host".to_owned(),
-        NetworkMode::None => "none".to_owned(),
-        NetworkMode::Container(name) => format!("container:{name}"),
+fn networks(record: &Record) -> String {
+    match record.network {
+        NetworkMode::Bridge => {
+            let places = record.attachments();
+            let names: Vec<&str> = places.iter().map(|a| a.network.as_str()).collect();
+            names.join(",")
+        }
+        ref mode => mode.name(&[]),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
 use crate::error::{Kind, Result};
 use crate::ops;
-use crate::ops::rmi::Removed;
+use crate::ops::rmi::{Options, Removed};
 
 /// Remove images
 #[derive(Debug, Parser)]
@@ -22,8 +22,12 @@ pub struct Args {
 impl Act for Args {
     fn act(self, door: &Door) -> Result<u8> {
         let session = door.session()?;
+        let options = Options {
+            force: self.force,
+            all_names: false,
+        };
         door.each(&self.names, |name| {
-            let done = match ops::rmi::remove(&session, name, self.force) {
+            let done = match ops::rmi::remove(&session, name, options) {
                 Err(error) if self.force && error.kind() == Kind::NotFound => return Ok(()),
                 done => done?,
             };

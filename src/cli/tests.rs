@@ -180,8 +180,8 @@ fn what_is_wrong_is_said_and_mended() {
             "! 1 rpod has no `build` yet | `rpod --help` lists the verbs there are",
         ),
         (
-            "network ls",
-            "! 1 rpod has no `network` yet | `rpod --help` lists the verbs there are",
+            "network reload",
+            "! 1 rpod has no `network reload` yet | `rpod --help` lists the verbs there are",
         ),
         (
             "image push x",

@@ -13,8 +13,8 @@ use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
     attach, build, builder, commit, completion, cp, create, diff, exec, export, failure, images,
-    import, info, inspect, kill, load, login, logout, logs, pause, port, ps, pull, rename, restart,
-    rm, rmi, run, start, stop, tag, version, volume, wait,
+    import, info, inspect, kill, load, login, logout, logs, network, pause, port, ps, pull, rename,
+    restart, rm, rmi, run, start, stop, tag, version, volume, wait,
 };
 use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
@@ -298,6 +298,31 @@ pub static VERBS: &[Verb] = &[
     verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     to_come(
+        verb::<network::Create>("network create", "[OPTIONS] NAME", Group::Noun),
+        &[
+            "--config-from",
+            "--config-only",
+            "--disable-dns",
+            "--dns",
+            "--ingress",
+            "--interface-name",
+            "--ipam-driver",
+            "--ipam-opt",
+            "--ipv4",
+            "--route",
+            "--scope",
+        ],
+    ),
+    verb::<network::Ls>("network ls", "[OPTIONS]", Group::Noun),
+    verb::<network::Inspect>(
+        "network inspect",
+        "[OPTIONS] NETWORK [NETWORK...]",
+        Group::Noun,
+    ),
+    verb::<network::Rm>("network rm", "[OPTIONS] NETWORK [NETWORK...]", Group::Noun),
+    verb::<network::Prune>("network prune", "[OPTIONS]", Group::Noun),
+    verb::<network::Exists>("network exists", "NETWORK", Group::Noun),
+    to_come(
         verb::<volume::Create>("volume create", "[OPTIONS] [NAME]", Group::Noun),
         &[
             "--availability",
@@ -417,6 +442,19 @@ pub static NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "network",
+        about: "Work with networks",
+        verbs: &[
+            (&["create"], "network create"),
+            (&["exists"], "network exists"),
+            (&["inspect"], "network inspect"),
+            (&["ls", "list"], "network ls"),
+            (&["prune"], "network prune"),
+            (&["rm", "remove"], "network rm"),
+        ],
+        to_come: &["connect", "disconnect", "reload", "stats", "update"],
+    },
+    Noun {
         name: "volume",
         about: "Work with volumes",
         verbs: &[
@@ -461,7 +499,6 @@ const TO_COME: &[&str] = &[
     "kube",
     "manifest",
     "mount",
-    "network",
     "node",
     "plugin",
     "pod",

@@ -4,21 +4,26 @@
 //! JSON value of at most [`FRAME`] bytes, with descriptors beside it:
 //!
 //! ```text
-//! net → client   {"answer":"welcome","version":1}
-//! client → net   {"ask":"attach","version":1,"id":…,"name":…,"ip":null}
-//! net → client   {"answer":"attached","address":{…}}   + its user namespace, its network namespace
-//! client → net   {"ask":"link"}                        + the container's network namespace
+//! net → client   {"answer":"welcome","version":2}
+//! client → net   {"ask":"attach","version":2,"id":…,"name":…,"places":[{"plan":{…},"place":{…}}]}
+//! net → client   {"answer":"attached","endpoints":[…]} + its user namespace, its network namespace
+//! client → net   {"ask":"link","device":null}          + the container's network namespace
 //! net → client   {"answer":"done"}
-//! client → net   {"ask":"adopt","version":1,"id":…,"name":…,"ip":…}     a link made by a predecessor
-//! net → client   {"answer":"attached",…}               as above
+//! client → net   {"ask":"adopt","version":2,"id":…,"name":…,"places":[…],"endpoints":[…]}
+//! net → client   {"answer":"attached",…}               links made by a predecessor
+//! client → net   {"ask":"join","place":{…},"device":"eth1"}   one more network; then "link"
+//! client → net   {"ask":"leave","network":…}           the link goes as well
+//! client → net   {"ask":"rename","name":…}
 //! client → net   {"ask":"members","after":null}
 //! net → client   {"answer":"members","members":[…],"more":false}
 //! net → client   {"answer":"failed","error":{…}}       instead of any of them
+//! client → net   {"ask":"end"}                         no answer: its container has ended
 //! ```
 //!
-//! A member is a member as long as its connection is open: the end of its
-//! monitor, however it comes, frees its address. Each question has one answer,
-//! and a client asks one question at a time.
+//! A member is a member as long as its connection is open. One that says "end"
+//! first frees its addresses; those of one whose monitor was killed stay its own
+//! as long as its link is there. Each question but that has one answer, and a
+//! client asks one question at a time.
 //!
 //! Lives here: the messages, the client's half, and who starts the net process.
 //! Must not: make a device.
@@ -29,7 +34,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,16 +43,17 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context, Error, Kind, Result};
-use crate::spec::container::Address;
-use crate::spec::id::{ContainerId, ContainerName};
+use crate::error::{Context, Error, Result};
+use crate::network::plan::Plan;
+use crate::spec::id::{ContainerId, ContainerName, NetworkId};
+use crate::spec::network::{Attachment, Endpoint};
 use crate::sys::socket;
 
 /// Bytes of the longest message.
-pub const FRAME: usize = 16 * 1024;
+pub const FRAME: usize = 64 * 1024;
 
 /// Version of the messages; a net process outlives the binary that started it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Name of the socket in the runtime directory.
 pub(super) const SOCKET: &str = "net.sock";
@@ -70,6 +75,15 @@ pub struct NetJob {
     pub adopt: Option<OwnedFd>,
 }
 
+/// A network, and the place wanted on it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The network.
+    pub plan: Plan,
+    /// The place.
+    pub place: Attachment,
+}
+
 /// A question.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "lowercase")]
@@ -78,18 +92,32 @@ pub(super) enum Ask {
         version: u32,
         id: ContainerId,
         name: ContainerName,
-        ip: Option<Ipv4Addr>,
+        places: Vec<Wanted>,
     },
-    Link,
+    Link {
+        device: Option<String>,
+    },
     Adopt {
         version: u32,
         id: ContainerId,
         name: ContainerName,
-        ip: Ipv4Addr,
+        places: Vec<Wanted>,
+        endpoints: Vec<Endpoint>,
+    },
+    Join {
+        place: Box<Wanted>,
+        device: String,
+    },
+    Leave {
+        network: NetworkId,
+    },
+    Rename {
+        name: ContainerName,
     },
     Members {
         after: Option<ContainerId>,
     },
+    End,
 }
 
 /// An answer.
@@ -97,28 +125,28 @@ pub(super) enum Ask {
 #[serde(tag = "answer", rename_all = "lowercase")]
 pub(super) enum Answer {
     Welcome { version: u32 },
-    Attached { address: Address },
+    Attached { endpoints: Vec<Endpoint> },
     Done,
     Members { members: Vec<Member>, more: bool },
     Failed { error: Error },
 }
 
-/// A container on the network.
+/// A container on networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its id.
     pub id: ContainerId,
     /// Its name.
     pub name: ContainerName,
-    /// Its address.
-    pub ip: Ipv4Addr,
+    /// Its places.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// What a new member gets.
 #[derive(Debug)]
 pub struct Attached {
-    /// Its place on the network.
-    pub address: Address,
+    /// Its places, in the order asked for.
+    pub endpoints: Vec<Endpoint>,
     /// The user namespace that owns the network: whoever joins it has its capabilities.
     pub user: OwnedFd,
     /// The shared network namespace: kept, it survives the net process.
@@ -178,43 +206,44 @@ fn unreachable_words(runtime: &Path) -> String {
 }
 
 impl Client {
-    /// Becomes a member, with the address wanted or a free one. It has no link yet.
+    /// Becomes a member, with the places wanted or free ones. It has no link yet.
     pub fn attach(
         &mut self,
         id: &ContainerId,
         name: &ContainerName,
-        ip: Option<IpAddr>,
+        places: &[Wanted],
     ) -> Result<Attached> {
-        let ip = ip.map(ipv4).transpose()?;
-        self.join(&Ask::Attach {
+        self.enter(&Ask::Attach {
             version: VERSION,
             id: id.clone(),
             name: name.clone(),
-            ip,
+            places: places.to_vec(),
         })
     }
 
-    /// Becomes a member again, with the address and the link that it has.
+    /// Becomes a member again, with the addresses and the links that it has.
     pub fn adopt(
         &mut self,
         id: &ContainerId,
         name: &ContainerName,
-        ip: IpAddr,
+        places: &[Wanted],
+        endpoints: &[Endpoint],
     ) -> Result<Attached> {
-        self.join(&Ask::Adopt {
+        self.enter(&Ask::Adopt {
             version: VERSION,
             id: id.clone(),
             name: name.clone(),
-            ip: ipv4(ip)?,
+            places: places.to_vec(),
+            endpoints: endpoints.to_vec(),
         })
     }
 
-    fn join(&mut self, ask: &Ask) -> Result<Attached> {
+    fn enter(&mut self, ask: &Ask) -> Result<Attached> {
         let (answer, descriptors) = self.ask(ask, &[])?;
         let mut descriptors = descriptors.into_iter();
         match (answer, descriptors.next(), descriptors.next()) {
-            (Answer::Attached { address }, Some(user), Some(network)) => Ok(Attached {
-                address,
+            (Answer::Attached { endpoints }, Some(user), Some(network)) => Ok(Attached {
+                endpoints,
                 user,
                 network,
             }),
@@ -222,11 +251,48 @@ impl Client {
         }
     }
 
-    /// Links the container's network namespace: it has `eth0` afterwards, without
-    /// an address ([`crate::dataplane::link::configure`] is called inside). May be asked again for another
-    /// namespace, when the container is started again.
-    pub fn link(&mut self, container: BorrowedFd<'_>) -> Result<()> {
-        match self.ask(&Ask::Link, &[container])?.0 {
+    /// Links the container's network namespace: it has its devices afterwards, without
+    /// addresses ([`crate::dataplane::link::configure`] is called inside). With
+    /// `device`, that one alone. May be asked again for another namespace, when the
+    /// container is started again.
+    pub fn link(&mut self, container: BorrowedFd<'_>, device: Option<&str>) -> Result<()> {
+        let device = device.map(str::to_owned);
+        self.done(&Ask::Link { device }, &[container])
+    }
+
+    /// Gets a place on one more network. It has no link yet.
+    #[cfg(test)]
+    pub fn join(&mut self, place: Wanted, device: &str) -> Result<Endpoint> {
+        let (place, device) = (Box::new(place), device.to_owned());
+        match self.ask(&Ask::Join { place, device }, &[])?.0 {
+            Answer::Attached { mut endpoints } if endpoints.len() == 1 => Ok(endpoints.remove(0)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Leaves a network: the place and the link are gone afterwards.
+    #[cfg(test)]
+    pub fn leave(&mut self, network: &NetworkId) -> Result<()> {
+        let network = network.clone();
+        self.done(&Ask::Leave { network }, &[])
+    }
+
+    /// Is known by another name from now on.
+    #[cfg(test)]
+    pub fn rename(&mut self, name: &ContainerName) -> Result<()> {
+        self.done(&Ask::Rename { name: name.clone() }, &[])
+    }
+
+    /// Leaves for good, with its container: nobody has its addresses any more.
+    pub fn end(&mut self) {
+        if let Ok(bytes) = serde_json::to_vec(&Ask::End) {
+            // A net process that has gone has forgotten it already.
+            drop(socket::send_message(&self.fd, &bytes, &[]));
+        }
+    }
+
+    fn done(&mut self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+        match self.ask(ask, descriptors)?.0 {
             Answer::Done => Ok(()),
             other => Err(unexpected(&other)),
         }
@@ -280,16 +346,6 @@ fn unexpected(answer: &Answer) -> Error {
     Error::internal(format!(
         "the net process answered something else: {answer:?}"
     ))
-}
-
-fn ipv4(ip: IpAddr) -> Result<Ipv4Addr> {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => Ok(ip),
-        IpAddr::V6(ip) => Err(Error::of(
-            Kind::Usage,
-            format!("network \"bridge\" has no IPv6 addresses such as {ip}"),
-        )),
-    }
 }
 
 fn receive(fd: &OwnedFd) -> io::Result<Option<(Answer, Vec<OwnedFd>)>> {

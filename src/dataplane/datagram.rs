@@ -44,7 +44,7 @@ const LARGEST: usize = 65535;
 /// The published ports of one container that carry datagrams.
 pub(super) struct Datagrams {
     sockets: Vec<Listener>,
-    target: Option<Target>,
+    target: Target,
     transparent: bool,
     most: usize,
     slots: Vec<(u32, Option<Session>)>,
@@ -65,7 +65,7 @@ struct Session {
 impl Datagrams {
     pub(super) fn new(
         sockets: Vec<Listener>,
-        target: Option<Target>,
+        target: Target,
         transparent: bool,
         most: usize,
     ) -> Self {
@@ -226,10 +226,9 @@ impl Datagrams {
     }
 
     fn connect(&self, client: SocketAddr, port: u16) -> io::Result<OwnedFd> {
-        let target = self.target.ok_or(Errno::HOSTUNREACH)?;
-        let to = SocketAddrV4::new(target.ip, port);
+        let to = SocketAddrV4::new(self.target.ip, port);
         if self.transparent {
-            let source = target.source(client);
+            let source = self.target.source(client);
             let any_port = SocketAddrV4::new(*source.ip(), 0);
             for from in [source, any_port] {
                 match connect_from(Some(from), to) {

@@ -1,15 +1,16 @@
 //! Devices, addresses, routes and rules of network namespaces.
 //!
-//! Lives here: the bridge of a network, a container's link to it, and what is
-//! configured inside a container's own namespace.
+//! Lives here: the bridge of a network and its fence, a container's link to it,
+//! and what is configured inside a container's own namespace.
 //! Must not: choose an address.
 //! Called by: `dataplane::switch` ([`create_bridge`], [`attach`]); the
-//! container's init ([`configure`], [`loopback_only`]); `role::ports`
+//! container's init ([`configure`], [`loopback_only`]); `role::monitor` for a
+//! running container ([`configure_more`], [`configure_less`]); `role::ports`
 //! ([`transparent`]); `dataplane::uplink` ([`way_out`]).
 //! Always true: everything acts in the network namespace of the calling
 //! process, but for the container's end in [`attach`]; each function may be
-//! called again and finds its work done. No link is ever deleted: that takes
-//! the kernel 30 ms, and a link goes with its namespace.
+//! called again and finds its work done. A link goes with its namespace; only one
+//! that a running container gives up is deleted, which takes the kernel 30 ms.
 
 use std::fs;
 use std::io;
@@ -17,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
     InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
@@ -26,11 +27,12 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePortRange};
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
+use rustix::io::Errno;
 
 use crate::error::{Context, Result};
-use crate::network::DEVICE;
-use crate::network::plan::{Mac, Plan};
-use crate::spec::container::Address;
+use crate::network::plan::Plan;
+use crate::spec::network::{Endpoint, Mac};
+use crate::spec::subnet::{Subnet, width};
 use crate::sys::netlink::Netlink;
 
 /// Index of the loopback device in every namespace.
@@ -42,17 +44,31 @@ pub const MARK: u32 = 0x10;
 /// Routing table that takes every address for one of ours.
 const TABLE: u8 = 100;
 
-/// Makes a network's bridge, with its address, or finds it made.
-pub fn create_bridge(plan: &Plan) -> Result<()> {
+/// Routing table that forbids the subnets of all networks to what comes from a bridge.
+const APART: u8 = 101;
+
+/// Readies the user's shared namespace for bridges; it may have been another net process's.
+pub fn prepare() -> Result<()> {
     let mut netlink = open()?;
     up(&mut netlink, LOOPBACK).what(|| "cannot set up the loopback device")?;
+    // A bridge's ports need no addresses of their own; bridges with IPv6 say so.
+    drop(write_setting("net/ipv6/conf/default/disable_ipv6", "1"));
+    // Where it cannot be set, containers still reach each other and the gateway.
+    drop(write_setting("net/ipv4/ip_forward", "1"));
+    drop(write_setting("net/ipv6/conf/all/forwarding", "1"));
+    Ok(())
+}
+
+/// Makes a network's bridge, with its addresses and its fence, or finds it made.
+pub fn create_bridge(plan: &Plan) -> Result<()> {
+    let mut netlink = open()?;
     let mut bridge = LinkMessage::default();
     bridge.attributes = vec![
         LinkAttribute::IfName(plan.bridge.clone()),
         LinkAttribute::Mtu(plan.mtu),
         // Without an address of its own a bridge takes the lowest of its ports',
         // and changes it under its neighbours as ports come and go.
-        LinkAttribute::Address(Mac::of(plan.gateway).0.to_vec()),
+        LinkAttribute::Address(Mac::of(plan.gateway()).0.to_vec()),
         LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Bridge),
             // Snooping would wake the machine up for queries nobody needs.
@@ -67,31 +83,114 @@ pub fn create_bridge(plan: &Plan) -> Result<()> {
     let index = netlink
         .index(&plan.bridge)
         .what(|| format!("cannot find the bridge of network \"{}\"", plan.name))?;
-    no_ipv6(&plan.bridge);
-    add_address(&mut netlink, index, plan.gateway.into(), plan.prefix)
-        .and_then(|()| up(&mut netlink, index))
-        .what(|| {
-            format!(
-                "cannot give {}/{} to network \"{}\"",
-                plan.gateway, plan.prefix, plan.name
-            )
-        })?;
-    // Where it cannot be set, containers still reach each other and the gateway.
-    drop(write_setting("net/ipv4/ip_forward", "1"));
+    fence(&mut netlink, plan)
+        .what(|| format!("cannot keep network \"{}\" apart from others", plan.name))?;
+    if plan.v6.is_some() {
+        allow_ipv6(&plan.bridge);
+    }
+    for (ip, prefix) in gateways(plan) {
+        add_address(&mut netlink, index, ip, prefix)
+            .what(|| format!("cannot give {ip}/{prefix} to network \"{}\"", plan.name))?;
+    }
+    up(&mut netlink, index)
+        .what(|| format!("cannot set up the bridge of network \"{}\"", plan.name))
+}
+
+/// Takes a network's bridge away. Its addresses and routes go with it.
+pub fn remove_bridge(plan: &Plan) -> Result<()> {
+    let mut netlink = open()?;
+    for subnet in subnets(plan) {
+        let route = RouteNetlinkMessage::DelRoute(apart(subnet));
+        drop(netlink.change(route, 0));
+        for rule in rules(plan, subnet.first()) {
+            drop(netlink.change(RouteNetlinkMessage::DelRule(rule), 0));
+        }
+    }
+    delete(&mut netlink, &plan.bridge)
+        .what(|| format!("cannot remove the bridge of network \"{}\"", plan.name))
+}
+
+fn gateways(plan: &Plan) -> impl Iterator<Item = (IpAddr, u8)> {
+    [Some(&plan.v4), plan.v6.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|pool| (pool.gateway, pool.subnet.prefix()))
+}
+
+fn subnets(plan: &Plan) -> impl Iterator<Item = Subnet> {
+    [Some(&plan.v4), plan.v6.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|pool| pool.subnet)
+}
+
+/// Keeps a network apart from the others: what its bridge passes on to this
+/// machine is not led to the subnet of any network, whatever source it claims,
+/// and where the network is internal, nowhere else either. The gateways' own
+/// addresses are not led anywhere: they are local, which the kernel looks at first.
+fn fence(netlink: &mut Netlink, plan: &Plan) -> io::Result<()> {
+    // A packet whose answer would go elsewhere than where it came from is a lie.
+    drop(write_setting(
+        &format!("net/ipv4/conf/{}/rp_filter", plan.bridge),
+        "1",
+    ));
+    for subnet in subnets(plan) {
+        netlink.change(
+            RouteNetlinkMessage::NewRoute(apart(subnet)),
+            NLM_F_CREATE | NLM_F_REPLACE,
+        )?;
+        for rule in rules(plan, subnet.first()) {
+            add_rule(netlink, rule)?;
+        }
+    }
     Ok(())
 }
 
+/// `ip route add prohibit SUBNET table 101`: whoever tries is told at once.
+fn apart(subnet: Subnet) -> RouteMessage {
+    let mut route = route(subnet.first(), APART);
+    route.header.kind = RouteType::Prohibit;
+    route.header.destination_prefix_length = subnet.prefix();
+    route
+        .attributes
+        .push(RouteAttribute::Destination(subnet.first().into()));
+    route
+}
+
+/// `ip rule add iif BRIDGE lookup 101`, and of an internal network
+/// `ip rule add iif BRIDGE prohibit`.
+fn rules(plan: &Plan, version: IpAddr) -> Vec<RuleMessage> {
+    let from_bridge = |priority, table| {
+        let mut rule = rule(family(version), priority, table);
+        let device = RuleAttribute::Iifname(plan.bridge.clone());
+        rule.attributes.push(device);
+        rule
+    };
+    let mut rules = vec![from_bridge(1000, APART)];
+    if plan.internal {
+        let mut nowhere = from_bridge(1001, RouteHeader::RT_TABLE_UNSPEC);
+        nowhere.header.action = RuleAction::Prohibit;
+        rules.push(nowhere);
+    }
+    rules
+}
+
 /// Links a container's namespace to a network's bridge: one message makes both
-/// ends, one of them born inside. `name` is that of the end at the bridge.
-pub fn attach(container: BorrowedFd<'_>, name: &str, plan: &Plan, mac: Mac) -> Result<()> {
-    let mut netlink = open()?;
-    let bridge = netlink
-        .index(&plan.bridge)
-        .what(|| format!("cannot find the bridge of network \"{}\"", plan.name))?;
+/// ends, one of them born inside. `name` is that of the end at the bridge, and
+/// `mark` says whose it is ([`Port`]).
+pub fn attach(
+    container: BorrowedFd<'_>,
+    name: &str,
+    plan: &Plan,
+    endpoint: &Endpoint,
+    mark: &str,
+) -> io::Result<()> {
+    let mut netlink = Netlink::open()?;
+    let bridge = netlink.index(&plan.bridge)?;
     let mut inside = LinkMessage::default();
     inside.attributes = vec![
-        LinkAttribute::IfName(DEVICE.into()),
-        LinkAttribute::Address(mac.0.to_vec()),
+        LinkAttribute::IfName(endpoint.device.clone()),
+        LinkAttribute::Address(endpoint.mac.0.to_vec()),
         LinkAttribute::Mtu(plan.mtu),
         LinkAttribute::NetNsFd(container.as_raw_fd()),
     ];
@@ -107,31 +206,116 @@ pub fn attach(container: BorrowedFd<'_>, name: &str, plan: &Plan, mac: Mac) -> R
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(inside))),
         ]),
     ];
-    netlink
-        .change(
-            RouteNetlinkMessage::NewLink(link),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
-        .what(|| format!("cannot link the container to network \"{}\"", plan.name))
+    netlink.change(
+        RouteNetlinkMessage::NewLink(link),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )?;
+    // The kernel takes no alias while it makes a link.
+    let mut marked = LinkMessage::default();
+    marked.header.index = netlink.index(name)?;
+    marked.attributes = vec![LinkAttribute::IfAlias(mark.into())];
+    netlink.change(RouteNetlinkMessage::SetLink(marked), 0)
 }
 
-/// Configures a container's namespace from inside, after [`attach`]: loopback,
-/// its address on `eth0`, its way out, and what docker's containers may do there.
-pub fn configure(address: &Address) -> Result<()> {
+/// Takes a link away, both of its ends.
+pub fn detach(name: &str) -> io::Result<()> {
+    delete(&mut Netlink::open()?, name)
+}
+
+/// Says whether there is a device of that name.
+pub fn exists(name: &str) -> bool {
+    Netlink::open().is_ok_and(|netlink| netlink.index(name).is_ok())
+}
+
+/// A container's link, as it is seen at the bridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Name of the device.
+    pub name: String,
+    /// Whose it is, as [`attach`] was told.
+    pub mark: String,
+}
+
+/// Lists the links of containers that there are in this namespace.
+pub fn ports() -> io::Result<Vec<Port>> {
+    let mut ports = Vec::new();
+    let ask = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    Netlink::open()?.list(ask, |message| {
+        let RouteNetlinkMessage::NewLink(link) = message else {
+            return;
+        };
+        let (mut name, mut mark) = (None, None);
+        for attribute in link.attributes {
+            match attribute {
+                LinkAttribute::IfName(text) => name = Some(text),
+                LinkAttribute::IfAlias(text) => mark = Some(text),
+                _ => {}
+            }
+        }
+        if let (Some(name), Some(mark)) = (name, mark) {
+            ports.push(Port { name, mark });
+        }
+    })?;
+    Ok(ports)
+}
+
+/// Configures a container's namespace from inside, after [`attach`]: loopback, its
+/// addresses, its way out, and what docker's containers may do there.
+pub fn configure(endpoints: &[Endpoint]) -> Result<()> {
     let mut netlink = open()?;
     up(&mut netlink, LOOPBACK).what(|| "cannot set up the loopback device")?;
-    let index = netlink
-        .index(DEVICE)
-        .what(|| format!("cannot find the container's device \"{DEVICE}\""))?;
-    if address.ip.is_ipv4() {
-        no_ipv6(DEVICE);
+    for endpoint in endpoints {
+        configure_device(&mut netlink, endpoint)?;
     }
-    add_address(&mut netlink, index, address.ip, address.prefix)
-        .and_then(|()| up(&mut netlink, index))
-        .what(|| format!("cannot give the container {}", address.ip))?;
-    default_route(&mut netlink, index, address.gateway)
-        .what(|| format!("cannot make {} the container's gateway", address.gateway))?;
+    lead_out(&mut netlink, endpoints)?;
     allow_what_docker_allows();
+    Ok(())
+}
+
+/// Configures a device that a running container got; `all` are its places with that one.
+#[cfg(test)]
+pub fn configure_more(endpoint: &Endpoint, all: &[Endpoint]) -> Result<()> {
+    let mut netlink = open()?;
+    configure_device(&mut netlink, endpoint)?;
+    lead_out(&mut netlink, all)
+}
+
+/// Leads a container out by the places it still has, after one has gone.
+#[cfg(test)]
+pub fn configure_less(left: &[Endpoint]) -> Result<()> {
+    lead_out(&mut open()?, left)
+}
+
+fn configure_device(netlink: &mut Netlink, endpoint: &Endpoint) -> Result<()> {
+    let device = &endpoint.device;
+    let index = netlink
+        .index(device)
+        .what(|| format!("cannot find the container's device \"{device}\""))?;
+    let give = |netlink: &mut Netlink, ip: IpAddr, prefix| {
+        add_address(netlink, index, ip, prefix).what(|| format!("cannot give the container {ip}"))
+    };
+    match endpoint.v6 {
+        Some(v6) => {
+            allow_ipv6(device);
+            give(netlink, v6.ip.into(), v6.prefix)?;
+        }
+        None => no_ipv6(device),
+    }
+    give(netlink, endpoint.v4.ip.into(), endpoint.v4.prefix)?;
+    up(netlink, index).what(|| format!("cannot set up the container's device \"{device}\""))
+}
+
+/// Of each version of IP, the first network that has a way out is the way out.
+fn lead_out(netlink: &mut Netlink, endpoints: &[Endpoint]) -> Result<()> {
+    let out = || endpoints.iter().filter(|endpoint| !endpoint.internal);
+    let v4 = out().map(|e| (e, e.v4.gateway.into())).next();
+    let v6 = out().find_map(|e| Some((e, e.v6?.gateway.into())));
+    for (endpoint, gateway) in [v4, v6].into_iter().flatten() {
+        netlink
+            .index(&endpoint.device)
+            .and_then(|index| default_route(netlink, index, gateway))
+            .what(|| format!("cannot make {gateway} the container's gateway"))?;
+    }
     Ok(())
 }
 
@@ -149,11 +333,12 @@ pub fn loopback_only() -> Result<()> {
 /// Datagrams are known by the source port of the answer, for `udp_ports`; the
 /// networks that are connected come first, so that a neighbour on the bridge is
 /// answered there, and only the gateway, which never asks by itself, is ours.
-pub fn transparent(address: &Address, udp_ports: &[u16]) -> Result<()> {
+pub fn transparent(endpoint: &Endpoint, udp_ports: &[u16]) -> Result<()> {
     let mut netlink = open()?;
     let doing = || "cannot keep clients' addresses for published ports";
-    local_everything(&mut netlink, address.ip).what(doing)?;
-    let family = family(address.ip);
+    let (ip, gateway) = (endpoint.v4.ip.into(), endpoint.v4.gateway.into());
+    local_everything(&mut netlink, ip).what(doing)?;
+    let family = family(ip);
     let mut marked = rule(family, 100, TABLE);
     marked.attributes.push(RuleAttribute::FwMark(MARK));
     add_rule(&mut netlink, marked).what(doing)?;
@@ -161,8 +346,7 @@ pub fn transparent(address: &Address, udp_ports: &[u16]) -> Result<()> {
     write_setting("net/ipv4/tcp_fwmark_accept", "1").what(doing)?;
     // What the kernel answers where no program listens has the mark as well;
     // without it a refusal goes astray and the client waits for minutes.
-    let version = if address.ip.is_ipv4() { "ipv4" } else { "ipv6" };
-    write_setting(&format!("net/{version}/fwmark_reflect"), "1").what(doing)?;
+    write_setting("net/ipv4/fwmark_reflect", "1").what(doing)?;
     if udp_ports.is_empty() {
         return Ok(());
     }
@@ -184,10 +368,10 @@ pub fn transparent(address: &Address, udp_ports: &[u16]) -> Result<()> {
             answer
         };
         let mut to_gateway = answer(40);
-        to_gateway.header.dst_len = host_prefix(address.gateway);
+        to_gateway.header.dst_len = width(gateway);
         to_gateway
             .attributes
-            .push(RuleAttribute::Destination(address.gateway));
+            .push(RuleAttribute::Destination(gateway));
         add_rule(&mut netlink, to_gateway).what(doing)?;
         add_rule(&mut netlink, answer(100)).what(doing)?;
     }
@@ -208,8 +392,7 @@ pub fn way_out(device: &str) -> Result<()> {
         // No neighbours, so no address to solicit them with.
         (&format!("ipv6/conf/{device}/addr_gen_mode"), "1"),
         (&format!("ipv6/conf/{device}/accept_ra"), "0"),
-        ("ipv4/ip_forward", "1"),
-        ("ipv6/conf/all/forwarding", "1"),
+        (&format!("ipv6/conf/{device}/disable_ipv6"), "0"),
     ] {
         // A kernel without IPv6 has not all of them.
         drop(write_setting(&format!("net/{name}"), value));
@@ -260,6 +443,11 @@ fn add_address(netlink: &mut Netlink, index: u32, ip: IpAddr, prefix: u8) -> io:
     message.header.family = family(ip);
     message.header.prefix_len = prefix;
     message.header.index = index;
+    // Nobody else has it: it is not asked for on the link before it can be used.
+    message.header.flags = match ip {
+        IpAddr::V4(_) => AddressHeaderFlags::empty(),
+        IpAddr::V6(_) => AddressHeaderFlags::Nodad,
+    };
     message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
     if let IpAddr::V4(ip) = ip {
         let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
@@ -273,6 +461,15 @@ fn add_address(netlink: &mut Netlink, index: u32, ip: IpAddr, prefix: u8) -> io:
         RouteNetlinkMessage::NewAddress(message),
         NLM_F_CREATE | NLM_F_REPLACE,
     )
+}
+
+fn delete(netlink: &mut Netlink, name: &str) -> io::Result<()> {
+    let mut link = LinkMessage::default();
+    link.header.index = match netlink.index(name) {
+        Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => return Ok(()),
+        index => index?,
+    };
+    netlink.change(RouteNetlinkMessage::DelLink(link), 0)
 }
 
 fn default_route(netlink: &mut Netlink, index: u32, gateway: IpAddr) -> io::Result<()> {
@@ -335,17 +532,27 @@ fn family(ip: IpAddr) -> AddressFamily {
     }
 }
 
-fn host_prefix(ip: IpAddr) -> u8 {
-    match ip {
-        IpAddr::V4(_) => 32,
-        IpAddr::V6(_) => 128,
-    }
-}
-
 fn ignore_existing(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
+    }
+}
+
+/// Readies a device for IPv6 addresses. Its own link-local one needs no probe, which
+/// would take a second, and no router but ours may say where the way out is.
+fn allow_ipv6(device: &str) {
+    for (setting, value) in [
+        ("accept_dad", "0"),
+        ("accept_ra", "0"),
+        ("router_solicitations", "0"),
+        ("disable_ipv6", "0"),
+    ] {
+        // A kernel without IPv6 refuses the address that comes next, and says so.
+        drop(write_setting(
+            &format!("net/ipv6/conf/{device}/{setting}"),
+            value,
+        ));
     }
 }
 

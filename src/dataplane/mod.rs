@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Lives here: [`link`] makes devices, [`control`] is how a container's monitor
-//! asks the net process for one, [`switch`] how the net process answers;
-//! [`uplink`] is the way out; [`publish`] binds a container's ports on the machine,
+//! asks the net process for one, [`switch`] how the net process answers, and
+//! [`register`] who is on which network; [`uplink`] is the way out; [`publish`] binds a container's ports on the machine,
 //! [`holder`] finds who has one, [`relay`] carries their streams and [`datagram`]
 //! their datagrams.
 //! Must not: decide an address or a name (`network`), or know a container record.
@@ -27,6 +27,7 @@ pub mod dns;
 pub mod holder;
 pub mod link;
 pub mod publish;
+pub mod register;
 pub mod relay;
 pub mod source;
 pub mod switch;

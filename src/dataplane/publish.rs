@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::spec::container::Address;
+use crate::spec::network::Endpoint;
 use crate::spec::port::{Port, PortMapping, Protocol};
 
 /// How many free ports of one version of IP are tried for one that is free in both.
@@ -33,7 +33,7 @@ pub struct PortsJob {
     /// The container's network namespace.
     pub network: OwnedFd,
     /// The container's place on its network.
-    pub address: Address,
+    pub endpoint: Endpoint,
     /// End of a pipe whose other end the monitor has: closed means the container has gone.
     pub control: OwnedFd,
 }

@@ -51,7 +51,7 @@ use crate::dataplane::datagram::Datagrams;
 use crate::dataplane::link::MARK;
 use crate::dataplane::publish::{Bound, Listener};
 use crate::dataplane::source::Target;
-use crate::spec::container::Address;
+use crate::spec::network::Endpoint;
 use crate::spec::port::Protocol;
 use crate::sys::epoll::{self, Epoll, Event, Interest};
 use crate::sys::{net, socket};
@@ -85,7 +85,7 @@ pub struct Relay {
     epoll: Epoll,
     listeners: Vec<Listener>,
     datagrams: Datagrams,
-    target: Option<Target>,
+    target: Target,
     transparent: bool,
     control: OwnedFd,
     flows: Flows,
@@ -103,7 +103,7 @@ impl Relay {
     /// container's network namespace by now.
     pub fn new(
         bound: Bound,
-        address: &Address,
+        endpoint: &Endpoint,
         transparent: bool,
         control: OwnedFd,
     ) -> io::Result<Self> {
@@ -111,7 +111,7 @@ impl Relay {
             .listeners
             .into_iter()
             .partition(|l| l.protocol == Protocol::Udp);
-        let target = Target::of(address);
+        let target = Target::of(endpoint);
         let epoll = Epoll::new()?;
         epoll.add(&control, Token::Control.pack(), Interest::IN)?;
         let descriptors =
@@ -282,11 +282,10 @@ impl Relay {
     /// else with another port (a program's own port, or one still in use by a
     /// connection that ends), else in our own name.
     fn connect(&self, client: Option<SocketAddr>, port: u16) -> io::Result<OwnedFd> {
-        let target = self.target.ok_or(Errno::HOSTUNREACH)?;
-        let to = SocketAddrV4::new(target.ip, port);
+        let to = SocketAddrV4::new(self.target.ip, port);
         if self.transparent {
             let client = client.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0));
-            let source = target.source(client);
+            let source = self.target.source(client);
             let any_port = SocketAddrV4::new(*source.ip(), 0);
             for from in [source, any_port] {
                 match connect_from(Some(from), to) {

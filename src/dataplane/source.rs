@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use crate::spec::container::Address;
+use crate::spec::network::Endpoint;
 
 /// Where the program is.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +20,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a container's place; none when it has no IPv4 address.
-    pub fn of(address: &Address) -> Option<Self> {
-        match (address.ip, address.gateway) {
-            (IpAddr::V4(ip), IpAddr::V4(gateway)) => Some(Self { ip, gateway }),
-            _ => None,
+    /// Reads a container's place.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            ip: endpoint.v4.ip,
+            gateway: endpoint.v4.gateway,
         }
     }
 

@@ -16,16 +16,24 @@
 //! 4. Delete it, let go of the lock, end. A client that found the name before
 //!    step 2 and comes after step 3 hears no welcome and starts a new process.
 //!
+//! A network's bridge is made with its first member, and goes [`LINGER`] after its
+//! last; that of the default network stays until the end.
+//!
+//! Every link says whose it is (an alias of its device): a process that takes over
+//! from one that was killed knows from the first moment which addresses are taken,
+//! whether or not their containers have asked it yet.
+//!
 //! Lives here: [`Switch`], its connections, members and their addresses.
 //! Must not: carry a byte between containers: the kernel's bridge does.
 //! Called by: `role::net`.
 //! Always true: a connection that is no membership is closed after [`IDLE`];
-//! an address belongs to one connection; a refusal is an answer, never an end.
+//! an address belongs to one connection, or to a link whose container has lost
+//! its monitor; a refusal is an answer, never an end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,15 +42,17 @@ use rustix::fs::AtFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::dataplane::control::{
-    Answer, Ask, FRAME, Member, SOCKET, VERSION, check_peer, identity, open_directory, open_lock,
-    socket_address,
+    Answer, Ask, FRAME, Member, SOCKET, VERSION, Wanted, check_peer, identity, open_directory,
+    open_lock, socket_address,
 };
 use crate::dataplane::link;
-use crate::dataplane::uplink::Uplink;
+use crate::dataplane::register::{OnNetwork, Register, Seated, addresses};
+use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Error, Kind, Result};
-use crate::network::plan::{Mac, Plan};
-use crate::spec::container::Address;
-use crate::spec::id::{ContainerId, ContainerName};
+use crate::network::device;
+use crate::network::plan::{InUse, Plan};
+use crate::spec::id::{ContainerId, ContainerName, NetworkId};
+use crate::spec::network::{DEFAULT, Endpoint};
 use crate::sys::epoll::{self, Epoll, Interest};
 use crate::sys::memory;
 use crate::sys::socket;
@@ -62,14 +72,16 @@ const CONNECTIONS: usize = 2048;
 /// Descriptors kept free for everything that is not a connection.
 const RESERVE: usize = 32;
 
-/// Members told in one message: each has at most 350 bytes.
-const PAGE: usize = 32;
+/// Bytes of members told in one message, and of the largest of them.
+const PAGE: usize = FRAME / 2;
+
+/// Networks of one container at most.
+const NETWORKS: usize = 64;
 
 const LISTENER: u64 = 0;
 
-/// The members of the default network.
+/// The networks and their members.
 pub struct Switch {
-    plan: Plan,
     uplink: Uplink,
     directory: OwnedFd,
     lock: File,
@@ -81,7 +93,11 @@ pub struct Switch {
     next_token: u64,
     /// By id; the connection that is its membership.
     members: BTreeMap<ContainerId, u64>,
-    in_use: BTreeSet<Ipv4Addr>,
+    register: Register,
+    /// Addresses whose containers have links and no connection.
+    orphans: Vec<Orphan>,
+    /// Networks without members, and since when.
+    vacant: BTreeMap<NetworkId, Instant>,
     /// Made one after the other, so that a link never meets its predecessor's name.
     links: u32,
     most: usize,
@@ -93,7 +109,23 @@ pub struct Switch {
 struct Connection {
     fd: OwnedFd,
     since: Instant,
-    member: Option<(ContainerName, ContainerId, Ipv4Addr)>,
+    member: Option<(ContainerId, ContainerName)>,
+}
+
+/// A link that no connection speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Orphan {
+    link: String,
+    mark: Mark,
+}
+
+/// What a link says of itself: whose it is, on which network, with which addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    id: ContainerId,
+    /// The network's bridge.
+    bridge: String,
+    addresses: Vec<IpAddr>,
 }
 
 /// Whether connections are taken.
@@ -107,15 +139,16 @@ enum Listening {
 impl Switch {
     /// Serves the runtime directory from now on. The caller's parent holds the
     /// lock, and has seen that nobody else serves it: a socket there is a dead one's.
-    pub fn serve(runtime: &Path, plan: Plan, uplink: Uplink) -> Result<Self> {
+    /// Links found in the namespace are those of containers that have yet to come back.
+    pub fn serve(runtime: &Path, register: Register, uplink: Uplink) -> Result<Self> {
         let directory = open_directory(runtime)?;
         let doing = || format!("cannot serve at \"{}\"", runtime.join(SOCKET).display());
         let listener = listen(&directory).what(doing)?;
         let epoll = Epoll::new().what(doing)?;
         epoll.add(&listener, LISTENER, Interest::IN).what(doing)?;
+        let orphans = link::ports().what(|| "cannot see the links there are")?;
         let most = crate::sys::net::raise_descriptor_limit().saturating_sub(RESERVE);
         Ok(Self {
-            plan,
             uplink,
             lock: open_lock(&directory).what(doing)?,
             place: identity(&directory, SOCKET),
@@ -125,7 +158,9 @@ impl Switch {
             connections: HashMap::new(),
             next_token: LISTENER + 1,
             members: BTreeMap::new(),
-            in_use: BTreeSet::new(),
+            register,
+            orphans: orphans.into_iter().filter_map(Orphan::of).collect(),
+            vacant: BTreeMap::new(),
             links: 0,
             most: most.clamp(1, CONNECTIONS),
             listening: Listening::Yes,
@@ -150,6 +185,7 @@ impl Switch {
                 }
             }
             self.close_idle();
+            self.clear_vacant();
             self.listen_again();
             if self.connections.is_empty() && self.alone.elapsed() >= LINGER {
                 if self.leave() {
@@ -174,7 +210,8 @@ impl Switch {
             Listening::Yes => None,
             Listening::Until(moment) => Some(moment),
         };
-        [alone, idle, listening]
+        let vacant = self.vacant.values().min().map(|since| *since + LINGER);
+        [alone, idle, listening, vacant]
             .into_iter()
             .flatten()
             .min()
@@ -246,21 +283,23 @@ impl Switch {
             .map(|(token, _)| *token)
             .collect();
         for token in idle {
-            self.close(token);
+            self.close(token, false);
         }
     }
 
     /// Ends a connection and with it a membership. The link goes with its
-    /// namespace, which the kernel clears up when the container's last process has gone.
-    fn close(&mut self, token: u64) {
-        if let Some(connection) = self.connections.remove(&token)
-            && let Some((_, id, ip)) = connection.member
+    /// namespace, which the kernel clears up when the container's last process has gone;
+    /// until then its addresses are its own, unless it `ended` by its own word.
+    fn close(&mut self, token: u64, ended: bool) {
+        let member = self.connections.remove(&token).and_then(|c| c.member);
+        if let Some((id, _)) = member
+            && self.members.get(&id) == Some(&token)
         {
-            self.in_use.remove(&ip);
-            self.uplink.forget(ip.into());
-            if self.members.get(&id) == Some(&token) {
-                self.members.remove(&id);
+            self.members.remove(&id);
+            if !ended {
+                self.orphan(&id);
             }
+            self.forget(&id);
         }
         if self.connections.is_empty() {
             self.alone = Instant::now();
@@ -270,18 +309,92 @@ impl Switch {
         }
     }
 
+    /// Remembers the links of a container whose monitor was killed.
+    fn orphan(&mut self, id: &ContainerId) {
+        let links = link::ports().unwrap_or_default();
+        let theirs = links.into_iter().filter_map(Orphan::of);
+        self.orphans
+            .extend(theirs.filter(|orphan| orphan.mark.id == *id));
+    }
+
+    fn forget(&mut self, id: &ContainerId) {
+        let networks: Vec<NetworkId> = self.register.read().keys().cloned().collect();
+        for network in networks {
+            self.forget_on(&network, id);
+        }
+    }
+
+    /// Frees a container's place on a network, and ends what it had going outside.
+    fn forget_on(&mut self, network: &NetworkId, id: &ContainerId) {
+        let mut networks = self.register.write();
+        let Some(on) = networks.get_mut(network) else {
+            return;
+        };
+        let Some(seated) = on.members.remove(id) else {
+            return;
+        };
+        for ip in addresses(&seated.endpoint) {
+            self.uplink.forget(ip);
+        }
+        if on.members.is_empty() {
+            self.vacant.insert(network.clone(), Instant::now());
+        }
+    }
+
+    /// Takes away the bridges of networks that have been without members for a while.
+    fn clear_vacant(&mut self) {
+        let mut over = Vec::new();
+        self.vacant.retain(|network, since| {
+            let waits = since.elapsed() < LINGER;
+            if !waits {
+                over.push(network.clone());
+            }
+            waits
+        });
+        for network in over {
+            self.clear(&network);
+        }
+    }
+
+    /// Takes a network's bridge away if nobody is on it, connected or orphaned.
+    fn clear(&mut self, network: &NetworkId) {
+        let plan = match self.register.read().get(network) {
+            Some(on) if on.members.is_empty() && on.plan.name != DEFAULT => on.plan.clone(),
+            _ => return,
+        };
+        self.let_orphans_go();
+        if self.orphans.iter().any(|o| o.mark.bridge == plan.bridge) {
+            return;
+        }
+        if link::remove_bridge(&plan).is_ok() {
+            self.register.write().remove(network);
+        }
+    }
+
+    /// Forgets orphans whose links have gone.
+    fn let_orphans_go(&mut self) {
+        if self.orphans.is_empty() {
+            return;
+        }
+        if let Ok(links) = link::ports() {
+            self.orphans
+                .retain(|orphan| links.iter().any(|link| link.name == orphan.link));
+        }
+    }
+
     fn hear(&mut self, token: u64) {
         let Some(connection) = self.connections.get(&token) else {
             return;
         };
         let mut buffer = [0; FRAME];
         let (length, descriptors) = match socket::receive_message(&connection.fd, &mut buffer) {
-            Ok((0, _)) => return self.close(token),
+            Ok((0, _)) => return self.close(token, false),
             Ok(message) => message,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => return self.close(token),
+            Err(_) => return self.close(token, false),
         };
         let outcome = match serde_json::from_slice(&buffer[..length]) {
+            Ok(Ask::End) => return self.close(token, true),
             Ok(ask) => self.answer(token, ask, &descriptors),
             Err(error) => Err(Error::internal(format!(
                 "the net process does not understand the question: {error}"
@@ -289,7 +402,7 @@ impl Switch {
         };
         let answer = outcome.unwrap_or_else(|error| Answer::Failed { error });
         if self.reply(token, &answer).is_err() {
-            self.close(token);
+            self.close(token, false);
         }
         if let Answer::Done = answer {
             // Most of what making a link has touched is not needed while containers run.
@@ -316,119 +429,348 @@ impl Switch {
                 version,
                 id,
                 name,
-                ip,
-            } => self.attach(token, version, (name, id), ip),
+                places,
+            } => {
+                check_version(version)?;
+                self.admit(token, &id)?;
+                self.seat_all(token, (id, name), &places)
+            }
             Ask::Adopt {
                 version,
                 id,
                 name,
-                ip,
-            } => self.attach(token, version, (name, id), Some(ip)),
-            Ask::Link => self.link(token, descriptors),
-            Ask::Members { after } => Ok(self.page(after.as_ref())),
+                places,
+                endpoints,
+            } => {
+                check_version(version)?;
+                self.admit(token, &id)?;
+                self.seat_again(token, (id, name), &places, endpoints)
+            }
+            Ask::Join { place, device } => {
+                let (id, name) = self.member(token)?;
+                let endpoint = self.seat(&id, &name, &place, &device)?;
+                Ok(Answer::Attached {
+                    endpoints: vec![endpoint],
+                })
+            }
+            Ask::Leave { network } => self.leave_network(token, &network),
+            Ask::Rename { name } => self.rename(token, &name),
+            Ask::Link { device } => self.link(token, device.as_deref(), descriptors),
+            Ask::Members { after } => self.page(after.as_ref()),
+            Ask::End => Err(Error::internal("an end has no answer")),
         }
     }
 
-    fn attach(
-        &mut self,
-        token: u64,
-        version: u32,
-        (name, id): (ContainerName, ContainerId),
-        wanted: Option<Ipv4Addr>,
-    ) -> Result<Answer> {
-        if version != VERSION {
-            return Err(Error::new(format!(
-                "the net process speaks version {VERSION} of its messages, not {version}"
-            )));
-        }
+    /// Says whether a connection may become a container's membership.
+    fn admit(&mut self, token: u64, id: &ContainerId) -> Result<()> {
         // A container has one monitor at a time: another connection that claims it is a dead one's.
-        if let Some(former) = self.members.get(&id).copied() {
+        if let Some(former) = self.members.get(id).copied() {
             if former == token {
                 return Err(Error::of(Kind::Conflict, "it is on the network already"));
             }
-            self.close(former);
+            self.close(former, true);
         }
-        let Some(connection) = self.connections.get_mut(&token) else {
-            return Err(Error::internal("the connection has ended"));
-        };
-        if connection.member.is_some() {
-            return Err(Error::of(
+        // Its addresses are its own: no orphan's any more.
+        self.orphans.retain(|orphan| orphan.mark.id != *id);
+        match self.connections.get(&token) {
+            None => Err(Error::internal("the connection has ended")),
+            Some(connection) if connection.member.is_some() => Err(Error::of(
                 Kind::Conflict,
                 "the connection is another container's",
-            ));
+            )),
+            Some(_) => Ok(()),
         }
-        let ip = self
-            .plan
-            .allocate(&self.in_use, wanted)
-            .map_err(|error| match self.owner(wanted) {
-                Some(owner) => error.what(format!("container \"{}\" has it", owner.as_str())),
-                None => error,
-            })
-            .what(|| {
-                format!(
-                    "cannot connect \"{}\" to network \"{}\"",
-                    name.as_str(),
-                    self.plan.name
-                )
-            })?;
+    }
+
+    fn seat_all(
+        &mut self,
+        token: u64,
+        (id, name): (ContainerId, ContainerName),
+        places: &[Wanted],
+    ) -> Result<Answer> {
+        check_count(places)?;
+        let mut endpoints = Vec::new();
+        for (n, place) in places.iter().enumerate() {
+            match self.seat(&id, &name, place, &device(n)) {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(error) => {
+                    self.forget(&id);
+                    return Err(error);
+                }
+            }
+        }
+        self.become_member(token, id, name);
+        Ok(Answer::Attached { endpoints })
+    }
+
+    /// Seats a container where it was when our predecessor was killed.
+    fn seat_again(
+        &mut self,
+        token: u64,
+        (id, name): (ContainerId, ContainerName),
+        places: &[Wanted],
+        endpoints: Vec<Endpoint>,
+    ) -> Result<Answer> {
+        check_count(places)?;
+        for endpoint in &endpoints {
+            let network = &endpoint.network_id;
+            let plan = places.iter().find(|place| place.plan.id == *network);
+            let plan = &plan
+                .ok_or_else(|| Error::internal("a place on no network"))?
+                .plan;
+            self.open_network(plan)?;
+            self.take(&id, &name, plan, endpoint.clone())?;
+        }
+        self.become_member(token, id, name);
+        Ok(Answer::Attached { endpoints })
+    }
+
+    fn become_member(&mut self, token: u64, id: ContainerId, name: ContainerName) {
         if let Some(connection) = self.connections.get_mut(&token) {
-            connection.member = Some((name, id.clone(), ip));
+            connection.member = Some((id.clone(), name));
         }
         self.members.insert(id, token);
-        self.in_use.insert(ip);
-        Ok(Answer::Attached {
-            address: Address {
-                ip: ip.into(),
-                prefix: self.plan.prefix,
-                gateway: self.plan.gateway.into(),
-                mac: Mac::of(ip).to_string(),
-            },
-        })
     }
 
-    fn owner(&self, ip: Option<Ipv4Addr>) -> Option<&ContainerName> {
-        self.connections
-            .values()
-            .filter_map(|c| c.member.as_ref())
-            .find(|(_, _, taken)| Some(*taken) == ip)
-            .map(|(name, ..)| name)
-    }
-
-    fn link(&mut self, token: u64, descriptors: &[OwnedFd]) -> Result<Answer> {
-        let member = self.connections.get(&token).and_then(|c| c.member.as_ref());
-        let (Some((_, id, ip)), [container]) = (member, descriptors) else {
-            return Err(Error::internal(
-                "a member's network namespace is what is linked",
-            ));
+    /// Gives a container a place on a network.
+    fn seat(
+        &mut self,
+        id: &ContainerId,
+        name: &ContainerName,
+        wanted: &Wanted,
+        device: &str,
+    ) -> Result<Endpoint> {
+        let what = || {
+            format!(
+                "cannot connect \"{}\" to network \"{}\"",
+                name.as_str(),
+                wanted.plan.name
+            )
         };
-        let name = link_name(id, self.links);
-        self.links = self.links.wrapping_add(1);
-        link::attach(container.as_fd(), &name, &self.plan, Mac::of(*ip))?;
+        self.open_network(&wanted.plan).what(what)?;
+        let in_use = self.in_use(&wanted.plan);
+        let endpoint = wanted.plan.seat(&in_use, &wanted.place, device);
+        let endpoint = endpoint
+            .map_err(|error| match self.owner(wanted) {
+                Some(owner) => error.what(format!("container \"{owner}\" has it")),
+                None => error,
+            })
+            .what(what)?;
+        self.take(id, name, &wanted.plan, endpoint.clone())
+            .what(what)?;
+        Ok(endpoint)
+    }
+
+    /// Makes a network's bridge where it has none yet.
+    fn open_network(&mut self, plan: &Plan) -> Result<()> {
+        self.vacant.remove(&plan.id);
+        let mut others: Vec<NetworkId> = Vec::new();
+        match self.register.read().get(&plan.id) {
+            Some(on) if on.plan == *plan => return Ok(()),
+            _ => {}
+        }
+        for (id, on) in self.register.read().iter() {
+            if on.plan.overlaps(plan) {
+                others.push(id.clone());
+            }
+        }
+        // One that was removed, and its bridge not yet.
+        for other in &others {
+            self.clear(other);
+            if let Some(on) = self.register.read().get(other) {
+                return Err(Error::of(
+                    Kind::Conflict,
+                    format!("its addresses are those of network \"{}\"", on.plan.name),
+                ));
+            }
+        }
+        link::create_bridge(plan)?;
+        if !plan.internal {
+            self.uplink.serve(uplink::Network {
+                v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
+                v6: plan.gateway6(),
+                mtu: plan.mtu,
+            });
+        }
+        self.register.write().insert(
+            plan.id.clone(),
+            OnNetwork {
+                plan: plan.clone(),
+                members: BTreeMap::new(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Returns the addresses of a network that cannot be given out.
+    fn in_use(&mut self, plan: &Plan) -> InUse {
+        let mut in_use = match self.register.read().get(&plan.id) {
+            Some(on) => on.in_use(),
+            None => InUse::new(),
+        };
+        self.let_orphans_go();
+        in_use.extend(self.orphans.iter().flat_map(|o| &o.mark.addresses));
+        in_use
+    }
+
+    fn owner(&self, wanted: &Wanted) -> Option<ContainerName> {
+        let networks = self.register.read();
+        let on = networks.get(&wanted.plan.id)?;
+        let v4 = wanted.place.ip.map(IpAddr::V4);
+        let v6 = wanted.place.ip6.map(IpAddr::V6);
+        [v4, v6]
+            .into_iter()
+            .flatten()
+            .find_map(|ip| on.owner(ip))
+            .cloned()
+    }
+
+    /// Writes a container's place down.
+    fn take(
+        &mut self,
+        id: &ContainerId,
+        name: &ContainerName,
+        plan: &Plan,
+        endpoint: Endpoint,
+    ) -> Result<()> {
+        let mut networks = self.register.write();
+        let Some(on) = networks.get_mut(&plan.id) else {
+            return Err(Error::internal("a network without a bridge"));
+        };
+        if on.members.contains_key(id) {
+            return Err(Error::of(Kind::Conflict, "it is on that network already"));
+        }
+        if let Some(owner) = addresses(&endpoint).find_map(|ip| on.owner(ip)) {
+            return Err(Error::of(
+                Kind::Conflict,
+                format!("container \"{owner}\" has its address"),
+            ));
+        }
+        let name = name.clone();
+        on.members.insert(id.clone(), Seated { name, endpoint });
+        Ok(())
+    }
+
+    fn member(&self, token: u64) -> Result<(ContainerId, ContainerName)> {
+        let connection = self.connections.get(&token);
+        connection
+            .and_then(|c| c.member.clone())
+            .ok_or_else(|| Error::internal("only a member can ask for that"))
+    }
+
+    fn leave_network(&mut self, token: u64, network: &NetworkId) -> Result<Answer> {
+        let (id, _) = self.member(token)?;
+        let bridge = match self.register.read().get(network) {
+            Some(on) if on.members.contains_key(&id) => on.plan.bridge.clone(),
+            _ => return Err(Error::of(Kind::NotFound, "it is not on that network")),
+        };
+        let links = link::ports().what(|| "cannot see the links there are")?;
+        for orphan in links.into_iter().filter_map(Orphan::of) {
+            if orphan.mark.id == id && orphan.mark.bridge == bridge {
+                link::detach(&orphan.link).what(|| "cannot take its link away")?;
+            }
+        }
+        self.forget_on(network, &id);
         Ok(Answer::Done)
     }
 
-    fn page(&self, after: Option<&ContainerId>) -> Answer {
+    fn rename(&mut self, token: u64, name: &ContainerName) -> Result<Answer> {
+        let (id, _) = self.member(token)?;
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.member = Some((id.clone(), name.clone()));
+        }
+        for on in self.register.write().values_mut() {
+            if let Some(seated) = on.members.get_mut(&id) {
+                seated.name = name.clone();
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Links a member's namespace to its networks, or to that of one device.
+    fn link(
+        &mut self,
+        token: u64,
+        device: Option<&str>,
+        descriptors: &[OwnedFd],
+    ) -> Result<Answer> {
+        let (id, _) = self.member(token)?;
+        let [container] = descriptors else {
+            return Err(Error::internal("a network namespace is what is linked"));
+        };
+        let places: Vec<(Plan, Endpoint)> = self
+            .register
+            .read()
+            .values()
+            .filter_map(|on| {
+                let seated = on.members.get(&id)?;
+                Some((on.plan.clone(), seated.endpoint.clone()))
+            })
+            .filter(|(_, endpoint)| device.is_none_or(|device| endpoint.device == device))
+            .collect();
+        for (plan, endpoint) in &places {
+            self.link_one(&id, container, plan, endpoint)
+                .what(|| format!("cannot link the container to network \"{}\"", plan.name))?;
+        }
+        Ok(Answer::Done)
+    }
+
+    fn link_one(
+        &mut self,
+        id: &ContainerId,
+        container: &OwnedFd,
+        plan: &Plan,
+        endpoint: &Endpoint,
+    ) -> io::Result<()> {
+        let mark = Mark {
+            id: id.clone(),
+            bridge: plan.bridge.clone(),
+            addresses: addresses(endpoint).collect(),
+        };
+        for _ in 0..LINK_NAMES {
+            let name = link_name(id, self.links);
+            self.links = self.links.wrapping_add(1);
+            match link::attach(container.as_fd(), &name, plan, endpoint, &mark.to_string()) {
+                // One that a predecessor made, or that is on its way out.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists && link::exists(&name) => {}
+                done => return done,
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn page(&self, after: Option<&ContainerId>) -> Result<Answer> {
         let range = match after {
             None => (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded),
             Some(id) => (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded),
         };
-        let mut rest = self.members.range::<ContainerId, _>(range);
-        let members = rest
-            .by_ref()
-            .take(PAGE)
-            .filter_map(|(id, token)| {
-                let (name, _, ip) = self.connections.get(token)?.member.as_ref()?;
-                Some(Member {
-                    id: id.clone(),
-                    name: name.clone(),
-                    ip: *ip,
-                })
-            })
-            .collect();
-        Answer::Members {
-            members,
-            more: rest.next().is_some(),
+        let networks = self.register.read();
+        let (mut members, mut bytes) = (Vec::new(), 0);
+        for (id, _) in self.members.range::<ContainerId, _>(range) {
+            let seats: Vec<&Seated> = networks
+                .values()
+                .filter_map(|on| on.members.get(id))
+                .collect();
+            let Some(first) = seats.first() else { continue };
+            let member = Member {
+                id: id.clone(),
+                name: first.name.clone(),
+                endpoints: seats.iter().map(|s| s.endpoint.clone()).collect(),
+            };
+            bytes += serde_json::to_vec(&member)?.len();
+            if bytes > PAGE && !members.is_empty() {
+                return Ok(Answer::Members {
+                    members,
+                    more: true,
+                });
+            }
+            members.push(member);
         }
+        Ok(Answer::Members {
+            members,
+            more: false,
+        })
     }
 
     /// Ends the service, unless somebody comes. The steps are numbered in the module's header.
@@ -462,6 +804,56 @@ impl Switch {
         false
     }
 }
+
+impl Orphan {
+    fn of(link: link::Port) -> Option<Self> {
+        let mark = Mark::parse(&link.mark)?;
+        Some(Self {
+            link: link.name,
+            mark,
+        })
+    }
+}
+
+impl Mark {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.strip_prefix("rpod ")?.split(' ');
+        Some(Self {
+            id: words.next()?.parse().ok()?,
+            bridge: words.next()?.to_owned(),
+            addresses: words.map(str::parse).collect::<Result<_, _>>().ok()?,
+        })
+    }
+}
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rpod {} {}", self.id, self.bridge)?;
+        self.addresses.iter().try_for_each(|ip| write!(f, " {ip}"))
+    }
+}
+
+fn check_version(version: u32) -> Result<()> {
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "the net process speaks version {VERSION} of its messages, not {version}"
+    )))
+}
+
+fn check_count(places: &[Wanted]) -> Result<()> {
+    if places.len() <= NETWORKS {
+        return Ok(());
+    }
+    Err(Error::of(
+        Kind::Usage,
+        format!("a container is on {NETWORKS} networks at most"),
+    ))
+}
+
+/// Names a container's links can have.
+const LINK_NAMES: u32 = 0x1000;
 
 /// `veth`, 8 digits of the container's id, 3 that count: 15 bytes, all a device's name may have.
 fn link_name(id: &ContainerId, count: u32) -> String {

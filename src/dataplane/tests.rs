@@ -8,14 +8,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::dataplane::control::{self, Client, NetJob};
+use crate::dataplane::control::{self, Client, NetJob, Wanted};
 use crate::dataplane::publish::{self, PortsJob};
+use crate::dataplane::register::Register;
 use crate::dataplane::uplink::{self, Uplink};
 use crate::dataplane::{link, relay, switch};
 use crate::error::Result;
-use crate::network::plan::{Mac, Plan};
-use crate::spec::container::Address;
-use crate::spec::id::{ContainerId, ContainerName};
+use crate::network::plan::{InUse, Plan, default_network, pool_of};
+use crate::spec::id::{ContainerId, ContainerName, NetworkId};
+use crate::spec::network::{Attachment, Endpoint};
 use crate::spec::port::parse_publish;
 use crate::sys::sandbox::{Child, child, close_inherited, machine};
 use crate::sys::{net, socket};
@@ -65,17 +66,11 @@ fn net_process(job: NetJob) {
             Some(network) => net::enter_network(network)?,
             None => net::unshare_network()?,
         }
-        link::create_bridge(&Plan::default_network())?;
-        let plan = Plan::default_network();
+        link::prepare()?;
         if let Ok(device) = uplink::make_device() {
             uplink.attach(device);
         }
-        uplink.serve(uplink::Network {
-            v4: Some((plan.gateway, plan.prefix)),
-            v6: None,
-            mtu: plan.mtu,
-        });
-        switch::Switch::serve(&job.runtime, plan, uplink)
+        switch::Switch::serve(&job.runtime, Register::default(), uplink)
     };
     match start() {
         Ok(mut switch) => {
@@ -106,29 +101,68 @@ fn name(text: &str) -> ContainerName {
     text.parse().expect(text)
 }
 
-/// A container on the default network.
+fn bridge() -> Plan {
+    Plan::of(&default_network())
+}
+
+/// Another network, of these IPv4 addresses.
+fn network(name: &str, subnet: &str) -> Plan {
+    Plan {
+        id: NetworkId::from_random([subnet.len().to_le_bytes()[0] ^ name.as_bytes()[0]; 32]),
+        name: name.to_owned(),
+        bridge: name.to_owned(),
+        v4: pool_of(subnet.parse().expect(subnet)),
+        v6: None,
+        ..bridge()
+    }
+}
+
+/// Any place on a network.
+fn any(plan: Plan) -> Wanted {
+    Wanted {
+        place: Attachment::to(&plan.name),
+        plan,
+    }
+}
+
+/// A place on the default network with an address of one's own choice.
+fn at(ip: [u8; 4]) -> Wanted {
+    let mut wanted = any(bridge());
+    wanted.place.ip = Some(ip.into());
+    wanted
+}
+
+/// A container on networks.
 struct Container {
     place: Place,
-    address: Address,
+    endpoints: Vec<Endpoint>,
     client: Client,
 }
 
 impl Container {
-    fn start(mut client: Client, digit: u8) -> Self {
+    fn start(client: Client, digit: u8) -> Self {
+        Self::on(client, digit, &[any(bridge())])
+    }
+
+    fn on(mut client: Client, digit: u8, networks: &[Wanted]) -> Self {
         let place = Place::new();
         let attached = client
-            .attach(&id(digit), &name(&format!("container{digit}")), None)
+            .attach(&id(digit), &name(&format!("container{digit}")), networks)
             .expect("attached");
-        client.link(place.fd.as_fd()).expect("linked");
-        let address = attached.address;
+        client.link(place.fd.as_fd(), None).expect("linked");
+        let endpoints = attached.endpoints;
         place
-            .spawn(|| link::configure(&address).expect("configured"))
+            .spawn(|| link::configure(&endpoints).expect("configured"))
             .join();
         Self {
             place,
-            address,
+            endpoints,
             client,
         }
+    }
+
+    fn ip(&self) -> String {
+        self.endpoints[0].v4.ip.to_string()
     }
 }
 
@@ -193,9 +227,9 @@ fn containers_reach_each_other_and_the_network_goes_with_the_last() {
         };
         let one = Container::start(first(), 1);
         let two = Container::start(first(), 2);
-        assert_eq!(one.address.ip.to_string(), "172.17.0.2");
-        assert_eq!(two.address.ip.to_string(), "172.17.0.3");
-        assert_eq!(two.address.mac, "02:42:ac:11:00:03");
+        assert_eq!(one.ip(), "172.17.0.2");
+        assert_eq!(two.ip(), "172.17.0.3");
+        assert_eq!(two.endpoints[0].mac.to_string(), "02:42:ac:11:00:03");
 
         let server = serve_streams(&two.place, "0.0.0.0:80", tell_address);
         one.place
@@ -216,22 +250,24 @@ fn containers_reach_each_other_and_the_network_goes_with_the_last() {
         let members = asking.members().expect("listed");
         let shown: Vec<String> = members
             .iter()
-            .map(|m| format!("{} {}", m.name.as_str(), m.ip))
+            .map(|m| format!("{} {}", m.name.as_str(), m.endpoints[0].v4.ip))
             .collect();
         assert_eq!(shown, ["container1 172.17.0.2", "container2 172.17.0.3"]);
-        let taken = asking.attach(&id(7), &name("late"), Some([172, 17, 0, 2].into()));
+        let taken = asking.attach(&id(7), &name("late"), &[at([172, 17, 0, 2])]);
         assert_eq!(
             taken.expect_err("taken").to_string(),
             "cannot connect \"late\" to network \"bridge\": container \"container1\" has it: 172.17.0.2 is taken"
         );
+        let mut two = two;
+        two.client.end();
         drop((server, two));
         eventually("the address is free", || {
             asking.members().expect("listed").len() == 1
         });
         let attached = asking
-            .attach(&id(8), &name("next"), None)
+            .attach(&id(8), &name("next"), &[any(bridge())])
             .expect("attached");
-        assert_eq!(attached.address.ip.to_string(), "172.17.0.3");
+        assert_eq!(attached.endpoints[0].v4.ip.to_string(), "172.17.0.3");
         drop((one, asking));
         assert_eq!(children.len(), 1);
         children.pop().expect("one").join();
@@ -270,27 +306,177 @@ fn a_killed_net_process_loses_nothing() {
         })
         .expect("connected");
         let attached = again
-            .adopt(&id(2), &name("container2"), two.address.ip)
+            .adopt(
+                &id(2),
+                &name("container2"),
+                &[any(bridge())],
+                &two.endpoints,
+            )
             .expect("adopted");
-        assert_eq!(attached.address, two.address);
+        assert_eq!(attached.endpoints, two.endpoints);
         let _server = serve_streams(&two.place, "0.0.0.0:80", tell_address);
         one.place
             .spawn(|| drop(connect("172.17.0.3:80").expect("reached")))
             .join();
-        // One is not known any more; whoever comes next must not get two's address.
-        let mut other = control::connect(runtime.path())
-            .expect("looked")
-            .expect("served");
-        other
-            .adopt(&id(1), &name("container1"), one.address.ip)
-            .expect("adopted");
+        // One has not come back yet: its link says that its address is taken.
         let third = Container::start(
             control::connect(runtime.path())
                 .expect("looked")
                 .expect("served"),
             3,
         );
-        assert_eq!(third.address.ip.to_string(), "172.17.0.4");
+        assert_eq!(third.ip(), "172.17.0.4");
+        let mut other = control::connect(runtime.path())
+            .expect("looked")
+            .expect("served");
+        other
+            .adopt(
+                &id(1),
+                &name("container1"),
+                &[any(bridge())],
+                &one.endpoints,
+            )
+            .expect("adopted");
+    });
+}
+
+#[test]
+fn networks_are_apart_whatever_a_container_does() {
+    machine(|| {
+        local_up();
+        let runtime = temporary();
+        let mut children = Vec::new();
+        let mut client = || {
+            control::connect_or(runtime.path(), || {
+                launch(runtime.path(), None, &mut children)
+            })
+            .expect("connected")
+        };
+        let blue = || any(network("blue", "172.18.0.0/16"));
+        let inner = || {
+            let mut inner = any(network("inner", "10.9.0.0/24"));
+            inner.plan.internal = true;
+            inner
+        };
+        let one = Container::on(client(), 1, &[any(bridge())]);
+        let two = Container::on(client(), 2, &[blue()]);
+        let both = Container::on(client(), 3, &[any(bridge()), blue(), inner()]);
+        let alone = Container::on(client(), 4, &[inner()]);
+        let places = [&one, &two, &both, &alone];
+        let _servers = places.map(|c| serve_streams(&c.place, "0.0.0.0:80", tell_address));
+        let six = both.endpoints[0].v6.expect("IPv6").ip;
+        let _server6 = serve_streams(&both.place, "[::]:81", tell_address);
+        let reaches = |from: &Container, to: &str| {
+            let to = to.to_owned();
+            from.place
+                .spawn(move || drop(what_it_says(connect(&to).expect(&to))))
+                .join();
+        };
+        reaches(&one, "172.17.0.3:80");
+        reaches(&one, &format!("[{six}]:81"));
+        reaches(&two, "172.18.0.3:80");
+        reaches(&both, "172.18.0.2:80");
+        reaches(&both, "10.9.0.3:80");
+        reaches(&alone, "10.9.0.2:80");
+        let apart = |from: &Container, to: &'static str| {
+            let refused = move || drop(connect(to).expect_err("networks are apart"));
+            from.place.spawn(refused).join();
+        };
+        apart(&one, "172.18.0.2:80");
+        apart(&two, "172.17.0.2:80");
+        apart(&two, "10.9.0.3:80");
+        // Also with a route of its own, and in somebody else's name.
+        alone
+            .place
+            .spawn(|| link::configure(&[open_ended(&alone.endpoints[0])]).expect("configured"))
+            .join();
+        apart(&alone, "172.18.0.2:80");
+        apart(&alone, "198.51.100.1:80");
+        let lie = Endpoint {
+            v6: one.endpoints[0].v6,
+            ..place_of(
+                &network("blue", "172.18.0.0/16"),
+                Ipv4Addr::new(172, 18, 0, 9),
+            )
+        };
+        one.place
+            .spawn(|| {
+                link::configure(&[one.endpoints[0].clone(), lie]).expect("configured");
+                let socket = UdpSocket::bind("172.18.0.9:0").expect("bound");
+                socket.send_to(b"lie", "172.18.0.2:80").ok();
+                let waits = Some(Duration::from_millis(200));
+                socket.set_read_timeout(waits).expect("set");
+                socket.recv(&mut [0; 8]).expect_err("nobody answers");
+                let refused = TcpStream::connect_timeout(
+                    &"172.18.0.2:80".parse().expect("an address"),
+                    Duration::from_millis(500),
+                );
+                refused.expect_err("networks are apart");
+            })
+            .join();
+    });
+}
+
+/// The same place, with a way out that it was not given.
+fn open_ended(endpoint: &Endpoint) -> Endpoint {
+    Endpoint {
+        internal: false,
+        ..endpoint.clone()
+    }
+}
+
+#[test]
+fn a_running_container_joins_and_leaves_networks() {
+    machine(|| {
+        local_up();
+        let runtime = temporary();
+        let mut children = Vec::new();
+        let mut client = || {
+            control::connect_or(runtime.path(), || {
+                launch(runtime.path(), None, &mut children)
+            })
+            .expect("connected")
+        };
+        let blue = any(network("blue", "172.18.0.0/16"));
+        let mut one = Container::start(client(), 1);
+        let two = Container::on(client(), 2, std::slice::from_ref(&blue));
+        let _server = serve_streams(&two.place, "0.0.0.0:80", tell_address);
+        let joined = one.client.join(blue.clone(), "eth1").expect("joined");
+        assert_eq!(joined.v4.ip.to_string(), "172.18.0.3");
+        let twice = one.client.join(blue.clone(), "eth2").expect_err("twice");
+        assert!(
+            twice.to_string().ends_with("it is on that network already"),
+            "{twice}"
+        );
+        one.client
+            .link(one.place.fd.as_fd(), Some("eth1"))
+            .expect("linked");
+        let all = [one.endpoints[0].clone(), joined.clone()];
+        one.place
+            .spawn(|| {
+                link::configure_more(&joined, &all).expect("configured");
+                drop(what_it_says(connect("172.18.0.2:80").expect("reached")));
+            })
+            .join();
+        one.client.leave(&bridge().id).expect("left");
+        one.place
+            .spawn(|| {
+                link::configure_less(&[joined]).expect("configured");
+                drop(what_it_says(connect("172.18.0.2:80").expect("reached")));
+                // The way out is the other network's now, and that it leads nowhere is told.
+                assert!(connect("198.51.100.1:9").is_err());
+            })
+            .join();
+        one.client.rename(&name("renamed")).expect("renamed");
+        let mut asking = client();
+        let members = asking.members().expect("listed");
+        assert_eq!(members[0].name, name("renamed"));
+        assert_eq!(members[0].endpoints.len(), 1);
+        one.client.leave(&blue.plan.id).expect("left");
+        let error = one.client.leave(&blue.plan.id).expect_err("left already");
+        assert_eq!(error.kind(), crate::error::Kind::NotFound);
+        let back = one.client.join(any(bridge()), "eth0").expect("joined");
+        assert_eq!(back.v4.ip.to_string(), "172.17.0.2");
     });
 }
 
@@ -307,7 +493,7 @@ fn of_several_first_starts_one_launches() {
                     let mut client =
                         control::connect_or(&runtime, || launch(&runtime, None, &mut children))
                             .expect("connected");
-                    let attached = client.attach(&id(digit), &name("some"), None);
+                    let attached = client.attach(&id(digit), &name("some"), &[any(bridge())]);
                     attached.expect("attached");
                     eventually("all are there", || {
                         client.members().expect("listed").len() == 6
@@ -334,10 +520,12 @@ fn nonsense_is_refused_and_harms_nobody() {
         })
         .expect("connected");
         let null = File::open("/dev/null").expect("open");
-        assert!(client.link(null.as_fd()).is_err());
-        client.attach(&id(1), &name("one"), None).expect("attached");
+        assert!(client.link(null.as_fd(), None).is_err());
+        client
+            .attach(&id(1), &name("one"), &[any(bridge())])
+            .expect("attached");
         let refused = client
-            .link(null.as_fd())
+            .link(null.as_fd(), None)
             .expect_err("no namespace")
             .to_string();
         assert!(
@@ -402,11 +590,8 @@ impl Published {
     fn new(publish: &str) -> Self {
         local_up();
         let lan = Plan {
-            name: "lan".into(),
-            bridge: "lan".into(),
-            gateway: Ipv4Addr::new(198, 51, 100, 1),
-            prefix: 24,
             mtu: 1500,
+            ..network("lan", "198.51.100.0/24")
         };
         let neighbour = plugged(&lan, Ipv4Addr::new(198, 51, 100, 77));
         // A bridge of another namespace: what `net` has.
@@ -415,20 +600,16 @@ impl Published {
         let fd = container.fd();
         shared
             .spawn(|| {
-                let plan = Plan::default_network();
+                link::prepare().expect("prepared");
+                let plan = bridge();
                 link::create_bridge(&plan).expect("made");
-                link::attach(
-                    fd.as_fd(),
-                    "veth0",
-                    &plan,
-                    Mac::of(Ipv4Addr::new(172, 17, 0, 2)),
-                )
-                .expect("linked");
+                let endpoint = place_of(&plan, Ipv4Addr::new(172, 17, 0, 2));
+                link::attach(fd.as_fd(), "veth0", &plan, &endpoint, "mark").expect("linked");
             })
             .join();
-        let address = place_of(&Plan::default_network(), Ipv4Addr::new(172, 17, 0, 2));
+        let endpoint = place_of(&bridge(), Ipv4Addr::new(172, 17, 0, 2));
         container
-            .spawn(|| link::configure(&address).expect("configured"))
+            .spawn(|| link::configure(std::slice::from_ref(&endpoint)).expect("configured"))
             .join();
         // After the processes that stay: a fork's copy would keep the ports bound.
         let bound = publish::bind(&parse_publish(publish).expect("parsed"), &mut Vec::new())
@@ -438,7 +619,7 @@ impl Published {
         let job = PortsJob {
             bound,
             network: container.fd(),
-            address,
+            endpoint,
             control: read.into(),
         };
         let (job, writer) = (Some(job), &control);
@@ -459,27 +640,27 @@ impl Published {
 
 fn ports_process(job: PortsJob) {
     net::enter_network(&job.network).expect("entered");
-    link::transparent(&job.address, &job.bound.udp_ports()).expect("transparent");
-    relay::Relay::new(job.bound, &job.address, true, job.control)
+    link::transparent(&job.endpoint, &job.bound.udp_ports()).expect("transparent");
+    relay::Relay::new(job.bound, &job.endpoint, true, job.control)
         .and_then(|mut relay| relay.run())
         .expect("served");
 }
 
-fn place_of(plan: &Plan, ip: Ipv4Addr) -> Address {
-    Address {
-        ip: ip.into(),
-        prefix: plan.prefix,
-        gateway: plan.gateway.into(),
-        mac: Mac::of(ip).to_string(),
-    }
+fn place_of(plan: &Plan, ip: Ipv4Addr) -> Endpoint {
+    let wanted = Attachment {
+        ip: Some(ip),
+        ..Attachment::default()
+    };
+    plan.seat(&InUse::new(), &wanted, "eth0").expect("a place")
 }
 
 fn plugged(plan: &Plan, ip: Ipv4Addr) -> Place {
     let place = Place::new();
     link::create_bridge(plan).expect("made");
-    link::attach(place.fd.as_fd(), "lan0", plan, Mac::of(ip)).expect("linked");
+    let endpoint = place_of(plan, ip);
+    link::attach(place.fd.as_fd(), "lan0", plan, &endpoint, "mark").expect("linked");
     place
-        .spawn(|| link::configure(&place_of(plan, ip)).expect("configured"))
+        .spawn(|| link::configure(&[endpoint]).expect("configured"))
         .join();
     place
 }

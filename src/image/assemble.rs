@@ -8,7 +8,8 @@
 //!
 //! Lives here: what `commit`, `import` and a build have in common.
 //! Must not: decide what is in an image.
-//! Called by: `ops`.
+//! Called by: `ops`, which holds the store's lease (`Store::lease`) from before the
+//! first layer until the image is in the index: else a collector takes them.
 //! Always true: layers are kept as plain tars, so that nothing is compressed
 //! before it leaves the machine; an entry comes into the index only while every
 //! blob it needs is in the store.

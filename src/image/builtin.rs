@@ -87,6 +87,7 @@ pub fn ensure(store: &Store, id_map: &IdMap) -> Result<Entry> {
 }
 
 fn make(store: &Store, id_map: &IdMap, executable: &mut File, identity: &str) -> Result<Entry> {
+    let _lease = store.lease()?;
     let (diff_id, size) = add_layer(store, executable)?;
     unpack(store, &diff_id, id_map)?;
     let config = serde_json::to_vec(&config(&diff_id))?;

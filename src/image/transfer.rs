@@ -59,6 +59,9 @@ const DOWNLOADS: usize = 4;
 /// Chunks of a body that wait to be hashed at most.
 const QUEUE: usize = 16;
 
+/// Bytes that a broken connection must have brought for the tries to begin anew.
+const FRUIT: u64 = 64 << 10;
+
 /// Documents that are read to find one image among lists of lists.
 const DOCUMENTS: usize = 16;
 
@@ -98,6 +101,7 @@ pub fn pull(
     orders: Vec<Order>,
     progress: &Arc<dyn Progress>,
 ) -> Result<Vec<Result<Fetched>>> {
+    let _lease = store.lease()?;
     let shared = Arc::new(Shared {
         store: store.clone(),
         id_map: id_map.clone(),
@@ -503,6 +507,12 @@ impl Engine {
     /// Finds out whose fault wrong bytes are, and whether another try can be made.
     fn blame(&self, makers: &mut Makers, digest: &Digest, part: &Part) -> Result<()> {
         let makers = std::mem::take(makers);
+        if makers.served.is_empty() && !makers.earlier {
+            return Err(Error::new(format!(
+                "its manifest says that blob {} has {} bytes, which cannot be",
+                part.digest, part.size
+            )));
+        }
         let [index] = makers.served[..] else {
             // Of several makers nobody knows which was wrong: the mirrors go.
             let error = Error::new(format!("a part of blob {} was wrong", part.digest));
@@ -555,7 +565,8 @@ impl Engine {
             let Err(fault) = done else {
                 continue;
             };
-            fruitless = if partial.size > before {
+            // A server that gives a little each time must not keep us for ever.
+            fruitless = if partial.size >= before + FRUIT {
                 0
             } else {
                 fruitless + 1

@@ -29,8 +29,8 @@ ff02::2\tip6-allrouters
 pub struct Hosts<'a> {
     /// The machine's own text: where its network is the container's. None writes docker's lines.
     pub machine: Option<&'a str>,
-    /// The container's address; none means it has loopback only.
-    pub ip: Option<IpAddr>,
+    /// The container's addresses; none means it has loopback only.
+    pub ips: &'a [IpAddr],
     /// Its host name; empty writes no line.
     pub hostname: &'a str,
     /// `--add-host`: a name and an address, or the word `host-gateway`.
@@ -50,12 +50,19 @@ impl Hosts<'_> {
             out.push('\n');
         }
         if self.machine.is_none() && !self.hostname.is_empty() {
-            let ip = self.ip.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+            let local = [IpAddr::from([127, 0, 0, 1])];
+            let ips = if self.ips.is_empty() {
+                &local
+            } else {
+                self.ips
+            };
             let name = check_name(self.hostname)?;
-            // The first label is the name programs ask for when the whole is given.
-            match name.split_once('.') {
-                Some((short, _)) => out.push_str(&format!("{ip}\t{name} {short}\n")),
-                None => out.push_str(&format!("{ip}\t{name}\n")),
+            for ip in ips {
+                // The first label is the name programs ask for when the whole is given.
+                match name.split_once('.') {
+                    Some((short, _)) => out.push_str(&format!("{ip}\t{name} {short}\n")),
+                    None => out.push_str(&format!("{ip}\t{name}\n")),
+                }
             }
         }
         for (name, address) in self.extra {
@@ -125,7 +132,7 @@ mod tests {
     #[test]
     fn a_container_finds_dockers_lines_its_own_and_the_machine() {
         let text = Hosts {
-            ip: Some([172, 17, 0, 2].into()),
+            ips: &[[172, 17, 0, 2].into()],
             hostname: "2cecb6b0fd74",
             extra: &pairs(&[("db", "10.1.2.3"), ("me", "host-gateway"), ("six", "[::2]")]),
             gateway: Some([172, 17, 0, 1].into()),

@@ -10,5 +10,7 @@ pub mod hosts;
 pub mod plan;
 pub mod resolv;
 
-/// The device a container has its address on.
-pub const DEVICE: &str = "eth0";
+/// Returns the name of a container's n-th device.
+pub fn device(n: usize) -> String {
+    format!("eth{n}")
+}

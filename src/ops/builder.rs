@@ -3,8 +3,8 @@
 //! Lives here: which of it nothing needs, and how much of the disk it takes.
 //! Must not: build.
 //! Called by: `cli`.
-//! Always true: what an image or a container is made of stays; nothing is deleted
-//! while a build goes on.
+//! Always true: what an image or a container is made of stays; no file of a layer
+//! is deleted while a build goes on.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,11 +13,12 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ops::Session;
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::spec::digest::Digest;
+use crate::store::gc::{Partials, Patience};
 
 /// Something that builds keep.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,18 +99,12 @@ pub fn list(session: &Session) -> Result<Vec<Kept>> {
 pub fn prune(session: &Session, all: bool, until: Option<Duration>) -> Result<Pruned> {
     let store = &session.store;
     store.prepare_build()?;
-    let Some(_alone) = store.build_alone()? else {
-        return Err(Error::of(Kind::Conflict, "a build goes on now")
-            .what("cannot delete what builds keep")
-            .hint("try again when it has ended"));
-    };
     let needed = needed(session)?;
     let now = SystemTime::now();
     let old = |used: SystemTime| {
         until.is_none_or(|until| now.duration_since(used).unwrap_or_default() >= until)
     };
     let mut pruned = Pruned::default();
-    let mut candidates = HashSet::new();
     for step in store.known_steps() {
         let in_use = step
             .record
@@ -121,18 +116,9 @@ pub fn prune(session: &Session, all: bool, until: Option<Duration>) -> Result<Pr
             if step.record.content.is_none() {
                 pruned.ids.push(step.key);
             }
-            candidates.extend(step.record.layer);
         }
     }
     let mut trash: Vec<PathBuf> = Vec::new();
-    let kept: HashSet<Digest> = store.step_layers().into_iter().collect();
-    for layer in candidates {
-        if !needed.contains(&layer) && !kept.contains(&layer) {
-            pruned.bytes += store.layer_info(&layer).unwrap_or_default().size;
-            trash.extend(store.discard_layer(&layer));
-            drop(fs::remove_file(store.blob_path(&layer)));
-        }
-    }
     let identity = Identity::of(&session.host)?;
     if all {
         store.forget_contexts();
@@ -153,7 +139,13 @@ pub fn prune(session: &Session, all: bool, until: Option<Duration>) -> Result<Pr
         }
         trash.extend(store.discard_fetched());
     }
-    if !trash.is_empty() {
+    match store.collect(Patience::Skip, Partials::Expired)? {
+        Some(found) => pruned.bytes += found.bytes,
+        None => session.progress.warn(
+            "a build or a pull goes on: the files of what was deleted go when the next one is removed",
+        ),
+    }
+    if !pruned.ids.is_empty() || !trash.is_empty() {
         run_inside(&identity, || {
             store.sweep();
             Ok(())

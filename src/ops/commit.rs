@@ -61,6 +61,7 @@ pub fn commit(session: &Session, request: &Request) -> Result<Digest> {
         .find_container(&request.container)
         .what(what)?;
     let record = session.store.load_record(&id).what(what)?;
+    let _lease = session.store.lease().what(what)?;
     let image = image_of(session, &record).what(what)?;
     let layer = layer(session, &record, request).what(what)?;
     let now = Time::now();

@@ -2,8 +2,9 @@
 //!
 //! 1. the image, from the store, rpod itself or its registry
 //! 2. the record: the image's settings with the request's over them (pure)
-//! 3. volumes that have to exist
-//! 4. the container's directory and its name, in one step
+//! 3. volumes that have names of their own
+//! 4. the container's directory, its other volumes and its name, in one step
+//! 5. if the index has changed meanwhile: whether the image is still there
 //!
 //! Lives here: those steps, and how a request goes over an image's settings.
 //! Must not: start anything.
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Config;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, names, pull};
+use crate::ops::{Session, names, network, pull, sweep};
 use crate::process::identity::Identity;
 use crate::runtime::{capabilities, program, rlimit};
 use crate::spec::container::{NetworkMode, Record, Request, State};
@@ -42,7 +43,11 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     let identity = Identity::of(&session.host)?;
     tell_what_is_lacking(session, &identity);
     check(&request)?;
+    for place in &request.networks {
+        network::find(session, &place.network)?;
+    }
     let platform = request.platform.as_deref().map(str::parse).transpose()?;
+    let index = session.store.index_mark();
     let image = pull::ensure(session, &request.image, request.pull, platform)?;
     tell_other_platform(session, &image);
     let config = image.config.config().clone().unwrap_or_default();
@@ -50,8 +55,12 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     let id = session.store.new_container_id();
     let chosen = request.name.is_some();
     let made = plan(&id, &identity, &image, &config, request).and_then(|mut record| {
-        make_volumes(session, &mut record)?;
+        name_volumes(session, &mut record)?;
         publish(session, &mut record, chosen)?;
+        // Only now does `rmi` see the container: it may have taken the image before.
+        if session.store.index_mark() != index {
+            check_image(session, &record, &image)?;
+        }
         Ok(record)
     });
     match (&made, cidfile) {
@@ -64,18 +73,48 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     made
 }
 
+/// Undoes a container whose image was removed while it was made.
+fn check_image(session: &Session, record: &Record, image: &Image) -> Result<()> {
+    let entries = session.store.image_entries()?;
+    if entries.iter().any(|entry| entry.digest == image.manifest) {
+        return Ok(());
+    }
+    let removed = session.store.remove_container(record);
+    forget_volumes(session, record);
+    sweep::sweep(session);
+    let error = Error::of(
+        Kind::Conflict,
+        format!("its image \"{}\" was removed meanwhile", record.image),
+    )
+    .what(format!("cannot create container \"{}\"", record.name));
+    Err(match removed {
+        Ok(_) => error,
+        Err(other) => error.also(other),
+    })
+}
+
+fn forget_volumes(session: &Session, record: &Record) {
+    for volume in &record.anonymous_volumes {
+        drop(session.store.remove_volume(volume));
+    }
+}
+
 /// Stores the container; a name that was drawn and is taken is drawn again.
 fn publish(session: &Session, record: &mut Record, chosen: bool) -> Result<()> {
     let state = State::created(&session.host.boot);
     loop {
-        match session.store.create_container(record, &state, |_| Ok(())) {
+        // Made while the record that names them waits beside them: who finds it
+        // forsaken deletes them as well.
+        let volumes = |_: &Path| {
+            let mut names = record.anonymous_volumes.iter();
+            names.try_for_each(|name| make_volume(session, name, true))
+        };
+        match session.store.create_container(record, &state, volumes) {
             Err(error) if error.kind() == Kind::Conflict && !chosen => {
                 record.name = names::random()?;
             }
             Err(error) => {
-                for volume in &record.anonymous_volumes {
-                    drop(session.store.remove_volume(volume));
-                }
+                forget_volumes(session, record);
                 return Err(error.what(format!("cannot create container \"{}\"", record.name)));
             }
             Ok(()) => return Ok(()),
@@ -124,9 +163,6 @@ fn check(request: &Request) -> Result<()> {
             Kind::Usage,
             "--rm and --restart contradict each other: a container that goes when it ends cannot be started again",
         ));
-    }
-    if request.ip.is_some() {
-        return Err(Error::of(Kind::Usage, "rpod has no --ip yet"));
     }
     let own_network = !matches!(request.network, None | Some(NetworkMode::Bridge));
     if own_network
@@ -242,7 +278,7 @@ fn plan(
         publish,
         expose,
         network: request.network.unwrap_or(NetworkMode::Bridge),
-        ip: request.ip,
+        networks: request.networks,
         dns: request.dns,
         dns_search: request.dns_search,
         dns_options: request.dns_options,
@@ -425,25 +461,30 @@ fn host_directory(path: &str, make: bool) -> Result<String> {
         .map_err(|path| Error::new(format!("\"{}\" is not UTF-8", path.display())))
 }
 
-fn make_volumes(session: &Session, record: &mut Record) -> Result<()> {
+/// Makes the volumes that have names of their own, and names the others.
+fn name_volumes(session: &Session, record: &mut Record) -> Result<()> {
     for mount in &mut record.mounts {
-        let (name, anonymous) = match &mount.source {
-            Source::Volume(name) => (name.clone(), false),
-            Source::Anonymous => (session.store.new_container_id().as_str().to_owned(), true),
-            Source::Bind(_) | Source::Tmpfs { .. } => continue,
-        };
-        session.store.create_volume(&Volume {
-            version: 1,
-            name: name.clone(),
-            created: Time::now(),
-            labels: BTreeMap::new(),
-            options: BTreeMap::new(),
-            anonymous,
-        })?;
-        if anonymous {
-            record.anonymous_volumes.push(name.clone());
-            mount.source = Source::Volume(name);
+        match &mount.source {
+            Source::Volume(name) => make_volume(session, name, false)?,
+            Source::Anonymous => {
+                let name = session.store.new_container_id().as_str().to_owned();
+                record.anonymous_volumes.push(name.clone());
+                mount.source = Source::Volume(name);
+            }
+            Source::Bind(_) | Source::Tmpfs { .. } => {}
         }
     }
     Ok(())
+}
+
+fn make_volume(session: &Session, name: &str, anonymous: bool) -> Result<()> {
+    let volume = Volume {
+        version: 1,
+        name: name.to_owned(),
+        created: Time::now(),
+        labels: BTreeMap::new(),
+        options: BTreeMap::new(),
+        anonymous,
+    };
+    session.store.create_volume(&volume).map(drop)
 }

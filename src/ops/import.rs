@@ -60,6 +60,7 @@ pub fn import(
         _ if is_url => None,
         path => Some(File::open(path).what(what)?),
     };
+    let _lease = session.store.lease().what(what)?;
     let blob: (Digest, u64) = userns::run_inside(&identity, || {
         let layer = if is_url {
             let mut file = download::download(&session.store, source, &*session.progress)?;

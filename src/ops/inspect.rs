@@ -9,11 +9,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind, Result};
-use crate::ops::{Session, ps, state};
+use crate::ops::{Session, network, ps, state};
 use crate::spec::container::{NetworkMode, Record, State, Status};
 use crate::spec::digest::Digest;
 use crate::spec::id::ContainerId;
 use crate::spec::mount::{Mount, Source};
+use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::spec::time::Time;
 use crate::store::images::{DOCUMENT_LIMIT, Entry};
@@ -22,7 +23,7 @@ use crate::store::volumes::Volume;
 /// What a name is looked up as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noun {
-    /// A container, else an image, else a volume.
+    /// A container, else an image, else a volume, else a network.
     Any,
     /// A container.
     Container,
@@ -30,6 +31,8 @@ pub enum Noun {
     Image,
     /// A volume.
     Volume,
+    /// A network.
+    Network,
 }
 
 /// Returns docker's JSON object of a thing.
@@ -52,14 +55,20 @@ pub fn inspect(session: &Session, name: &str, noun: Noun, size: bool) -> Result<
             );
         }
     }
-    match session.store.load_volume(name) {
-        Ok(found) => Ok(volume(session, &found)),
+    if matches!(noun, Noun::Any | Noun::Volume) {
+        match session.store.load_volume(name) {
+            Ok(found) => return Ok(volume(session, &found)),
+            Err(error) if noun == Noun::Any && error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match network::inspect(session, name) {
         Err(error) if noun == Noun::Any && error.kind() == Kind::NotFound => Err(Error::of(
             Kind::NotFound,
             format!("no such object: \"{name}\""),
         )
-        .hint("`rpod ps -a`, `rpod images` and `rpod volume ls` list what there is")),
-        Err(error) => Err(error),
+        .hint("`rpod ps -a`, `rpod images`, `rpod volume ls` and `rpod network ls` list what there is")),
+        inspected => inspected,
     }
 }
 
@@ -169,7 +178,7 @@ fn host_config(record: &Record) -> Value {
         "Binds": if binds.is_empty() { json!(null) } else { json!(binds) },
         "ContainerIDFile": "",
         "LogConfig": { "Type": "json-file", "Config": {} },
-        "NetworkMode": network_name(&record.network),
+        "NetworkMode": record.network.name(&record.networks),
         "PortBindings": bindings(&record.publish),
         "RestartPolicy": {
             "Name": record.restart.name(),
@@ -288,72 +297,90 @@ fn config(record: &Record) -> Value {
 }
 
 fn network_settings(record: &Record, state: &State) -> Value {
-    let address = state
-        .address
-        .as_ref()
-        .filter(|_| state.status == Status::Running);
-    let text = |pick: &dyn Fn(&crate::spec::container::Address) -> String| {
-        address.map(pick).unwrap_or_default()
-    };
-    let (ip, gateway) = (
-        text(&|a| a.ip.to_string()),
-        text(&|a| a.gateway.to_string()),
-    );
-    let (mac, prefix) = (text(&|a| a.mac.clone()), address.map_or(0, |a| a.prefix));
-    let mut ports = if state.status == Status::Running {
+    let runs = state.status == Status::Running;
+    let endpoints: &[Endpoint] = if runs { &state.endpoints } else { &[] };
+    let mut ports = if runs {
         bindings(&state.ports)
     } else {
         Map::new()
     };
-    if state.status == Status::Running {
+    if runs {
         for port in &record.expose {
             ports.entry(port.to_string()).or_insert(Value::Null);
         }
     }
-    let one = json!({
-        "IPAMConfig": record.ip.map(|ip| json!({ "IPv4Address": ip })),
-        "Links": null,
-        "Aliases": null,
-        "DriverOpts": null,
-        "MacAddress": mac,
-        "NetworkID": "",
-        "EndpointID": "",
-        "Gateway": gateway,
-        "IPAddress": ip,
-        "IPPrefixLen": prefix,
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "DNSNames": null,
-    });
     let networks: Map<String, Value> = match &record.network {
+        NetworkMode::Bridge => record
+            .attachments()
+            .iter()
+            .map(|asked| {
+                let endpoint = endpoints.iter().find(|e| e.network == asked.network);
+                (asked.network.clone(), place(record, asked, endpoint))
+            })
+            .collect(),
         NetworkMode::Container(_) => Map::new(),
-        mode => Map::from_iter([(network_name(mode), one)]),
+        mode => Map::from_iter([(mode.name(&[]), place(record, &Attachment::default(), None))]),
     };
-    json!({
+    let mut out = json!({
         "Bridge": "",
         "SandboxID": "",
         "SandboxKey": "",
         "Ports": ports,
         "EndpointID": "",
-        "Gateway": gateway,
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "IPAddress": ip,
-        "IPPrefixLen": prefix,
-        "IPv6Gateway": "",
-        "MacAddress": mac,
         "Networks": networks,
-    })
+    });
+    // docker's older keys are about the default network alone.
+    let default = endpoints.iter().find(|e| e.network == DEFAULT);
+    if let (Some(out), Value::Object(addresses)) = (out.as_object_mut(), addresses(default)) {
+        out.extend(addresses);
+    }
+    out
 }
 
-fn network_name(mode: &NetworkMode) -> String {
-    match mode {
-        NetworkMode::Bridge => "bridge".to_owned(),
-        NetworkMode::Host => "host".to_owned(),
-        NetworkMode::None => "none".to_owned(),
-        NetworkMode::Container(name) => format!("container:{name}"),
+/// docker's entry of a place on a network.
+fn place(record: &Record, asked: &Attachment, endpoint: Option<&Endpoint>) -> Value {
+    let mut config = Map::new();
+    if let Some(ip) = asked.ip {
+        config.insert("IPv4Address".to_owned(), json!(ip));
     }
+    if let Some(ip) = asked.ip6 {
+        config.insert("IPv6Address".to_owned(), json!(ip));
+    }
+    let mut names = vec![record.name.to_string()];
+    names.extend(asked.aliases.iter().cloned());
+    names.push(record.id.short().to_owned());
+    let mut out = json!({
+        "IPAMConfig": if config.is_empty() { Value::Null } else { config.into() },
+        "Links": null,
+        "Aliases": list_or_null(&asked.aliases),
+        "DriverOpts": null,
+        "GwPriority": 0,
+        "NetworkID": endpoint.map(|e| e.network_id.to_string()).unwrap_or_default(),
+        "EndpointID": "",
+        "DNSNames": if endpoint.is_some() { json!(names) } else { Value::Null },
+    });
+    if let (Some(out), Value::Object(addresses)) = (out.as_object_mut(), addresses(endpoint)) {
+        out.extend(addresses);
+    }
+    out
+}
+
+fn addresses(endpoint: Option<&Endpoint>) -> Value {
+    let v4 = endpoint.map(|e| e.v4);
+    let v6 = endpoint.and_then(|e| e.v6);
+    let out = |ip: Option<String>| {
+        let internal = endpoint.is_some_and(|e| e.internal);
+        ip.filter(|_| !internal).unwrap_or_default()
+    };
+    json!({
+        "MacAddress": endpoint.map(|e| e.mac.to_string()).unwrap_or_default(),
+        "Gateway": out(v4.map(|v4| v4.gateway.to_string())),
+        "IPAddress": v4.map(|v4| v4.ip.to_string()).unwrap_or_default(),
+        "IPPrefixLen": v4.map_or(0, |v4| v4.prefix),
+        "IPv6Gateway": out(v6.map(|v6| v6.gateway.to_string())),
+        "GlobalIPv6Address": v6.map(|v6| v6.ip.to_string()).unwrap_or_default(),
+        "GlobalIPv6PrefixLen": v6.map_or(0, |v6| v6.prefix),
+    })
 }
 
 /// `{ "8080/tcp": [ { "HostIp": "", "HostPort": "1234" } ] }`

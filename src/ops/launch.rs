@@ -20,14 +20,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataplane::control::{self, Attached, Client, NetJob};
+use crate::dataplane::control::{self, Attached, Client, NetJob, Wanted};
 use crate::dataplane::holder::{self, Holder};
 use crate::dataplane::publish::{self, Bound};
 use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
-use crate::ops::{Session, ps, state, tree};
+use crate::ops::{Session, network, ps, state, tree};
 use crate::process::activation;
 use crate::process::channel::Channel;
 use crate::process::frames::Hello;
@@ -40,6 +40,7 @@ use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::ContainerName;
+use crate::spec::network::Endpoint;
 use crate::spec::port::PortMapping;
 use crate::store::Store;
 use crate::sys::process;
@@ -83,16 +84,18 @@ pub enum Network {
     Host,
     /// Loopback only.
     None,
-    /// A place on the user's shared network.
+    /// Places on the user's networks.
     Bridge(Box<Place>),
     /// That of another container: its network namespace.
     Shared(OwnedFd),
 }
 
-/// A place on the user's shared network, kept as long as the connection is open.
+/// Places on the user's networks, kept as long as the connection is open.
 pub struct Place {
     /// The connection to the net process.
     pub client: Client,
+    /// The networks, and what was asked of them.
+    pub wanted: Vec<Wanted>,
     /// What it gave.
     pub attached: Attached,
 }
@@ -236,13 +239,16 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
             Ok(Network::Shared(file.into()))
         }
         NetworkMode::Bridge => {
+            let wanted = network::wanted(session, record)?;
             let runtime = &session.host.runtime;
             let mut client = control::connect_or(runtime, || start_net(session, identity))
-                .what(|| "cannot start the default network")?;
-            let attached = client
-                .attach(&record.id, &record.name, record.ip)
-                .what(|| "cannot join the default network")?;
-            Ok(Network::Bridge(Box::new(Place { client, attached })))
+                .what(|| "cannot start the network")?;
+            let attached = client.attach(&record.id, &record.name, &wanted)?;
+            Ok(Network::Bridge(Box::new(Place {
+                client,
+                wanted,
+                attached,
+            })))
         }
     }
 }
@@ -418,29 +424,42 @@ fn bundle(
     })
 }
 
+/// A container's addresses, network by network.
+fn addresses(endpoints: &[Endpoint]) -> Vec<IpAddr> {
+    let of = |one: &Endpoint| [Some(one.v4.ip.into()), one.v6.map(|v6| v6.ip.into())];
+    endpoints.iter().flat_map(of).flatten().collect()
+}
+
+/// Where this machine is, seen from inside.
+fn gateway(endpoints: &[Endpoint]) -> Option<IpAddr> {
+    let out = endpoints.iter().find(|endpoint| !endpoint.internal)?;
+    Some(out.v4.gateway.into())
+}
+
 /// The three files of `/etc` that tell a container who and where it is.
 fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
     let shared = matches!(network, Network::Host | Network::Shared(_));
-    let (ip, gateway): (Option<IpAddr>, Option<IpAddr>) = match network {
-        Network::Bridge(place) => {
-            let address = &place.attached.address;
-            (Some(address.ip), Some(address.gateway))
-        }
-        Network::Host => (None, Some(IpAddr::from([127, 0, 0, 1]))),
-        _ => (None, None),
+    let endpoints: &[Endpoint] = match network {
+        Network::Bridge(place) => &place.attached.endpoints,
+        _ => &[],
+    };
+    let gateway = match network {
+        Network::Bridge(_) => gateway(endpoints),
+        Network::Host => Some(IpAddr::from([127, 0, 0, 1])),
+        _ => None,
     };
     let machine_hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let machine_resolv = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let hosts = Hosts {
         machine: shared.then_some(machine_hosts.as_str()),
-        ip,
+        ips: &addresses(endpoints),
         hostname: &record.hostname,
         extra: &record.hosts,
         gateway,
     };
     let resolver = Resolver {
         machine: &machine_resolv,
-        gateway: gateway.filter(|_| matches!(network, Network::Bridge(_))),
+        gateway: endpoints.first().map(|first| first.v4.gateway.into()),
         shared,
         servers: &record.dns,
         search: &record.dns_search,

@@ -195,7 +195,7 @@ impl Filters {
             && any("name", &|v| filter::name(v, record.name.as_str()))
             && any("status", &|v| state.word() == v)
             && any("exited", &|v| ended && v.parse().ok() == state.exit_code)
-            && any("network", &|v| network(&record.network) == v)
+            && any("network", &|v| on_network(one, v))
             && any("volume", &|v| has_mount(record, v))
             && any("publish", &|v| publishes(state, v))
             && any("expose", &|v| exposes(record, v))
@@ -242,13 +242,14 @@ impl Ancestor {
     }
 }
 
-fn network(mode: &NetworkMode) -> &str {
-    match mode {
-        NetworkMode::Bridge => "bridge",
-        NetworkMode::Host => "host",
-        NetworkMode::None => "none",
-        NetworkMode::Container(name) => name,
-    }
+/// Says whether a container is on a network, given by its name or an id's beginning.
+fn on_network(one: &Summary, wanted: &str) -> bool {
+    let named = match &one.record.network {
+        NetworkMode::Bridge => one.record.attachments().iter().any(|a| a.network == wanted),
+        mode => mode.name(&[]).trim_start_matches("container:") == wanted,
+    };
+    let mut endpoints = one.state.endpoints.iter();
+    named || (wanted.len() >= 12 && endpoints.any(|e| e.network_id.as_str().starts_with(wanted)))
 }
 
 fn has_mount(record: &Record, wanted: &str) -> bool {

@@ -2,22 +2,18 @@
 //!
 //! 1. its lock; with `force`, its end
 //! 2. its directory leaves its place, and its name is free
-//! 3. what waits to be deleted is deleted by a child that stays behind
+//! 3. what waits to be deleted is deleted by a child that stays behind (`ops::sweep`)
 //!
-//! Lives here: that verb, and the child that sweeps.
+//! Lives here: that verb.
 //! Must not: remove a named volume.
 //! Called by: `cli`, `ops::run`.
 //! Always true: after step 2 the container is gone, however long step 3 takes
 //! and whatever becomes of it: the next one sweeps again.
 
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, kill, pause, state, stop};
-use crate::process::identity::Identity;
-use crate::process::leave::leave;
-use crate::process::userns;
+use crate::ops::{Session, kill, pause, state, stop, sweep};
 use crate::spec::container::Status;
 
 /// How `rm` removes.
@@ -86,28 +82,6 @@ fn remove_found(session: &Session, name: &str, options: Options) -> Result<bool>
             }
         }
     }
-    sweep(session);
+    sweep::sweep(session);
     Ok(true)
-}
-
-/// Leaves a child behind that deletes what nobody needs, where files of other ids can be deleted.
-pub fn sweep(session: &Session) {
-    if session.store.garbage().is_empty() {
-        return;
-    }
-    let Ok(identity) = Identity::of(&session.host) else {
-        return;
-    };
-    let store = session.store.clone();
-    let left = userns::launch(&identity, |channel| {
-        let inside = || -> Result<()> {
-            leave("rpod-sweep", &[channel.as_fd().as_raw_fd()])?;
-            drop(userns::Entry::unshare(channel)?.mapped()?);
-            store.sweep();
-            Ok(())
-        };
-        u8::from(inside().is_err())
-    });
-    // What could not be begun is begun by the next one.
-    drop(left);
 }

@@ -7,24 +7,35 @@
 //!   has several names only with `-f`;
 //! - not while a container is made from it: with `-f` while none of them runs.
 //!
-//! Must not: delete what another image or a container has.
-//! Called by: `cli`.
-//! Always true: the index stops naming an image before a part of it goes, and
-//! both happen under the index's lock, so that a pull that found a part sees
-//! that it has gone.
+//! Must not: delete a part (`store::gc` finds what nothing leads to any more).
+//! Called by: `cli`, the prunes.
+//! Always true: the index stops naming an image before a part of it goes. A
+//! container may be made of it at the same moment: after the index is written the
+//! containers are looked at once more, and `create` looks at the index once more
+//! after its container can be seen, so that at least one of the two gives way.
 
 use std::collections::HashSet;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::ops::images::names_of;
-use crate::ops::{Session, state};
+use crate::ops::{Session, state, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::spec::container::{Record, Status};
 use crate::spec::digest::Digest;
 use crate::spec::reference::Reference;
 use crate::store::Store;
-use crate::store::images::{Entry, Image};
+use crate::store::gc::{Partials, Patience};
+use crate::store::images::{Entry, Image, put};
+
+/// How far a removal goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// `-f`: also what a container that does not run is made from, and all names of an id.
+    pub force: bool,
+    /// An id goes with all its names.
+    pub all_names: bool,
+}
 
 /// One line of what was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,21 +47,22 @@ pub enum Removed {
 }
 
 /// Removes an image's name and, when it was the last, the image with its blobs and layers.
-pub fn remove(session: &Session, name: &str, force: bool) -> Result<Vec<Removed>> {
-    let plan = unname(session, name, force).what(|| format!("cannot remove image \"{name}\""))?;
-    if plan.image.is_some() {
-        // The files of layers have subordinate ids, so only root inside can delete
-        // them. What stays is swept later: the image has gone already.
-        let identity = Identity::of(&session.host)?;
-        let swept = run_inside(&identity, || {
-            session.store.sweep();
-            Ok(())
-        });
-        if let Err(error) = swept {
-            session.progress.warn(&format!(
-                "the files of \"{name}\" could not be deleted yet: {error}"
-            ));
+/// What those hold on the disk is deleted by a child that stays behind.
+pub fn remove(session: &Session, name: &str, options: Options) -> Result<Vec<Removed>> {
+    let plan = match unname(session, name, options) {
+        // A shorter index needs room before it replaces the longer one.
+        Err(error) if error.errno() == Some(rustix::io::Errno::NOSPC.raw_os_error()) => {
+            make_room(session, name, options).and_then(|()| unname(session, name, options))
         }
+        done => done,
+    }
+    .what(|| format!("cannot remove image \"{name}\""))?;
+    if plan.image.is_some()
+        && let Err(error) = sweep::collect(session)
+    {
+        session.progress.warn(&format!(
+            "the files of \"{name}\" are not deleted yet: {error}"
+        ));
     }
     let mut lines: Vec<Removed> = plan
         .names
@@ -61,22 +73,54 @@ pub fn remove(session: &Session, name: &str, force: bool) -> Result<Vec<Removed>
     Ok(lines)
 }
 
-/// Takes out of the index, and out of the store what nothing else has. The files of
-/// layers still wait to be deleted when it returns.
-fn unname(session: &Session, name: &str, force: bool) -> Result<Plan> {
+/// Takes out of the index. The image's parts are still there when it returns.
+fn unname(session: &Session, name: &str, options: Options) -> Result<Plan> {
     let store = &session.store;
-    store.change_images(
+    let mut image = None;
+    let plan = store.change_images(
         |entries| {
-            let plan = plan(session, entries, name, force)?;
+            let plan = plan(session, entries, name, options, &mut image)?;
             entries.retain(|entry| !plan.entries.contains(entry));
             Ok(plan)
         },
-        |plan, left| {
-            if plan.image.is_some() {
-                delete_parts(store, plan, left);
+        |_, _| {},
+    )?;
+    if let Some(image) = image.filter(|_| plan.image.is_some())
+        && let Err(used) = check_unused(session, &image, name, options.force)
+    {
+        store.change_images(
+            |entries| {
+                plan.entries.iter().for_each(|e| put(entries, e.clone()));
+                Ok(())
+            },
+            |(), _| {},
+        )?;
+        return Err(used);
+    }
+    Ok(plan)
+}
+
+/// On a full disk: deletes what nothing needs, and the unpacked layers that only this
+/// image has. Until the index is written the image is whole: its layers are in its blobs.
+fn make_room(session: &Session, name: &str, options: Options) -> Result<()> {
+    let store = &session.store;
+    let mut entries = store.image_entries()?;
+    let plan = plan(session, &entries, name, options, &mut None)?;
+    store.collect(Patience::Skip, Partials::Expired)?;
+    if plan.image.is_some() {
+        entries.retain(|entry| !plan.entries.contains(entry));
+        let others = store.reached_from(&entries)?.layers;
+        let all = store.reached()?.layers;
+        for (map, diff_id) in store.all_layers() {
+            if all.contains(&diff_id) && !others.contains(&diff_id) {
+                drop(store.discard(&store.layer_path(&map, &diff_id)));
             }
-        },
-    )
+        }
+    }
+    run_inside(&Identity::of(&session.host)?, || {
+        store.sweep();
+        Ok(())
+    })
 }
 
 /// What a removal removes.
@@ -90,7 +134,14 @@ struct Plan {
     image: Option<Digest>,
 }
 
-fn plan(session: &Session, entries: &[Entry], text: &str, force: bool) -> Result<Plan> {
+/// Decides what goes; leaves the image in `of` when it can be read.
+fn plan(
+    session: &Session,
+    entries: &[Entry],
+    text: &str,
+    options: Options,
+    of: &mut Option<Image>,
+) -> Result<Plan> {
     let store = &session.store;
     let found = store.resolve_image(text)?.ok_or_else(|| {
         Error::of(Kind::NotFound, "there is no such image")
@@ -127,7 +178,7 @@ fn plan(session: &Session, entries: &[Entry], text: &str, force: bool) -> Result
             image: None,
         });
     }
-    if by_name.is_none() && names.len() > 1 && !force {
+    if by_name.is_none() && names.len() > 1 && !(options.force || options.all_names) {
         let list: Vec<String> = names.iter().map(Reference::familiar).collect();
         return Err(Error::of(
             Kind::Conflict,
@@ -137,11 +188,13 @@ fn plan(session: &Session, entries: &[Entry], text: &str, force: bool) -> Result
             "remove it with all its names: `rpod rmi -f {text}`"
         )));
     }
-    check_unused(session, &image, text, force)?;
+    check_unused(session, &image, text, options.force)?;
+    let id = image.id.clone();
+    *of = Some(image);
     Ok(Plan {
         entries: same,
         names,
-        image: Some(image.id),
+        image: Some(id),
     })
 }
 
@@ -207,57 +260,6 @@ fn records(store: &Store) -> Result<Vec<Record>> {
         .iter()
         .filter_map(|id| store.load_record(id).ok())
         .collect())
-}
-
-/// Deletes the parts of what was removed that nothing else has. Called under the
-/// index's lock. What cannot be deleted stays: the next to need it finds it.
-fn delete_parts(store: &Store, plan: &Plan, left: &[Entry]) {
-    let Ok(records) = records(store) else {
-        return;
-    };
-    let mut blobs: HashSet<Digest> = HashSet::new();
-    let mut layers: HashSet<Digest> = records.into_iter().flat_map(|r| r.layers).collect();
-    for entry in left {
-        blobs.insert(entry.digest.clone());
-        // Of an image that cannot be read nobody knows what it has, so all stays.
-        let Ok(image) = store.load_image(entry) else {
-            return;
-        };
-        blobs.insert(image.id);
-        for layer in image.layers {
-            blobs.insert(layer.blob);
-            layers.insert(layer.diff_id);
-        }
-    }
-    // All are read before the first goes: an image is read from its blobs.
-    let gone: Vec<Image> = plan
-        .entries
-        .iter()
-        .filter_map(|entry| store.load_image(entry).ok())
-        .collect();
-    for image in gone {
-        let mut parts = vec![image.manifest, image.id];
-        for layer in image.layers {
-            parts.push(layer.blob);
-            if !layers.contains(&layer.diff_id) {
-                discard_layer(store, &layer.diff_id);
-            }
-        }
-        for part in parts.iter().filter(|part| !blobs.contains(part)) {
-            drop(std::fs::remove_file(store.blob_path(part)));
-        }
-    }
-}
-
-/// Takes a layer out of the store under every id map it was unpacked under.
-fn discard_layer(store: &Store, diff_id: &Digest) {
-    let maps = std::fs::read_dir(store.root().join("layers"));
-    for map in maps.into_iter().flatten().flatten() {
-        let map = map.file_name();
-        if let Some(map) = map.to_str() {
-            drop(store.discard(&store.layer_path(map, diff_id)));
-        }
-    }
 }
 
 #[cfg(test)]

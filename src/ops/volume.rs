@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::filter::{self, Filter};
-use crate::ops::rm;
-use crate::ops::{Session, ps};
+use crate::ops::{Session, ps, sweep};
 use crate::spec::container::Record;
 use crate::spec::id::{check_name, hex};
 use crate::spec::mount::Source;
@@ -104,7 +103,7 @@ pub fn remove(session: &Session, name: &str, _force: bool) -> Result<()> {
     }
     session.store.remove_volume(name)?;
     // Its files may be of other ids, which only a process inside can delete.
-    rm::sweep(session);
+    sweep::sweep(session);
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use crate::process::laps;
 use crate::role::reaper;
 use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
-use crate::spec::container::Address;
+use crate::spec::network::Endpoint;
 use crate::sys::{namespace, process};
 
 /// What the monitor tells.
@@ -60,8 +60,8 @@ pub enum Links {
     Join(OwnedFd),
     /// Its own loopback device.
     Loopback,
-    /// Its place on the shared network.
-    Bridge(Address),
+    /// Its places on the user's networks.
+    Bridge(Vec<Endpoint>),
 }
 
 /// What init needs.
@@ -155,7 +155,7 @@ fn set_up(links: &Links) -> Result<()> {
     match links {
         Links::Theirs | Links::Join(_) => Ok(()),
         Links::Loopback => link::loopback_only(),
-        Links::Bridge(address) => link::configure(address),
+        Links::Bridge(endpoints) => link::configure(endpoints),
     }
 }
 

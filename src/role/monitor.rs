@@ -204,7 +204,7 @@ impl Monitor {
             Network::Host => Links::Theirs,
             Network::None => Links::Loopback,
             Network::Shared(namespace) => Links::Join(namespace.try_clone()?),
-            Network::Bridge(place) => Links::Bridge(place.attached.address.clone()),
+            Network::Bridge(place) => Links::Bridge(place.attached.endpoints.clone()),
         };
         let program = program(
             &record,
@@ -258,7 +258,7 @@ impl Monitor {
             _ => None,
         };
         if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
-            place.client.link(namespace.as_fd())?;
+            place.client.link(namespace.as_fd(), None)?;
         }
         // Before the program can run: whatever becomes of us from here on, the next
         // command finds the process.
@@ -287,11 +287,14 @@ impl Monitor {
         else {
             return Ok(());
         };
+        let Some(endpoint) = place.attached.endpoints.first().cloned() else {
+            return Ok(());
+        };
         let (control, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let job = PortsJob {
             bound: bound.try_clone()?,
             network: namespace.try_clone()?,
-            address: place.attached.address.clone(),
+            endpoint,
             control,
         };
         let mut keep: Vec<RawFd> = job
@@ -361,7 +364,7 @@ impl Monitor {
         self.state.exit_code = None;
         self.state.error = None;
         if let Network::Bridge(place) = &self.job.network {
-            self.state.address = Some(place.attached.address.clone());
+            self.state.endpoints = place.attached.endpoints.clone();
         }
         if let Some(bound) = &self.job.published {
             self.state.ports = bound.mappings.clone();
@@ -448,7 +451,12 @@ impl Monitor {
             waiting.wait()
         })?;
         let record = &self.job.record;
-        place.attached = client.adopt(&record.id, &record.name, place.attached.address.ip)?;
+        place.attached = client.adopt(
+            &record.id,
+            &record.name,
+            &place.wanted,
+            &place.attached.endpoints,
+        )?;
         place.client = client;
         Ok(())
     }
@@ -493,11 +501,14 @@ impl Monitor {
     fn finish(&mut self) {
         let status = self.state.exit_code.unwrap_or(255);
         self.job.published = None;
+        if let Network::Bridge(place) = &mut self.job.network {
+            place.client.end();
+        }
         let trash = if self.record().remove {
             self.remove()
         } else {
             self.state.monitor = None;
-            self.state.address = None;
+            self.state.endpoints.clear();
             self.state.ports.clear();
             self.save(true);
             Vec::new()

@@ -4,8 +4,8 @@
 //! 1. Its name, so that `ps` tells it from the start.
 //! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
 //! 3. The network namespace: a new one, or that of a predecessor that was killed.
-//! 4. The bridge, before anybody can ask for a link to it. In a namespace taken over, it is found.
-//! 5. The device of the way out, without which the network is one all the same, and
+//! 4. What all bridges need; each is made when its first member comes.
+//! 5. The device of the way out, without which the networks are there all the same, and
 //!    the sockets at which containers ask for names.
 //! 6. The socket: from here on clients are heard.
 //! 7. "Ready" to whoever started it; a failure of any step goes the same way.
@@ -21,10 +21,10 @@ use crate::dataplane::control::NetJob;
 use crate::dataplane::dns::message::Question;
 use crate::dataplane::dns::{self, Names, table};
 use crate::dataplane::link;
+use crate::dataplane::register::Register;
 use crate::dataplane::switch::Switch;
 use crate::dataplane::uplink::{self, Uplink};
 use crate::error::{Context, Result};
-use crate::network::plan::Plan;
 use crate::process::userns;
 use crate::sys::{memory, net};
 
@@ -43,15 +43,13 @@ pub fn main(job: NetJob) -> u8 {
         }
         Err(error) => {
             let error = userns::explain_denied(error);
-            job.ready
-                .tell(&Err(error.what("cannot make the default network")));
+            job.ready.tell(&Err(error.what("cannot make the network")));
             1
         }
     }
 }
 
 fn start(job: &NetJob) -> Result<Switch> {
-    let plan = Plan::default_network();
     let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
@@ -62,18 +60,14 @@ fn start(job: &NetJob) -> Result<Switch> {
                 || "an administrator may have set its limit to 0: `sysctl user.max_net_namespaces`",
             )?,
     }
-    link::create_bridge(&plan)?;
+    link::prepare()?;
     if let Ok(device) = uplink::make_device() {
         uplink.attach(device);
     }
-    uplink.serve(uplink::Network {
-        v4: Some((plan.gateway, plan.prefix)),
-        v6: None,
-        mtu: plan.mtu,
-    });
-    let listeners = dns::listen().what(|| "cannot answer names at the gateway")?;
-    let known = plan.clone();
-    let find = move |_, question: &Question| table::find(&known, question);
+    let listeners = dns::listen().what(|| "cannot answer names at the gateways")?;
+    let register = Register::default();
+    let known = register.clone();
+    let find = move |client, question: &Question| table::find(&known.read(), client, question);
     uplink.add(Box::new(Names::new(listeners, RESOLV_CONF.into(), find)));
-    Switch::serve(&job.runtime, plan, uplink)
+    Switch::serve(&job.runtime, register, uplink)
 }

@@ -25,9 +25,9 @@ pub fn main(job: PortsJob) -> u8 {
     if net::enter_network(&job.network).is_err() {
         return 1;
     }
-    let transparent = link::transparent(&job.address, &job.bound.udp_ports()).is_ok();
+    let transparent = link::transparent(&job.endpoint, &job.bound.udp_ports()).is_ok();
     let served =
-        Relay::new(job.bound, &job.address, transparent, job.control).and_then(|mut relay| {
+        Relay::new(job.bound, &job.endpoint, transparent, job.control).and_then(|mut relay| {
             memory::slim_down();
             relay.run()
         });

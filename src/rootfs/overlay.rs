@@ -7,6 +7,7 @@
 //! Always true: `userxattr` is always passed: without it the mount succeeds,
 //! but opaque directories cannot be recorded and renames give EIO.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::io;
@@ -26,7 +27,7 @@ use crate::rootfs::Tree;
 pub fn mount(tree: &Tree, target: &Path) -> Result<()> {
     prepare_work(&tree.work, tree.volatile);
     let mut names = Names::default();
-    let mut options = names.lower(from_the_highest(&tree.layers))?;
+    let mut options = names.lower(tree.layers.iter().rev())?;
     let (upper, work) = (names.of(&tree.upper)?, names.of(&tree.work)?);
     let volatile = if tree.volatile { ",volatile" } else { "" };
     write!(
@@ -46,8 +47,8 @@ pub fn mount_read_only(layers: &[PathBuf], target: &Path) -> Result<()> {
     };
     let mut names = Names::default();
     // The kernel wants two; the same one twice is refused, so something empty is below.
-    let mut options = names.lower(from_the_highest(layers))?;
-    if from_the_highest(layers).count() == 1 {
+    let mut options = names.lower(layers.iter().rev())?;
+    if names.0.len() == 1 {
         write!(options, ":{}", names.of(target)?)
             .map_err(|_| Error::internal("cannot write overlay options"))?;
     }
@@ -75,8 +76,12 @@ impl Names {
         Ok(name)
     }
 
+    /// Takes the highest first. An image may have a layer twice, and the kernel takes none
+    /// twice (ELOOP): what the lower of the two shows, the higher shows as well.
     fn lower<'a>(&mut self, layers: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
+        let mut seen = HashSet::new();
         let names = layers
+            .filter(|layer| seen.insert(*layer))
             .map(|layer| self.of(layer))
             .collect::<Result<Vec<String>>>()?;
         Ok(format!("lowerdir={}", names.join(":")))
@@ -86,16 +91,6 @@ impl Names {
 fn mount_with(options: String, flags: MountFlags, target: &Path) -> rustix::io::Result<()> {
     let data = std::ffi::CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
     rustix::mount::mount("overlay", target, "overlay", flags, Some(data.as_c_str()))
-}
-
-/// The layers from the highest. One that is there twice, such as an empty one, is
-/// taken where it is highest: the kernel refuses it twice, and below nothing of it
-/// would show that does not show above.
-fn from_the_highest(layers: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
-    let lasts = layers.iter().enumerate().rev();
-    lasts
-        .filter(|(n, layer)| !layers[n + 1..].contains(layer))
-        .map(|(_, layer)| layer)
 }
 
 /// A volatile overlay leaves a mark that forbids the next mount, in case its

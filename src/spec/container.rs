@@ -5,8 +5,8 @@
 //! [`State`] (what became of it).
 //! Must not: read or write them (that is `store::containers`).
 //! Called by: `cli` makes requests; `ops` makes records; `monitor` makes states.
-//! Always true: a record never changes after `create` but for its name;
-//! everything that changes is in the state.
+//! Always true: a record never changes after `create` but for its name and its
+//! networks; everything that changes by itself is in the state.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::spec::digest::Digest;
 use crate::spec::id::{ContainerId, ContainerName};
 use crate::spec::mount::Mount;
+use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::{Port, PortMapping};
 use crate::spec::time::Time;
 
@@ -61,8 +62,9 @@ pub struct Request {
     pub expose: Vec<Port>,
     /// `--network`.
     pub network: Option<NetworkMode>,
-    /// `--ip`.
-    pub ip: Option<IpAddr>,
+    /// `--network` with `--ip` and the like: its places on bridge networks; none is
+    /// any place on the default one.
+    pub networks: Vec<Attachment>,
     /// `--dns`.
     pub dns: Vec<IpAddr>,
     /// `--dns-search`.
@@ -123,7 +125,7 @@ pub enum PullPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkMode {
-    /// The user's shared network, as docker's default one.
+    /// The user's bridge networks, those of docker's kind: [`Record::networks`].
     Bridge,
     /// The machine's own.
     Host,
@@ -131,6 +133,21 @@ pub enum NetworkMode {
     None,
     /// That of another container.
     Container(String),
+}
+
+impl NetworkMode {
+    /// Returns the mode's name, as docker shows it: of bridge networks the first.
+    pub fn name(&self, networks: &[Attachment]) -> String {
+        match self {
+            Self::Bridge => networks
+                .first()
+                .map_or(DEFAULT, |first| &first.network)
+                .to_owned(),
+            Self::Host => "host".to_owned(),
+            Self::None => "none".to_owned(),
+            Self::Container(name) => format!("container:{name}"),
+        }
+    }
 }
 
 /// Which namespaces are the machine's rather than the container's own.
@@ -264,9 +281,9 @@ pub struct Record {
     pub expose: Vec<Port>,
     /// Network.
     pub network: NetworkMode,
-    /// Address asked for.
+    /// Its places on bridge networks; `network connect` and `disconnect` change them.
     #[serde(default)]
-    pub ip: Option<IpAddr>,
+    pub networks: Vec<Attachment>,
     /// Name servers asked for.
     #[serde(default)]
     pub dns: Vec<IpAddr>,
@@ -381,9 +398,9 @@ pub struct State {
     /// A person stopped it.
     #[serde(default)]
     pub stopped: bool,
-    /// Its address on the default network.
+    /// Its places on networks, the one of `eth0` first.
     #[serde(default)]
-    pub address: Option<Address>,
+    pub endpoints: Vec<Endpoint>,
     /// Published ports as they are: every host port is known.
     #[serde(default)]
     pub ports: Vec<PortMapping>,
@@ -393,17 +410,15 @@ pub struct State {
     pub paused: bool,
 }
 
-/// A container's place on a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    /// Its address.
-    pub ip: IpAddr,
-    /// Bits of the network.
-    pub prefix: u8,
-    /// The network's own address.
-    pub gateway: IpAddr,
-    /// Its link's address, `02:42:ac:11:00:02`.
-    pub mac: String,
+impl Record {
+    /// Returns the places that it asks for on bridge networks.
+    pub fn attachments(&self) -> Vec<Attachment> {
+        match (&self.network, self.networks.as_slice()) {
+            (NetworkMode::Bridge, []) => vec![Attachment::to(DEFAULT)],
+            (NetworkMode::Bridge, networks) => networks.to_vec(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl State {
@@ -421,7 +436,7 @@ impl State {
             finished: None,
             restarts: 0,
             stopped: false,
-            address: None,
+            endpoints: Vec::new(),
             ports: Vec::new(),
             paused: false,
         }

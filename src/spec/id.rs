@@ -1,6 +1,6 @@
-//! Names of containers: a random id of 64 digits, and a name people choose.
+//! Names of containers and networks: a random id of 64 digits, and a name people choose.
 //!
-//! Lives here: [`ContainerId`], [`ContainerName`] and the grammar of names that
+//! Lives here: [`ContainerId`], [`NetworkId`], [`ContainerName`] and the grammar of names that
 //! volumes and networks share.
 //! Must not: look anything up or draw random numbers; bytes are given.
 //! Called by: `store`, `ops`, `cli`.
@@ -18,36 +18,49 @@ use crate::error::{Error, Kind, Result};
 #[serde(try_from = "String", into = "String")]
 pub struct ContainerId(String);
 
-impl ContainerId {
-    /// Makes an id of 32 random bytes.
-    pub fn from_random(bytes: [u8; 32]) -> Self {
-        Self(hex(&bytes))
-    }
+/// A network's id: 64 lower-case hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NetworkId(String);
 
-    /// Returns all 64 digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+macro_rules! as_id {
+    ($($id:ident, $noun:literal);*) => {$(
+        impl $id {
+            /// Makes an id of 32 random bytes.
+            pub fn from_random(bytes: [u8; 32]) -> Self {
+                Self(hex(&bytes))
+            }
 
-    /// Returns the first 12 digits: what lists show and the host name inside.
-    pub fn short(&self) -> &str {
-        &self.0[..12]
-    }
-}
+            /// Returns all 64 digits.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
 
-impl FromStr for ContainerId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Ok(Self(text.to_owned()));
+            /// Returns the first 12 digits: what lists show.
+            pub fn short(&self) -> &str {
+                &self.0[..12]
+            }
         }
-        Err(Error::of(
-            Kind::Usage,
-            format!("\"{text}\" is no container id: 64 hexadecimal digits are"),
-        ))
-    }
+
+        impl FromStr for $id {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                    return Ok(Self(text.to_owned()));
+                }
+                Err(Error::of(
+                    Kind::Usage,
+                    format!(
+                        "\"{text}\" is no {} id: 64 hexadecimal digits are",
+                        $noun
+                    ),
+                ))
+            }
+        }
+    )*};
 }
+as_id!(ContainerId, "container"; NetworkId, "network");
 
 /// A name people choose: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, as docker has it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -124,7 +137,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(ContainerId, ContainerName);
+as_text!(ContainerId, NetworkId, ContainerName);
 
 #[cfg(test)]
 mod tests {

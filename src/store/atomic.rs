@@ -6,7 +6,7 @@
 //! tmp/trash-<random>      waits to be deleted; nobody holds a lock on it
 //! ```
 //!
-//! Lives here: staging, publishing, and finding what a dead process left.
+//! Lives here: staging, publishing, and finding what a dead process left; `gc` deletes it.
 //! Must not: know what is being written.
 //! Called by: the other files of this room.
 //! Always true: whatever in `tmp/` can be locked is garbage.
@@ -138,18 +138,8 @@ impl Store {
             .collect()
     }
 
-    /// Deletes garbage. Files of other ids need a process inside their user namespace.
-    pub fn sweep(&self) {
-        for path in self.staged() {
-            // The lock is held while it is deleted: whoever had just made it sees
-            // that it is taken, and makes another.
-            if let Some(_held) = claim(&path) {
-                delete(&path);
-            }
-        }
-    }
-
-    fn staged(&self) -> Vec<PathBuf> {
+    /// Returns all that is in `tmp/`.
+    pub(super) fn staged(&self) -> Vec<PathBuf> {
         fs::read_dir(self.tmp())
             .into_iter()
             .flatten()
@@ -187,7 +177,7 @@ fn open_up(path: &Path) {
 
 /// Says that nobody is making a thing, and keeps it so while the lock is held;
 /// some things cannot be opened, and so nobody's lock is on them.
-fn claim(path: &Path) -> Option<Option<File>> {
+pub(super) fn claim(path: &Path) -> Option<Option<File>> {
     let open = File::options()
         .read(true)
         .custom_flags(
@@ -204,7 +194,7 @@ fn claim(path: &Path) -> Option<Option<File>> {
     }
 }
 
-fn same(meta: &fs::Metadata, file: &File) -> bool {
+pub(super) fn same(meta: &fs::Metadata, file: &File) -> bool {
     file.metadata()
         .is_ok_and(|m| m.ino() == meta.ino() && m.dev() == meta.dev())
 }

@@ -87,15 +87,20 @@ impl Store {
             .join("partial")
             .join(format!("{}.lock", digest.hex()));
         let what = || format!("cannot lock \"{}\"", path.display());
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .what(what)?;
-        file.lock().what(what)?;
-        Ok(file)
+        loop {
+            let file = File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path)
+                .what(what)?;
+            file.lock().what(what)?;
+            // A collector deletes locks that nobody holds, so this one may have gone meanwhile.
+            if fs::symlink_metadata(&path).is_ok_and(|meta| atomic::same(&meta, &file)) {
+                return Ok(file);
+            }
+        }
     }
 
     /// Returns where the bytes of a blob on its way are kept.

@@ -220,24 +220,6 @@ impl Store {
             .collect()
     }
 
-    /// Keeps `builder prune` away as long as the file lives.
-    pub fn build_lease(&self) -> Result<File> {
-        let file = self.lease_of_builds()?;
-        file.lock_shared().what(|| "cannot lock what builds keep")?;
-        Ok(file)
-    }
-
-    /// Keeps builds away as long as the file lives; none while one goes on.
-    pub fn build_alone(&self) -> Result<Option<File>> {
-        let file = self.lease_of_builds()?;
-        Ok(file.try_lock().is_ok().then_some(file))
-    }
-
-    fn lease_of_builds(&self) -> Result<File> {
-        let path = self.build_path("steps");
-        File::open(&path).what(|| format!("cannot open \"{}\"", path.display()))
-    }
-
     /// Returns where what is known of a context's files is kept.
     pub fn context_path(&self, device: u64, inode: u64) -> PathBuf {
         self.build_path("contexts")

@@ -130,6 +130,13 @@ impl Store {
         Ok(self.read_index()?.manifests)
     }
 
+    /// Returns a mark of the index as it is now: as long as it is the same, so is the index.
+    pub fn index_mark(&self) -> Option<impl PartialEq + use<>> {
+        use std::os::unix::fs::MetadataExt;
+        let meta = fs::metadata(self.root().join("images/index.json")).ok()?;
+        Some((meta.ino(), meta.ctime(), meta.ctime_nsec(), meta.len()))
+    }
+
     /// Returns the entry of a name.
     pub fn find_image(&self, name: &Reference) -> Result<Option<Entry>> {
         let wanted = name.to_string();

@@ -57,13 +57,13 @@ impl Store {
         })
     }
 
-    /// Moves a layer, unpacked under whichever maps, out of the way; returns what is to
-    /// be deleted.
-    pub fn discard_layer(&self, diff_id: &Digest) -> Vec<PathBuf> {
-        let maps = fs::read_dir(self.root().join("layers"));
-        let maps = maps.into_iter().flatten().flatten();
-        maps.filter_map(|map| self.discard(&map.path().join(diff_id.hex())).ok())
-            .collect()
+    /// Returns the bytes of a layer's files under one id map.
+    pub fn layer_size(&self, id_map: &str, diff_id: &Digest) -> u64 {
+        let path = self.layer_path(id_map, diff_id).join("layer.json");
+        let info: Option<LayerInfo> = fs::read(path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        info.map_or(0, |info| info.size)
     }
 
     /// Begins a layer: a directory with an empty `tree/` in it.

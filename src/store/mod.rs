@@ -6,6 +6,7 @@
 //!   layers/<map>/<diff-id>/     a layer unpacked under one id map: tree/, layer.json
 //!   containers/<id>/            container.json · state.json · config.json · upper/ work/ · log · lock · paused
 //!   names/<name> → <id>         a symbolic link: a name is taken or it is not
+//!   networks/<name>.json        what `network create` made
 //!   volumes/<name>/             volume.json, _data/
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
@@ -25,8 +26,10 @@ pub mod atomic;
 pub mod blobs;
 pub mod build;
 pub mod containers;
+pub mod gc;
 pub mod images;
 pub mod layers;
+pub mod networks;
 pub mod volumes;
 
 use std::fs;
@@ -88,6 +91,7 @@ impl Store {
             "layers",
             "containers",
             "names",
+            "networks",
             "volumes",
             "partial",
             "tmp",

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -47,16 +47,21 @@ impl Netlink {
     /// The kernel's refusal, with its sentence where it has one; the error's
     /// kind stays that of the number.
     pub fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        self.acknowledged()
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        header.flags = flags;
         header.sequence_number = self.sequence;
         let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
         rustix::net::send(&self.fd, &bytes, SendFlags::empty())?;
-        self.acknowledged()
+        Ok(())
     }
 
     fn acknowledged(&self) -> io::Result<()> {
@@ -65,6 +70,36 @@ impl Netlink {
             let (length, _) = rustix::net::recv(&self.fd, &mut buffer, RecvFlags::empty())?;
             if let Some(answer) = parse_answer(&buffer[..length], self.sequence) {
                 return answer;
+            }
+        }
+    }
+
+    /// Asks for a list and hands its entries over as they come.
+    pub fn list(
+        &mut self,
+        ask: RouteNetlinkMessage,
+        mut each: impl FnMut(RouteNetlinkMessage),
+    ) -> io::Result<()> {
+        self.send(ask, NLM_F_REQUEST | NLM_F_DUMP)?;
+        // The kernel fills at most 32 KiB at once (netlink(7)).
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let (length, _) = rustix::net::recv(&self.fd, &mut buffer[..], RecvFlags::empty())?;
+            let mut rest = &buffer[..length];
+            while !rest.is_empty() {
+                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                    .map_err(io::Error::other)?;
+                let whole = (message.header.length as usize).next_multiple_of(4);
+                rest = rest.get(whole..).unwrap_or_default();
+                if message.header.sequence_number != self.sequence {
+                    continue;
+                }
+                match message.payload {
+                    NetlinkPayload::Done(_) => return Ok(()),
+                    NetlinkPayload::Error(error) => return Err(error.to_io()),
+                    NetlinkPayload::InnerMessage(message) => each(message),
+                    _ => {}
+                }
             }
         }
     }

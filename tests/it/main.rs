@@ -29,6 +29,8 @@ mod applications;
 mod attach;
 /// Machines that lack or forbid something: what still works, and what is said.
 mod broken_hosts;
+/// Images from Dockerfiles: `build`, and what it keeps.
+mod build;
 /// What containers have changed, images and tars of it: `diff`, `commit`, `export`, `import`.
 mod commit;
 /// Several rpods at the same time.
@@ -67,9 +69,15 @@ mod ports;
 mod pull;
 /// What files say about registries: mirrors, short names, trust.
 mod registries;
+/// Pulls that were broken off and begun again.
+mod resume;
+/// Registries which mean harm.
+mod rude_registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
 /// `inspect`, and `--format` everywhere.
 mod templates;
+/// The store looks after itself: garbage, `system`, prunes.
+mod upkeep;
 /// Named volumes, directories of the host, and `--mount`.
 mod volumes;

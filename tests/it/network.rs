@@ -136,3 +136,192 @@ fn the_networks_own_process_goes_after_the_last_container() {
     rpod.run(&["rm", "-f", "last"]).success();
     eventually("nothing is left", || rpod.processes().is_empty());
 }
+
+/// A container's address on a network of one's own.
+fn address_on(rpod: &Sandbox, network: &str, container: &str) -> String {
+    let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+    rpod.inspect(container, &format)
+}
+
+fn create(rpod: &Sandbox, words: &[&str]) -> String {
+    let words: Vec<&str> = [&["network", "create"], words].concat();
+    let id = rpod.run(&words).success().line();
+    assert_eq!(id.len(), 64, "{id}");
+    id
+}
+
+const SERVER: [&str; 6] = ["httpd", "-f", "-p", "80", "-h", "/var/www"];
+
+fn serve(rpod: &Sandbox, name: &str, flags: &[&str]) {
+    let words: Vec<&str> = [&["--name", name], flags, &["busybox"], &SERVER].concat();
+    rpod.start(&words);
+}
+
+/// Says whether a container of a name gets a page from an address.
+fn gets(rpod: &Sandbox, from: &str, address: &str) -> bool {
+    let url = format!("http://{address}/");
+    let words = ["exec", from, "wget", "-qO-", &url];
+    rpod.run(&words).stdout() == "busybox of Debian\n"
+}
+
+#[test]
+fn networks_are_listed_as_docker_lists_them() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let id = create(&rpod, &["mynet"]);
+    let shown = rpod.run(&["network", "ls"]).success().stdout();
+    let rows: Vec<Vec<&str>> = shown
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["NETWORK", "ID", "NAME", "DRIVER", "SCOPE"]);
+    let rest: Vec<&[&str]> = rows[1..].iter().map(|row| &row[1..]).collect();
+    assert_eq!(rest[0], ["bridge", "bridge", "local"]);
+    assert_eq!(rest[1], ["host", "host", "local"]);
+    assert_eq!(rest[2], ["none", "null", "local"]);
+    assert_eq!(rows[4], [&id[..12], "mynet", "bridge", "local"]);
+    rpod.run(&["network", "ls", "-q", "--no-trunc", "-f", "name=mynet"])
+        .success()
+        .stdout_is(&format!("{id}\n"));
+    rpod.run(&["network", "exists", "mynet"]).success();
+    rpod.run(&["network", "rm", "mynet"])
+        .success()
+        .stdout_is("mynet\n");
+    rpod.run(&["network", "exists", "mynet"]).fails(1);
+    rpod.run(&["network", "rm", "mynet"])
+        .fails(1)
+        .stderr_has("no such network: \"mynet\"");
+    rpod.run(&["network", "create", "-d", "overlay", "far"])
+        .fails(1)
+        .stderr_has("Kubernetes");
+}
+
+#[test]
+fn containers_of_one_network_reach_each_other_and_no_others() {
+    let rpod = Sandbox::with(&["busybox"]);
+    create(&rpod, &["blue"]);
+    create(&rpod, &["red", "--subnet", "10.77.0.0/24", "--ipv6"]);
+    serve(&rpod, "b1", &["--network", "blue"]);
+    serve(&rpod, "b2", &["--network", "blue"]);
+    serve(&rpod, "r1", &["--network", "red:ip=10.77.0.50"]);
+    serve(
+        &rpod,
+        "both",
+        &[
+            "--network",
+            "red",
+            "--network",
+            "name=blue,mac-address=02:00:00:00:00:05",
+        ],
+    );
+    serve(&rpod, "plain", &[]);
+    let on = |network: &str, name: &str| address_on(&rpod, network, name);
+    assert_eq!(on("blue", "b1"), "172.18.0.2");
+    assert_eq!(on("red", "r1"), "10.77.0.50");
+    eventually("neighbours answer", || gets(&rpod, "b1", &on("blue", "b2")));
+    for (from, to) in [
+        ("both", on("blue", "b1")),
+        ("both", on("red", "r1")),
+        ("b1", on("blue", "both")),
+        ("r1", on("red", "both")),
+    ] {
+        assert!(gets(&rpod, from, &to), "{from} reaches {to}");
+    }
+    for (from, to) in [
+        ("b1", on("red", "r1")),
+        ("r1", on("blue", "b1")),
+        ("plain", on("blue", "b1")),
+        ("b1", on("bridge", "plain")),
+    ] {
+        assert!(!gets(&rpod, from, &to), "{from} does not reach {to}");
+    }
+    let link = ["exec", "both", "ip", "-o", "link", "show", "eth1"];
+    rpod.run(&link).success().stdout_has("02:00:00:00:00:05");
+    let format = "{{range .Containers}}{{.Name}}={{.IPv4Address}} {{end}}";
+    let shown = rpod
+        .run(&["network", "inspect", "-f", format, "red"])
+        .success()
+        .stdout();
+    let mut shown: Vec<&str> = shown.split_whitespace().collect();
+    shown.sort_unstable();
+    assert_eq!(shown, ["both=10.77.0.2/24", "r1=10.77.0.50/24"]);
+    let six = rpod.inspect("r1", "{{.NetworkSettings.Networks.red.GlobalIPv6Address}}");
+    if !six.is_empty() {
+        assert!(gets(&rpod, "both", &format!("[{six}]")), "{six}");
+    }
+    rpod.run(&[
+        "ps",
+        "--format",
+        "{{.Names}} {{.Networks}}",
+        "-f",
+        "name=both",
+    ])
+    .success()
+    .stdout_is("both red,blue\n");
+    let used = rpod.run(&["network", "rm", "red"]);
+    used.fails(1).stderr_has("it is in use by containers");
+    rpod.remove_all();
+    rpod.run(&["network", "prune", "-f"])
+        .success()
+        .stdout_is("Deleted Networks:\nblue\nred\n\n");
+}
+
+#[test]
+fn an_internal_network_has_no_way_out() {
+    let rpod = Sandbox::with(&["busybox"]);
+    create(&rpod, &["inner", "--internal", "--label", "kind=test"]);
+    let route = [
+        "run",
+        "--rm",
+        "--network",
+        "inner",
+        "busybox",
+        "ip",
+        "route",
+    ];
+    rpod.run(&route)
+        .success()
+        .stdout_has("172.18.0.0/16")
+        .stdout_lacks("default");
+    let shown = rpod.run(&["network", "inspect", "inner", "-f", "{{.Internal}}"]);
+    shown.success().stdout_is("true\n");
+    rpod.run(&["network", "ls", "-q", "-f", "label=kind=other"])
+        .success()
+        .stdout_is("");
+}
+
+#[test]
+fn an_address_can_be_chosen_and_one_that_is_taken_names_its_owner() {
+    let rpod = Sandbox::with(&["busybox"]);
+    create(
+        &rpod,
+        &[
+            "lan",
+            "--subnet",
+            "10.9.0.0/24",
+            "--ip-range",
+            "10.9.0.64/26",
+        ],
+    );
+    let on = ["--network", "lan"];
+    rpod.start(
+        &[
+            &on[..],
+            &[
+                "--name", "db", "--ip", "10.9.0.5", "busybox", "sleep", "1000",
+            ],
+        ]
+        .concat(),
+    );
+    rpod.start(&[&on[..], &["--name", "any", "busybox", "sleep", "1000"]].concat());
+    assert_eq!(address_on(&rpod, "lan", "db"), "10.9.0.5");
+    assert_eq!(address_on(&rpod, "lan", "any"), "10.9.0.64");
+    let run = ["run", "--rm", "--network", "lan"];
+    rpod.run(&[&run[..], &["--ip", "10.9.0.5", "busybox", "true"]].concat())
+        .refuses()
+        .stderr_has("container \"db\" has it: 10.9.0.5 is taken")
+        .stderr_has("leave out --ip to get a free address in 10.9.0.0/24");
+    rpod.run(&[&run[..], &["--ip", "10.8.0.5", "busybox", "true"]].concat())
+        .refuses()
+        .stderr_has("10.8.0.5 is no address of network \"lan\" (10.9.0.0/24)");
+    rpod.remove_all();
+}

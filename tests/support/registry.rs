@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -387,6 +387,12 @@ pub enum Reply {
     Corrupted,
     /// This many bytes of the body, then the end of the connection.
     Truncated(usize),
+    /// The body from where it is asked for to this byte, then the end of the connection.
+    Cut(usize),
+    /// The same, and then nothing more, with the connection open.
+    Stall(usize),
+    /// One byte after each of these pauses.
+    Drip(Duration),
     /// The body, and then more without end, with no length told.
     Endless,
     /// The body, under a length of which this is added.
@@ -408,6 +414,7 @@ pub struct HostileRegistry {
     address: String,
     requests: Arc<Mutex<Vec<Request>>>,
     ending: Arc<AtomicBool>,
+    blob_bytes: Arc<AtomicUsize>,
 }
 
 type Decide = dyn Fn(&Request) -> Reply + Send + Sync;
@@ -424,10 +431,12 @@ impl HostileRegistry {
         let ending = Arc::new(AtomicBool::new(false));
         let content = Arc::new(Content::of(image));
         let decide: Arc<Decide> = Arc::new(decide);
+        let blob_bytes = Arc::new(AtomicUsize::new(0));
         let registry = HostileRegistry {
             address: address.clone(),
             requests: Arc::clone(&requests),
             ending: Arc::clone(&ending),
+            blob_bytes: Arc::clone(&blob_bytes),
         };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -440,6 +449,7 @@ impl HostileRegistry {
                     decide: Arc::clone(&decide),
                     requests: Arc::clone(&requests),
                     ending: Arc::clone(&ending),
+                    blob_bytes: Arc::clone(&blob_bytes),
                 };
                 // A client that goes away is no fault of the test's.
                 std::thread::spawn(move || connection.serve(stream).ok());
@@ -456,6 +466,11 @@ impl HostileRegistry {
     /// Returns the name of the image in this registry.
     pub fn name(&self, image: &str) -> String {
         format!("{}/{image}", self.address)
+    }
+
+    /// Bytes of layers that were sent so far, by `Honest`, `Cut` and `Stall`.
+    pub fn blob_bytes(&self) -> usize {
+        self.blob_bytes.load(Ordering::Relaxed)
     }
 
     /// What was asked so far.
@@ -522,6 +537,7 @@ struct Connection {
     decide: Arc<Decide>,
     requests: Arc<Mutex<Vec<Request>>>,
     ending: Arc<AtomicBool>,
+    blob_bytes: Arc<AtomicUsize>,
 }
 
 impl Connection {
@@ -588,25 +604,55 @@ impl Connection {
             Ok(false)
         };
         let length = body.len() as i64;
+        let range = request.headers.get("range");
+        let from = range
+            .and_then(|text| text.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
+            .filter(|from| *from < body.len());
+        // The head of the whole body, or of the part that was asked for.
+        let (status, header) = match from {
+            None => (200, format!("Docker-Content-Digest: {}\r\n", digest(body))),
+            Some(from) => {
+                let last = body.len() - 1;
+                (
+                    206,
+                    format!("Content-Range: bytes {from}-{last}/{length}\r\n"),
+                )
+            }
+        };
+        let header = type_header.clone() + &header;
+        let from: usize = from.unwrap_or(0);
+        let count = |bytes: usize| {
+            if request.kind == Kind::Blob {
+                self.blob_bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+        };
         match reply {
             Reply::Honest => {
-                let range = request.headers.get("range");
-                let from = range
-                    .and_then(|text| text.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
-                    .filter(|from| *from < body.len());
-                let Some(from) = from else {
-                    let digest = format!("Docker-Content-Digest: {}\r\n", digest(body));
-                    return send(stream, request, 200, &(type_header + &digest), body);
-                };
-                let last = body.len() - 1;
-                let header = format!("Content-Range: bytes {from}-{last}/{length}\r\n");
-                send(
+                count(body.len() - from);
+                send(stream, request, status, &header, &body[from..])
+            }
+            Reply::Cut(end) | Reply::Stall(end) => {
+                let stalls = matches!(reply, Reply::Stall(_));
+                let part = &body[from..end.clamp(from, body.len())];
+                let length = body.len() - from;
+                write!(
                     stream,
-                    request,
-                    206,
-                    &(type_header + &header),
-                    &body[from..],
-                )
+                    "HTTP/1.1 {status} Part\r\n{header}Content-Length: {length}\r\n\r\n"
+                )?;
+                stream.write_all(part)?;
+                count(part.len());
+                while stalls && !self.ending.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Ok(false)
+            }
+            Reply::Drip(pause) => {
+                partial(200, Some(length), b"")?;
+                for byte in body {
+                    std::thread::sleep(pause);
+                    stream.write_all(&[*byte])?;
+                }
+                Ok(false)
             }
             Reply::Corrupted => {
                 let mut other = body.to_vec();

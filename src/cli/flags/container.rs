@@ -11,10 +11,10 @@ use std::net::IpAddr;
 
 use clap::Args;
 
-use crate::cli::flags::{pairs, policy, usage};
+use crate::cli::flags::{network, pairs, policy, usage};
 use crate::error::Result;
 use crate::runtime::rlimit;
-use crate::spec::container::{Namespaces, NetworkMode, Request, Restart};
+use crate::spec::container::{Namespaces, Request, Restart};
 use crate::spec::mount::{Mount, Source};
 use crate::spec::platform::Platform;
 use crate::spec::port::{Port, Protocol, parse_publish};
@@ -55,22 +55,17 @@ pub const TO_COME: &[&str] = &[
     "--health-timeout",
     "--io-maxbandwidth",
     "--io-maxiops",
-    "--ip",
-    "--ip6",
     "--isolation",
     "--kernel-memory",
     "--link",
     "--link-local-ip",
     "--log-driver",
     "--log-opt",
-    "--mac-address",
     "--memory",
     "-m",
     "--memory-reservation",
     "--memory-swap",
     "--memory-swappiness",
-    "--network-alias",
-    "--net-alias",
     "--oom-kill-disable",
     "--oom-score-adj",
     "--pids-limit",
@@ -147,9 +142,21 @@ pub struct Flags {
     /// Set the host name inside
     #[arg(short = 'h', long)]
     hostname: Option<String>,
-    /// Join a network: bridge, host, none or container:NAME
-    #[arg(long, alias = "net", value_name = "NETWORK")]
-    network: Option<String>,
+    /// Join a network, or host, none, container:NAME (can be repeated)
+    #[arg(long, alias = "net", value_name = "NETWORK[:OPTIONS]")]
+    network: Vec<String>,
+    /// Have this IPv4 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// Have this IPv6 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    ip6: Option<String>,
+    /// Have this link address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    mac_address: Option<String>,
+    /// Be known by this name on its networks (can be repeated)
+    #[arg(long, alias = "net-alias", value_name = "NAME")]
+    network_alias: Vec<String>,
     /// Ask this name server (can be repeated)
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -244,6 +251,14 @@ impl Flags {
             return Err(usage("--rm and --restart exclude each other".to_owned()));
         }
         let security = Security::parse(&self.security_opt)?;
+        let networks = network::Typed {
+            networks: &self.network,
+            ip: self.ip.as_deref(),
+            ip6: self.ip6.as_deref(),
+            mac: self.mac_address.as_deref(),
+            aliases: &self.network_alias,
+        };
+        let (network, networks) = networks.parse()?;
         Ok(Request {
             image,
             command,
@@ -263,8 +278,8 @@ impl Flags {
             publish: all(&self.publish, parse_publish)?,
             publish_all: self.publish_all,
             expose: all(&self.expose, expose)?,
-            network: self.network.as_deref().map(network).transpose()?,
-            ip: None,
+            network,
+            networks,
             dns: all(&self.dns, |text| one(address("--dns", text)))?,
             dns_search: self.dns_search,
             dns_options: self.dns_option,
@@ -391,19 +406,6 @@ fn expose(text: &str) -> Result<Vec<Port>> {
             .map(|number| Port { number, protocol })
             .collect()),
         _ => Err(usage(format!("--expose \"{text}\" is no range of ports"))),
-    }
-}
-
-fn network(text: &str) -> Result<NetworkMode> {
-    match text {
-        "bridge" | "default" => Ok(NetworkMode::Bridge),
-        "host" => Ok(NetworkMode::Host),
-        "none" => Ok(NetworkMode::None),
-        _ => match text.strip_prefix("container:") {
-            Some(name) if !name.is_empty() => Ok(NetworkMode::Container(name.to_owned())),
-            _ => Err(usage(format!("there is no network \"{text}\""))
-                .hint("rpod has bridge, host, none and container:NAME; networks of your own are not built yet")),
-        },
     }
 }
 

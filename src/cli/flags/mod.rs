@@ -8,6 +8,7 @@
 
 pub mod container;
 pub mod filter;
+pub mod network;
 pub mod pairs;
 pub mod registry;
 

@@ -60,6 +60,7 @@ pub fn load(
     id_map: &IdMap,
     progress: &dyn Progress,
 ) -> Result<Vec<Loaded>> {
+    let _lease = store.lease()?;
     let content = Content::take(store, source)?;
     let found = if content.has("index.json") {
         layout(&content)?

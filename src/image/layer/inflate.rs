@@ -16,6 +16,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use crate::error::{Context, Error, Result};
@@ -149,6 +150,10 @@ impl<R: Read, F: FnMut(u64)> Read for Counted<R, F> {
 const CHUNK: usize = 256 << 10;
 /// Chunks that may wait for a reader.
 const AHEAD: usize = 6;
+/// Bytes that a stream may unpack to, however small it is.
+const BELIEVABLE: u64 = 1 << 30;
+/// How many times its size it may unpack to beyond that.
+const RATIO_LIMIT: u64 = 250;
 /// Bytes of a tar at most.
 const TAR_LIMIT: u64 = 256 << 30;
 
@@ -166,7 +171,11 @@ fn pump(
     free: &Receiver<Box<[u8]>>,
 ) {
     let failed = |error: io::Error| drop(to_work.send(Err(error)));
-    let mut plain = match plain(input) {
+    let read = AtomicU64::new(0);
+    let counted = Counted::new(input, |count| {
+        read.fetch_add(count, Ordering::Relaxed);
+    });
+    let mut plain = match plain(counted) {
         Ok(plain) => plain,
         Err(error) => return failed(io::Error::other(error)),
     };
@@ -185,6 +194,12 @@ fn pump(
             return failed(io::Error::other(format!(
                 "it holds more than {} GiB",
                 TAR_LIMIT >> 30
+            )));
+        }
+        let believable = BELIEVABLE.saturating_add(read.load(Ordering::Relaxed) * RATIO_LIMIT);
+        if total > believable {
+            return failed(io::Error::other(format!(
+                "it unpacks to more than {RATIO_LIMIT} times its size, as no real layer does"
             )));
         }
         let chunk = Arc::new(Chunk { bytes, length });

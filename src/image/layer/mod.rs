@@ -18,7 +18,8 @@
 //! link leads; a layer is published only when the tar had the digest that the
 //! image's configuration names; memory is bounded whatever the tar says.
 //!
-//! Limits: 10,000,000 entries; 256 GiB of tar; names of 4,095 bytes and 512
+//! Limits: 10,000,000 entries; 256 GiB of tar, and beyond 1 GiB no more than 250
+//! times the blob; names of 4,095 bytes and 512
 //! levels; 1 MiB of extended headers an entry.
 
 pub mod changes;

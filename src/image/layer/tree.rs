@@ -36,8 +36,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, ResolveFlags, Timespec, Timestamps, Uid,
-    XattrFlags,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, ResolveFlags, SeekFrom, Timespec,
+    Timestamps, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
@@ -726,17 +726,39 @@ fn remove_directory(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
 }
 
-/// Copies the data of an entry, in the pieces in which they come.
+/// Copies the data of an entry, in the pieces in which they come. Where there is nothing
+/// but zeros the file has a hole, so that room costs no disk.
 fn write_all(fd: &OwnedFd, data: &mut impl BufRead) -> Result<()> {
+    let (mut size, mut ends_in_hole) = (0, false);
     loop {
         let bytes = data.fill_buf()?;
         if bytes.is_empty() {
-            return Ok(());
+            break;
         }
-        let count = rustix::io::write(fd, bytes)?;
+        ends_in_hole = is_room(bytes);
+        let count = if ends_in_hole {
+            let length = bytes.len();
+            rustix::fs::seek(fd, SeekFrom::Current(i64::try_from(length).unwrap_or(0)))?;
+            length
+        } else {
+            rustix::io::write(fd, bytes)?
+        };
+        size += count as u64;
         data.consume(count);
     }
+    if ends_in_hole {
+        rustix::fs::ftruncate(fd, size)?;
+    }
+    Ok(())
 }
+
+/// Says whether a large piece is zeros and nothing else.
+fn is_room(bytes: &[u8]) -> bool {
+    bytes.len() >= HOLE && bytes[0] == 0 && bytes[..bytes.len() - 1] == bytes[1..]
+}
+
+/// Bytes of zeros that are worth a hole.
+const HOLE: usize = 64 << 10;
 
 fn write_pieces(fd: &OwnedFd, data: &mut impl BufRead, pieces: &Pieces, size: u64) -> Result<()> {
     for (offset, length) in pieces {

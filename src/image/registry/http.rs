@@ -46,6 +46,13 @@ const REDIRECTS: usize = 5;
 /// The next address is tried beside the first when that has not answered so long (RFC 8305, 5).
 const STAGGER: Duration = Duration::from_millis(300);
 
+/// Bytes a second that a body must have on average.
+const SLOWEST: f64 = 1024.0;
+const SLOWEST_SHOWN: &str = "1 KiB";
+
+/// A document may take so many times the longest silence.
+const DOCUMENT_STALLS: u32 = 5;
+
 /// A pause so long is told of.
 const WORTH_TELLING: Duration = Duration::from_secs(3);
 
@@ -156,6 +163,30 @@ pub struct Answer {
     pub url: Url,
     body: Incoming,
     stall: Duration,
+    pace: Pace,
+}
+
+/// How fast a body comes.
+#[derive(Debug, Default)]
+struct Pace {
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    /// Counts what came after so long; says whether it is too little, each time when
+    /// `window` was waited. What we ourselves need for the bytes is not the server's fault.
+    fn is_slow(&mut self, bytes: u64, waited: Duration, window: Duration) -> bool {
+        self.bytes += bytes;
+        self.waited += waited;
+        if self.waited < window {
+            return false;
+        }
+        let least = self.waited.as_secs_f64() * SLOWEST;
+        let slow = (self.bytes as f64) < least;
+        *self = Self::default();
+        slow
+    }
 }
 
 impl Answer {
@@ -172,6 +203,7 @@ impl Answer {
     /// Returns the next bytes of the body; none at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         loop {
+            let began = Instant::now();
             let frame = timeout(self.stall, self.body.frame()).await.map_err(|_| {
                 let text = format!(
                     "{} sent nothing for {}",
@@ -185,7 +217,16 @@ impl Answer {
                 Some(Err(error)) => return Err(in_words(&error, &self.url.origin)),
                 // Trailers say nothing that we need.
                 Some(Ok(frame)) => {
-                    if let Ok(bytes) = frame.into_data() {
+                    let bytes = frame.into_data().unwrap_or_default();
+                    let length = bytes.len() as u64;
+                    if self.pace.is_slow(length, began.elapsed(), self.stall) {
+                        let text = format!(
+                            "{} sends less than {} a second",
+                            self.url.origin, SLOWEST_SHOWN
+                        );
+                        return Err(Fault::new(FaultKind::Cut, Error::new(text)));
+                    }
+                    if length > 0 {
                         return Ok(Some(bytes));
                     }
                 }
@@ -200,7 +241,12 @@ impl Answer {
             return Err(too_long().into());
         }
         let mut all = Vec::new();
+        let began = Instant::now();
         while let Some(bytes) = self.chunk().await? {
+            if began.elapsed() > self.stall * DOCUMENT_STALLS {
+                let text = format!("{} takes too long to send it", self.url.origin);
+                return Err(Error::new(text).into());
+            }
             if (all.len() + bytes.len()) as u64 > limit {
                 return Err(too_long().into());
             }
@@ -408,6 +454,7 @@ impl Client {
             url: call.url.clone(),
             body,
             stall: self.limits.stall,
+            pace: Pace::default(),
         })
     }
 

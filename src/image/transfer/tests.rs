@@ -41,6 +41,8 @@ enum Say {
     Hang(Vec<u8>),
     /// A head, and a body without end.
     Endless(Vec<u8>),
+    /// A head, and a body of one byte at a time.
+    Drip(Vec<u8>),
 }
 
 fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Say {
@@ -106,6 +108,13 @@ fn serve(stream: TcpStream, reply: &dyn Fn(&Heard) -> Say, log: &Mutex<Vec<Heard
             Say::Hang(bytes) => {
                 drop(stream.write_all(&bytes));
                 thread::sleep(Duration::from_secs(20));
+                return;
+            }
+            Say::Drip(head) => {
+                drop(stream.write_all(&head));
+                while stream.write_all(b"x").is_ok() {
+                    thread::sleep(Duration::from_millis(20));
+                }
                 return;
             }
             Say::Endless(head) => {
@@ -495,6 +504,27 @@ fn silence_has_an_end() {
         })
     });
     assert!(error.contains("sent nothing for 300 ms"), "{error}");
+}
+
+#[test]
+fn a_server_that_drips_is_left() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: ".to_vec();
+    let drip = move |length: usize| {
+        let length = format!("{length}\r\n\r\n");
+        Say::Drip([head.as_slice(), length.as_bytes()].concat())
+    };
+    let again = drip.clone();
+    let error = refused(move |content, heard| {
+        is_layer(content, heard).then(|| drip(content.layer_bytes().len()))
+    });
+    assert!(error.contains("sends less than 1 KiB a second"), "{error}");
+    let error = refused(move |_, heard| heard.path.contains("/manifests/").then(|| again(100_000)));
+    assert!(error.contains("sends less than 1 KiB a second"), "{error}");
+    let error = refused(|_, heard| {
+        let drip = || Say::Drip(b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec());
+        heard.path.contains("/manifests/").then(drip)
+    });
+    assert!(error.contains("did not answer within 300 ms"), "{error}");
 }
 
 #[test]

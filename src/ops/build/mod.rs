@@ -135,7 +135,7 @@ const TICK: Timespec = Timespec {
 pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Result<Built> {
     let identity = Identity::of(&session.host)?;
     session.store.prepare_build()?;
-    let _lease = session.store.build_lease()?;
+    let _lease = session.store.lease()?;
     let found = context::find(session, request)?;
     let file = parse::parse(&found.text)
         .map_err(|problem| problem.into_error(&found.name, &found.text))?;

@@ -540,7 +540,7 @@ fn etc_files(
     let machine_resolv = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let hosts = Hosts {
         machine: shared.then_some(machine_hosts.as_str()),
-        ip: None,
+        ips: &[],
         hostname: &record.hostname,
         extra: &site.runs.hosts,
         gateway: shared.then(|| std::net::IpAddr::from([127, 0, 0, 1])),
@@ -592,7 +592,7 @@ fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record>
             RunNetwork::Host => NetworkMode::Host,
             RunNetwork::None => NetworkMode::None,
         },
-        ip: None,
+        networks: Vec::new(),
         dns: Vec::new(),
         dns_search: Vec::new(),
         dns_options: Vec::new(),

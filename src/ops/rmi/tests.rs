@@ -6,12 +6,13 @@
 
 use serde_json::json;
 
-use super::{Plan, unname};
+use super::{Options, Plan};
 use crate::error::{Error, Kind};
 use crate::ops::ps::tests::{put, record, session};
 use crate::ops::{Session, images, tag};
 use crate::spec::container::Status;
 use crate::spec::digest::Digest;
+use crate::store::gc::{Partials, Patience};
 use crate::store::images::Entry;
 
 /// Puts an image into the store whose layers are the words given; returns its id.
@@ -62,6 +63,17 @@ fn blobs(session: &Session) -> usize {
     std::fs::read_dir(path).expect("listed").count()
 }
 
+fn unname(session: &Session, name: &str, force: bool) -> crate::error::Result<Plan> {
+    let options = Options {
+        force,
+        all_names: false,
+    };
+    let plan = super::unname(session, name, options)?;
+    let collected = session.store.collect(Patience::Skip, Partials::Expired);
+    assert!(collected.expect("collected").is_some());
+    Ok(plan)
+}
+
 fn refused(session: &Session, name: &str, force: bool) -> Error {
     let before = session.store.image_entries().expect("read");
     let error = unname(session, name, force).expect_err("in use");
@@ -94,7 +106,7 @@ fn the_last_name_takes_the_image_and_leaves_what_others_have() {
         );
         assert_eq!(session.store.has_blob(&diff_id), stays, "{layer}");
     }
-    assert_eq!(session.store.garbage().len(), 1);
+    assert_eq!(session.store.garbage().len(), 4);
     let error = refused(&session, "one", false);
     assert_eq!(error.kind(), Kind::NotFound);
 }

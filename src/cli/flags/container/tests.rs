@@ -152,7 +152,10 @@ fn a_directory_is_meant_from_where_the_caller_stands() {
 #[test]
 fn what_is_wrong_is_said_with_its_flag() {
     for (words, why) in [
-        (&["--network", "mynet"][..], "there is no network \"mynet\""),
+        (
+            &["--network", "mynet:colour=red"][..],
+            "there is no option \"colour\"",
+        ),
         (
             &["--rm", "--restart", "always"],
             "--rm and --restart exclude each other",

@@ -1,0 +1,279 @@
+//! `--network` and the flags about a container's places on networks.
+//!
+//! Lives here: docker's form (`name=mynet,ip=…`) and podman's (`mynet:ip=…`).
+//! Must not: know which networks there are.
+//! Called by: `flags::container`, `network connect`.
+//! Always true: a word that is not understood is named; a container has one
+//! mode, or places on bridge networks.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::cli::flags::usage;
+use crate::error::{Context, Result};
+use crate::spec::container::NetworkMode;
+use crate::spec::id::check_name;
+use crate::spec::network::{Attachment, DEFAULT};
+
+/// What was typed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Typed<'a> {
+    /// `--network`, in order.
+    pub networks: &'a [String],
+    /// `--ip`.
+    pub ip: Option<&'a str>,
+    /// `--ip6`.
+    pub ip6: Option<&'a str>,
+    /// `--mac-address`.
+    pub mac: Option<&'a str>,
+    /// `--network-alias`.
+    pub aliases: &'a [String],
+}
+
+impl Typed<'_> {
+    /// Returns the mode, if one was typed, and the places.
+    pub fn parse(&self) -> Result<(Option<NetworkMode>, Vec<Attachment>)> {
+        let mut mode = None;
+        let mut places: Vec<Attachment> = Vec::new();
+        for text in self.networks {
+            match one(text)? {
+                One::Mode(own) => mode = Some((text, own)),
+                One::Place(place) if places.iter().any(|p| p.network == place.network) => {
+                    return Err(usage(format!(
+                        "--network names network \"{}\" twice",
+                        place.network
+                    )));
+                }
+                One::Place(place) => places.push(place),
+            }
+        }
+        if let Some((text, mode)) = mode {
+            if self.networks.len() > 1 {
+                return Err(usage(format!(
+                    "--network {text} excludes every other network"
+                )));
+            }
+            if let Some(flag) = self.asks() {
+                return Err(usage(format!(
+                    "{flag} means nothing with --network {text}: it has no place of its own"
+                )));
+            }
+            return Ok((Some(mode), Vec::new()));
+        }
+        if places.is_empty() && self.asks().is_some() {
+            places.push(Attachment::to(DEFAULT));
+        }
+        for place in &mut places {
+            for alias in self.aliases {
+                add_alias(place, alias).what(|| "--network-alias")?;
+            }
+        }
+        if let Some(first) = places.first_mut() {
+            self.refine(first)?;
+        }
+        let mode = (!places.is_empty()).then_some(NetworkMode::Bridge);
+        Ok((mode, places))
+    }
+
+    fn asks(&self) -> Option<&'static str> {
+        [
+            (self.ip.is_some(), "--ip"),
+            (self.ip6.is_some(), "--ip6"),
+            (self.mac.is_some(), "--mac-address"),
+            (!self.aliases.is_empty(), "--network-alias"),
+        ]
+        .into_iter()
+        .find_map(|(typed, flag)| typed.then_some(flag))
+    }
+
+    /// These are about the first network, as docker has it.
+    fn refine(&self, place: &mut Attachment) -> Result<()> {
+        if let Some(text) = self.ip {
+            place.ip = Some(ipv4("--ip", text)?);
+        }
+        if let Some(text) = self.ip6 {
+            place.ip6 = Some(ipv6("--ip6", text)?);
+        }
+        if let Some(text) = self.mac {
+            place.mac = Some(text.parse().what(|| "--mac-address")?);
+        }
+        Ok(())
+    }
+}
+
+enum One {
+    Mode(NetworkMode),
+    Place(Attachment),
+}
+
+fn one(text: &str) -> Result<One> {
+    let what = || format!("--network \"{text}\"");
+    if let Some(name) = text.strip_prefix("container:") {
+        if name.is_empty() {
+            return Err(usage(format!("{} names no container", what())));
+        }
+        return Ok(One::Mode(NetworkMode::Container(name.to_owned())));
+    }
+    match text {
+        "host" => return Ok(One::Mode(NetworkMode::Host)),
+        "none" => return Ok(One::Mode(NetworkMode::None)),
+        _ => {}
+    }
+    let (name, options) = match text.find([':', '=']) {
+        None => (text, ""),
+        Some(at) if text[at..].starts_with(':') => (&text[..at], &text[at + 1..]),
+        // docker's form has its name among the options.
+        Some(_) => ("", text),
+    };
+    if matches!(name, "slirp4netns" | "pasta" | "ns") {
+        return Err(usage(format!("rpod has no --network {name} yet"))
+            .hint("rpod needs neither: its own bridge networks have a way out"));
+    }
+    let mut place = Attachment::to(name);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let (key, value) = option
+            .split_once('=')
+            .ok_or_else(|| usage(format!("{}: \"{option}\" is no KEY=VALUE", what())))?;
+        set(&mut place, key, value).what(what)?;
+    }
+    if matches!(place.network.as_str(), "" | "default") {
+        place.network = DEFAULT.to_owned();
+    }
+    check_name("network", &place.network)?;
+    Ok(One::Place(place))
+}
+
+fn set(place: &mut Attachment, key: &str, value: &str) -> Result<()> {
+    match key {
+        "name" => value.clone_into(&mut place.network),
+        "ip" => match value.parse() {
+            Ok(IpAddr::V4(ip)) => place.ip = Some(ip),
+            Ok(IpAddr::V6(ip)) => place.ip6 = Some(ip),
+            Err(_) => return Err(no_address(key, value)),
+        },
+        "ip6" => place.ip6 = Some(ipv6(key, value)?),
+        "mac" | "mac-address" => place.mac = Some(value.parse()?),
+        "alias" => add_alias(place, value)?,
+        _ => {
+            return Err(usage(format!("there is no option \"{key}\""))
+                .hint("there are name, ip, ip6, mac-address and alias"));
+        }
+    }
+    Ok(())
+}
+
+/// Adds a name by which a container is known on a network.
+pub fn add_alias(place: &mut Attachment, alias: &str) -> Result<()> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if alias.len() > 253 || !alias.split('.').all(label) {
+        return Err(usage(format!(
+            "\"{}\" is no name of a container on a network",
+            alias.escape_debug()
+        )));
+    }
+    if !place.aliases.iter().any(|other| other == alias) {
+        place.aliases.push(alias.to_owned());
+    }
+    Ok(())
+}
+
+/// Reads an IPv4 address.
+pub fn ipv4(flag: &str, text: &str) -> Result<Ipv4Addr> {
+    text.parse().map_err(|_| no_address(flag, text))
+}
+
+/// Reads an IPv6 address; it may stand in brackets.
+pub fn ipv6(flag: &str, text: &str) -> Result<Ipv6Addr> {
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    bare.unwrap_or(text)
+        .parse()
+        .map_err(|_| no_address(flag, text))
+}
+
+fn no_address(flag: &str, text: &str) -> crate::error::Error {
+    usage(format!(
+        "{flag} \"{}\" is no such IP address",
+        text.escape_debug()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Typed;
+    use crate::spec::container::NetworkMode;
+    use crate::spec::network::Attachment;
+
+    fn parse(networks: &[&str]) -> crate::error::Result<(Option<NetworkMode>, Vec<Attachment>)> {
+        let networks: Vec<String> = networks.iter().map(|n| (*n).to_owned()).collect();
+        let typed = Typed {
+            networks: &networks,
+            ..Typed::default()
+        };
+        typed.parse()
+    }
+
+    #[test]
+    fn dockers_form_and_podmans_mean_the_same() {
+        let (mode, docker) =
+            parse(&["name=mynet,ip=10.0.0.5,alias=db,alias=sql,mac-address=02:00:00:00:00:05"])
+                .expect("parsed");
+        let (_, podman) =
+            parse(&["mynet:ip=10.0.0.5,alias=db,alias=sql,mac=02:00:00:00:00:05"]).expect("parsed");
+        assert_eq!(mode, Some(NetworkMode::Bridge));
+        assert_eq!(docker, podman);
+        assert_eq!(docker[0].network, "mynet");
+        assert_eq!(docker[0].ip, Some([10, 0, 0, 5].into()));
+        assert_eq!(docker[0].aliases, ["db", "sql"]);
+    }
+
+    #[test]
+    fn a_mode_stands_alone_and_networks_stand_together() {
+        let (mode, places) = parse(&["one", "default", "two"]).expect("parsed");
+        assert_eq!(mode, Some(NetworkMode::Bridge));
+        let names: Vec<&str> = places.iter().map(|p| p.network.as_str()).collect();
+        assert_eq!(names, ["one", "bridge", "two"]);
+        let (mode, places) = parse(&["container:db"]).expect("parsed");
+        assert_eq!(mode, Some(NetworkMode::Container("db".to_owned())));
+        assert!(places.is_empty());
+        assert_eq!(parse(&[]).expect("parsed"), (None, Vec::new()));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for (networks, why) in [
+            (&["host", "mynet"][..], "excludes every other"),
+            (&["mynet", "mynet"], "twice"),
+            (&["mynet:ip=x"], "\"x\" is no such IP address"),
+            (&["mynet:colour=red"], "there is no option \"colour\""),
+            (&["mynet:ip"], "\"ip\" is no KEY=VALUE"),
+            (&["mynet:alias=a b"], "is no name of a container"),
+            (&["container:"], "names no container"),
+            (&["a/b"], "cannot name a network"),
+        ] {
+            let error = parse(networks).expect_err(why).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        let alone = Typed {
+            networks: &["host".to_owned()],
+            ip: Some("10.0.0.1"),
+            ..Typed::default()
+        };
+        let error = alone.parse().expect_err("no place").to_string();
+        assert!(error.starts_with("--ip means nothing with"), "{error}");
+    }
+
+    #[test]
+    fn an_address_without_a_network_is_one_of_the_default_network() {
+        let typed = Typed {
+            ip: Some("172.17.0.9"),
+            ..Typed::default()
+        };
+        let (mode, places) = typed.parse().expect("parsed");
+        assert_eq!(mode, Some(NetworkMode::Bridge));
+        assert_eq!(places[0].network, "bridge");
+    }
+}

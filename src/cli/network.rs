@@ -1,0 +1,293 @@
+//! `rpod network …`: create, ls, inspect, rm, prune, exists.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use clap::Parser;
+
+use crate::cli::door::Door;
+use crate::cli::flags::{filter, pairs, usage};
+use crate::cli::inspect;
+use crate::cli::render::list::{self, Field, Look, Row};
+use crate::cli::render::terminal;
+use crate::cli::verbs::Act;
+use crate::error::{Context, Kind, Result};
+use crate::ops;
+use crate::ops::inspect::Noun;
+use crate::ops::network::{Listed, Request};
+use crate::spec::subnet::Subnet;
+use crate::spec::time::Time;
+
+/// Create a network
+#[derive(Debug, Parser)]
+pub struct Create {
+    /// Take this driver; there is one, bridge
+    #[arg(short, long, default_value = "bridge", value_name = "DRIVER")]
+    driver: String,
+    /// Have these addresses, as ADDRESS/BITS (one of each version of IP)
+    #[arg(long, value_name = "SUBNET")]
+    subnet: Vec<String>,
+    /// Have this address of its own (one for each subnet)
+    #[arg(long, value_name = "ADDRESS")]
+    gateway: Vec<String>,
+    /// Give containers addresses of this range (one for each subnet)
+    #[arg(long, value_name = "RANGE")]
+    ip_range: Vec<String>,
+    /// Give this address to no container unasked (can be repeated)
+    #[arg(long, value_name = "NAME=ADDRESS")]
+    aux_address: Vec<String>,
+    /// Have IPv6 addresses as well
+    #[arg(long)]
+    ipv6: bool,
+    /// Have no way out
+    #[arg(long)]
+    internal: bool,
+    /// docker's; every container can join every network
+    #[arg(long, hide = true)]
+    attachable: bool,
+    /// Set a label (can be repeated)
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    label: Vec<String>,
+    /// Set an option; there is one, mtu (can be repeated)
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    opt: Vec<String>,
+    /// Take it for no error that there is one of that name
+    #[arg(long)]
+    ignore: bool,
+    /// Its name
+    #[arg(value_name = "NAME", required = true)]
+    name: String,
+}
+
+impl Act for Create {
+    fn act(self, door: &Door) -> Result<u8> {
+        check_driver(&self.driver)?;
+        let request = Request {
+            name: self.name,
+            subnets: subnets("--subnet", &self.subnet)?,
+            gateways: gateways(&self.gateway)?,
+            ranges: subnets("--ip-range", &self.ip_range)?,
+            reserved: reserved(&self.aux_address)?,
+            ipv6: self.ipv6,
+            internal: self.internal,
+            attachable: self.attachable,
+            labels: pairs::labels(&[], &self.label)?,
+            options: pairs::options("--opt", &self.opt)?,
+            ignore: self.ignore,
+        };
+        let id = ops::network::create(&door.session()?, &request)?;
+        terminal::line(id.as_str())?;
+        Ok(0)
+    }
+}
+
+fn check_driver(driver: &str) -> Result<()> {
+    match driver {
+        "bridge" => Ok(()),
+        "overlay" => Err(usage("rpod has no networks across machines".to_owned()).hint(
+            "containers of several machines are what Kubernetes is for; on one machine, leave out --driver overlay",
+        )),
+        "macvlan" | "ipvlan" => Err(usage(format!(
+            "rpod has no {driver} networks: a user without root cannot use the machine's devices"
+        ))
+        .hint("publish ports instead, on the address you want: `rpod run -p ADDRESS:8080:80 …`")),
+        "host" | "none" | "null" => Err(usage(format!(
+            "there is one network of driver \"{driver}\", and no other can be made"
+        ))),
+        _ => Err(usage(format!("there is no network driver \"{driver}\""))
+            .hint("rpod has one driver, bridge, and no plugins")),
+    }
+}
+
+fn subnets(flag: &str, texts: &[String]) -> Result<Vec<Subnet>> {
+    let one = |text: &String| text.parse().what(|| flag.to_owned());
+    texts.iter().map(one).collect()
+}
+
+fn gateways(texts: &[String]) -> Result<Vec<IpAddr>> {
+    let one = |text: &String| {
+        text.parse()
+            .map_err(|_| usage(format!("--gateway \"{text}\" is no IP address")))
+    };
+    texts.iter().map(one).collect()
+}
+
+fn reserved(texts: &[String]) -> Result<BTreeMap<String, IpAddr>> {
+    pairs::options("--aux-address", texts)?
+        .into_iter()
+        .map(|(name, text)| match text.parse() {
+            Ok(ip) => Ok((name, ip)),
+            Err(_) => Err(usage(format!(
+                "--aux-address {name}={text} is no IP address"
+            ))),
+        })
+        .collect()
+}
+
+const FIELDS: &[Field] = &[
+    ("ID", "NETWORK ID"),
+    ("Name", "NAME"),
+    ("Driver", "DRIVER"),
+    ("Scope", "SCOPE"),
+    ("CreatedAt", "CREATED AT"),
+    ("IPv4", "IPV4"),
+    ("IPv6", "IPV6"),
+    ("Internal", "INTERNAL"),
+    ("Labels", "LABELS"),
+];
+
+/// List networks
+#[derive(Debug, Parser)]
+#[command(after_help = "Filters: dangling, driver, id, label, name, scope, type")]
+pub struct Ls {
+    /// Show those that fit (can be repeated)
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Show as a Go template says, or as table or json
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Show whole ids
+    #[arg(long)]
+    no_trunc: bool,
+    /// Show only ids
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Act for Ls {
+    fn act(self, door: &Door) -> Result<u8> {
+        let filters = filter::pairs(&self.filter)?;
+        let rows: Vec<Row> = ops::network::list(&door.session()?, &filters)?
+            .into_iter()
+            .map(|listed| row(listed, self.no_trunc))
+            .collect();
+        list::show(
+            &Look {
+                fields: FIELDS,
+                table: "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
+                only: self.quiet.then_some("ID"),
+                format: self.format.as_deref(),
+            },
+            &rows,
+        )?;
+        Ok(0)
+    }
+}
+
+fn row(listed: Listed, whole: bool) -> Row {
+    let network = listed.network.as_ref();
+    let labels = network.map(|n| n.labels.clone()).unwrap_or_default();
+    let shown: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let id = if whole {
+        listed.id.as_str()
+    } else {
+        listed.id.short()
+    };
+    let created = listed.created.map(|time| time.to_string());
+    let fields = BTreeMap::from([
+        ("ID", id.to_owned()),
+        ("Name", listed.name),
+        ("Driver", listed.driver.to_owned()),
+        ("Scope", "local".to_owned()),
+        (
+            "CreatedAt",
+            created.unwrap_or_else(|| Time::zero_text().to_owned()),
+        ),
+        ("IPv4", "true".to_owned()),
+        ("IPv6", network.is_some_and(|n| n.v6.is_some()).to_string()),
+        ("Internal", network.is_some_and(|n| n.internal).to_string()),
+        ("Labels", shown.join(",")),
+    ]);
+    Row { fields, labels }
+}
+
+/// Show everything known of networks
+#[derive(Debug, Parser)]
+pub struct Inspect {
+    /// Show as a Go template says, or as json
+    #[arg(short, long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Network
+    #[arg(value_name = "NETWORK", required = true)]
+    names: Vec<String>,
+}
+
+impl Act for Inspect {
+    fn act(self, door: &Door) -> Result<u8> {
+        inspect::show(
+            door,
+            &self.names,
+            Noun::Network,
+            false,
+            self.format.as_deref(),
+        )
+    }
+}
+
+/// Remove networks that no container uses
+#[derive(Debug, Parser)]
+pub struct Rm {
+    /// Take it for no error that one is not there
+    #[arg(short, long)]
+    force: bool,
+    /// Network
+    #[arg(value_name = "NETWORK", required = true)]
+    names: Vec<String>,
+}
+
+impl Act for Rm {
+    fn act(self, door: &Door) -> Result<u8> {
+        let session = door.session()?;
+        door.each(&self.names, |name| {
+            match ops::network::remove(&session, name) {
+                Err(error) if self.force && error.kind() == Kind::NotFound => {}
+                done => drop(done?),
+            }
+            terminal::line(name)
+        })
+    }
+}
+
+/// Remove every network that no container uses
+#[derive(Debug, Parser)]
+#[command(after_help = "Filters: label")]
+pub struct Prune {
+    /// Remove only those that fit (can be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Act for Prune {
+    fn act(self, door: &Door) -> Result<u8> {
+        let filters = filter::pairs(&self.filter)?;
+        let session = door.session()?;
+        let warning = "This will remove all custom networks not used by at least one container.";
+        if !self.force && !terminal::consents(warning) {
+            return Ok(0);
+        }
+        let names = ops::network::prune(&session, &filters)?;
+        if !names.is_empty() {
+            let mut out = "Deleted Networks:\n".to_owned();
+            out.extend(names.iter().map(|name| format!("{name}\n")));
+            terminal::answer(&(out + "\n"))?;
+        }
+        Ok(0)
+    }
+}
+
+/// Say by the exit status whether there is a network
+#[derive(Debug, Parser)]
+pub struct Exists {
+    /// Network
+    #[arg(value_name = "NETWORK", required = true)]
+    name: String,
+}
+
+impl Act for Exists {
+    fn act(self, door: &Door) -> Result<u8> {
+        let exists = ops::network::exists(&door.session()?, &self.name)?;
+        Ok(u8::from(!exists))
+    }
+}

@@ -1,0 +1,522 @@
+//! `network`: create, ls, inspect, rm, prune, exists.
+//!
+//! 1. what was asked is checked against itself (pure)
+//! 2. under the lock of all networks, against those that there are
+//! 3. the network is on disk; its bridge is made when a container joins it
+//!
+//! Lives here: those steps, who uses a network, and docker's object of one.
+//! Must not: make a device, or give a container an address (`dataplane`).
+//! Called by: `cli::network`; `create` and `launch` find networks through it.
+//! Always true: no address is of two networks; a network that a container's
+//! record names is not removed.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::dataplane::control::Wanted;
+use crate::error::{Context, Error, Kind, Result};
+use crate::network::plan::{Plan, default_network, free_subnet, pool_of};
+use crate::ops::Session;
+use crate::ops::filter::{self, Filter};
+use crate::ops::ps::{self, Summary};
+use crate::spec::container::Record;
+use crate::spec::id::NetworkId;
+use crate::spec::network::{Attachment, DEFAULT, Network, Pool, check_network_name};
+use crate::spec::subnet::Subnet;
+use crate::spec::time::Time;
+use crate::store::atomic::random_bytes;
+
+/// What `network create` was asked.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Its name.
+    pub name: String,
+    /// `--subnet`, one of each version of IP at most.
+    pub subnets: Vec<Subnet>,
+    /// `--gateway`.
+    pub gateways: Vec<IpAddr>,
+    /// `--ip-range`.
+    pub ranges: Vec<Subnet>,
+    /// `--aux-address`.
+    pub reserved: BTreeMap<String, IpAddr>,
+    /// `--ipv6`.
+    pub ipv6: bool,
+    /// `--internal`.
+    pub internal: bool,
+    /// `--attachable`.
+    pub attachable: bool,
+    /// `--label`.
+    pub labels: BTreeMap<String, String>,
+    /// `--opt`.
+    pub options: BTreeMap<String, String>,
+    /// `--ignore`: one that is there already is fine.
+    pub ignore: bool,
+}
+
+/// A network, or one of the two names that stand for having none of one's own.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// `bridge`, `host` or `null`.
+    pub driver: &'static str,
+    /// When it was made.
+    pub created: Option<Time>,
+    /// It is one's own, with its addresses.
+    pub network: Option<Network>,
+}
+
+/// Makes a network and returns its id.
+pub fn create(session: &Session, request: &Request) -> Result<NetworkId> {
+    let name = &request.name;
+    check_network_name(name)?;
+    let what = || format!("cannot create network \"{name}\"");
+    let mtu = mtu(&request.options).what(what)?;
+    check(request).what(what)?;
+    let made = session.store.create_network(|others| {
+        if let Some(same) = others.iter().find(|other| other.name == *name) {
+            if request.ignore {
+                return Ok(same.clone());
+            }
+            return Err(
+                Error::of(Kind::Conflict, "there is a network of that name").hint(format!(
+                    "look at it with `rpod network inspect {name}`, or remove it with `rpod network rm {name}`"
+                )),
+            );
+        }
+        let mut all = others.to_vec();
+        all.push(default_network());
+        let (v4, v6) = pools(request, &all)?;
+        Ok(Network {
+            version: 1,
+            id: NetworkId::from_random(random_bytes()),
+            name: name.clone(),
+            created: Some(Time::now()),
+            v4,
+            v6,
+            internal: request.internal,
+            mtu,
+            labels: request.labels.clone(),
+            options: request.options.clone(),
+            attachable: request.attachable,
+        })
+    });
+    Ok(made.what(what)?.id)
+}
+
+/// docker's option and podman's word for it are the ones there are.
+fn mtu(options: &BTreeMap<String, String>) -> Result<Option<u32>> {
+    let mut mtu = None;
+    for (key, value) in options {
+        if !matches!(key.as_str(), "mtu" | "com.docker.network.driver.mtu") {
+            return Err(
+                Error::of(Kind::Usage, format!("rpod has no network option \"{key}\""))
+                    .hint("there is one, mtu: `--opt mtu=1400`"),
+            );
+        }
+        let number = value.parse().ok().filter(|mtu| (68..=65535).contains(mtu));
+        mtu = Some(number.ok_or_else(|| {
+            Error::of(
+                Kind::Usage,
+                format!("\"{value}\" is no mtu: 68 to 65535 bytes are"),
+            )
+        })?);
+    }
+    Ok(mtu)
+}
+
+fn check(request: &Request) -> Result<()> {
+    for version in [true, false] {
+        let of_version = request.subnets.iter().filter(|s| s.is_ipv4() == version);
+        if of_version.count() > 1 {
+            return Err(Error::of(
+                Kind::Usage,
+                "it has one subnet of each version of IP at most",
+            ));
+        }
+    }
+    for subnet in &request.subnets {
+        check_subnet(subnet)?;
+    }
+    Ok(())
+}
+
+/// Addresses that mean something else to every machine are no network's.
+fn check_subnet(subnet: &Subnet) -> Result<()> {
+    let most = if subnet.is_ipv4() { 30 } else { 126 };
+    let bad = |why: &str| Err(Error::of(Kind::Usage, format!("subnet {subnet} {why}")));
+    let special = [
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "224.0.0.0/3",
+        "::/16",
+        "fe80::/10",
+        "ff00::/8",
+    ];
+    let taken = special
+        .iter()
+        .filter_map(|text| text.parse::<Subnet>().ok())
+        .find(|other| other.overlaps(subnet));
+    match taken {
+        _ if subnet.prefix() > most => bad("has no room for containers"),
+        Some(_) => bad("has addresses with a meaning of their own"),
+        None => Ok(()),
+    }
+}
+
+/// The addresses of a new network: those asked for, or free ones.
+fn pools(request: &Request, others: &[Network]) -> Result<(Pool, Option<Pool>)> {
+    let taken: Vec<Subnet> = others.iter().flat_map(subnets).collect();
+    let asked = |ipv4: bool| {
+        request
+            .subnets
+            .iter()
+            .find(|s| s.is_ipv4() == ipv4)
+            .copied()
+    };
+    for subnet in &request.subnets {
+        let owner = others
+            .iter()
+            .find(|other| subnets(other).any(|taken| taken.overlaps(subnet)));
+        if let Some(owner) = owner {
+            let theirs: Vec<String> = subnets(owner).map(|s| s.to_string()).collect();
+            return Err(Error::of(
+                Kind::Conflict,
+                format!(
+                    "subnet {subnet} overlaps network \"{}\" ({})",
+                    owner.name,
+                    theirs.join(", ")
+                ),
+            )
+            .hint("choose another, or leave out --subnet to get a free one"));
+        }
+    }
+    let v4 = match asked(true) {
+        Some(subnet) => subnet,
+        None => free_subnet(false, &taken)?,
+    };
+    let v6 = match asked(false) {
+        None if request.ipv6 => Some(free_subnet(true, &taken)?),
+        asked => asked,
+    };
+    let (mut v4, mut v6) = (pool_of(v4), v6.map(pool_of));
+    refine(request, &mut v4, v6.as_mut())?;
+    Ok((v4, v6))
+}
+
+/// Gives each flag to the subnet that it is about.
+fn refine(request: &Request, v4: &mut Pool, v6: Option<&mut Pool>) -> Result<()> {
+    let mut pools: Vec<&mut Pool> = [Some(v4), v6].into_iter().flatten().collect();
+    let shown: Vec<String> = pools.iter().map(|p| p.subnet.to_string()).collect();
+    let outside = |flag: &str, what: String| {
+        Error::of(
+            Kind::Usage,
+            format!("{flag} {what} is not in {}", shown.join(" or ")),
+        )
+    };
+    for gateway in &request.gateways {
+        let pool = pools
+            .iter_mut()
+            .find(|pool| pool.subnet.contains(*gateway) && *gateway != pool.subnet.first())
+            .ok_or_else(|| outside("--gateway", gateway.to_string()))?;
+        pool.gateway = *gateway;
+    }
+    for range in &request.ranges {
+        let pool = pools
+            .iter_mut()
+            .find(|pool| {
+                pool.subnet.contains(range.first()) && range.prefix() >= pool.subnet.prefix()
+            })
+            .ok_or_else(|| outside("--ip-range", range.to_string()))?;
+        pool.range = Some(*range);
+    }
+    for (name, ip) in &request.reserved {
+        let pool = pools
+            .iter_mut()
+            .find(|pool| pool.subnet.contains(*ip))
+            .ok_or_else(|| outside("--aux-address", format!("{name}={ip}")))?;
+        pool.reserved.insert(name.clone(), *ip);
+    }
+    Ok(())
+}
+
+fn subnets(network: &Network) -> impl Iterator<Item = Subnet> {
+    let v6 = network.v6.as_ref().map(|pool| pool.subnet);
+    [Some(network.v4.subnet), v6].into_iter().flatten()
+}
+
+/// Returns the network of a name, or of an id's beginning.
+///
+/// # Errors
+/// `NotFound`; `Usage` when several ids begin so.
+pub fn find(session: &Session, text: &str) -> Result<Network> {
+    if matches!(text, DEFAULT | "default") {
+        return Ok(default_network());
+    }
+    match session.store.load_network(text) {
+        Err(error) if error.kind() == Kind::NotFound => {
+            let id = |network: &Network| network.id.as_str().starts_with(text);
+            let mut all = session.store.networks()?;
+            all.push(default_network());
+            let mut fitting: Vec<Network> = all.into_iter().filter(id).collect();
+            match fitting.len() {
+                1 if !text.is_empty() => Ok(fitting.remove(0)),
+                0 | 1 => Err(error),
+                _ => Err(Error::of(
+                    Kind::Usage,
+                    format!("\"{text}\" is the beginning of more than one network's id"),
+                )),
+            }
+        }
+        found => found,
+    }
+}
+
+/// Returns the networks that a container is to join, with all that has to be known of them.
+pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
+    let one = |place: Attachment| {
+        Ok(Wanted {
+            plan: plan(session, &place.network)?,
+            place,
+        })
+    };
+    record.attachments().into_iter().map(one).collect()
+}
+
+/// Returns all that the net process has to know of a network.
+pub fn plan(session: &Session, name: &str) -> Result<Plan> {
+    let mut plan = Plan::of(&find(session, name)?);
+    // Nobody asked for IPv6 there; a kernel without it keeps nobody from starting.
+    if plan.name == DEFAULT && !Path::new("/proc/sys/net/ipv6").exists() {
+        plan.v6 = None;
+    }
+    Ok(plan)
+}
+
+/// Returns the networks that fit the filters: rpod's own three first, then by name.
+pub fn list(session: &Session, filters: &[Filter]) -> Result<Vec<Listed>> {
+    let known = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+    filter::check(filters, &known)?;
+    let mut all = vec![listed(default_network())];
+    all.extend(["host", "none"].map(stand_in));
+    all.extend(session.store.networks()?.into_iter().map(listed));
+    let records = if filters.iter().any(|(key, _)| key == "dangling") {
+        records(session)?
+    } else {
+        Vec::new()
+    };
+    let none = BTreeMap::new();
+    all.retain(|one| {
+        let labels = one.network.as_ref().map_or(&none, |n| &n.labels);
+        let own = one.created.is_none();
+        let free = || !own && users(&records, &one.name).is_empty();
+        filter::any(filters, "name", |v| filter::name(v, &one.name))
+            && filter::any(filters, "id", |v| one.id.as_str().starts_with(v))
+            && filter::any(filters, "driver", |v| v == one.driver)
+            && filter::any(filters, "scope", |v| v == "local")
+            && filter::any(filters, "type", |v| match v {
+                "builtin" => own,
+                "custom" => !own,
+                _ => false,
+            })
+            && filter::any(filters, "dangling", |v| match v {
+                "true" | "1" => free(),
+                _ => !free(),
+            })
+            && filter::labels(filters, labels)
+    });
+    Ok(all)
+}
+
+fn listed(network: Network) -> Listed {
+    Listed {
+        id: network.id.clone(),
+        name: network.name.clone(),
+        driver: "bridge",
+        created: network.created,
+        network: Some(network),
+    }
+}
+
+/// `host` and `none` are networks to docker, and no networks here.
+fn stand_in(name: &str) -> Listed {
+    Listed {
+        id: NetworkId::from_random([name.as_bytes()[0]; 32]),
+        name: name.to_owned(),
+        driver: if name == "host" { "host" } else { "null" },
+        created: None,
+        network: None,
+    }
+}
+
+/// Returns docker's JSON object of a network.
+pub fn inspect(session: &Session, text: &str) -> Result<Value> {
+    let listed = match text {
+        "host" | "none" => stand_in(text),
+        _ => listed(find(session, text)?),
+    };
+    let network = listed.network.as_ref();
+    let pools: Vec<Value> = network
+        .map(|n| [Some(&n.v4), n.v6.as_ref()])
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(pool)
+        .collect();
+    let containers = match network {
+        Some(network) => members(session, network)?,
+        None => Map::new(),
+    };
+    Ok(json!({
+        "Name": listed.name,
+        "Id": listed.id,
+        "Created": listed.created.map_or(json!(Time::zero_text()), |time| json!(time)),
+        "Scope": "local",
+        "Driver": listed.driver,
+        "EnableIPv4": true,
+        "EnableIPv6": network.is_some_and(|n| n.v6.is_some()),
+        "IPAM": {
+            "Driver": "default",
+            "Options": {},
+            "Config": pools,
+        },
+        "Internal": network.is_some_and(|n| n.internal),
+        "Attachable": network.is_some_and(|n| n.attachable),
+        "Ingress": false,
+        "ConfigFrom": { "Network": "" },
+        "ConfigOnly": false,
+        "Containers": containers,
+        "Options": network.map(|n| n.options.clone()).unwrap_or_default(),
+        "Labels": network.map(|n| n.labels.clone()).unwrap_or_default(),
+    }))
+}
+
+fn pool(pool: &Pool) -> Value {
+    let mut out = json!({ "Subnet": pool.subnet, "Gateway": pool.gateway });
+    if let Some(range) = pool.range {
+        out["IPRange"] = json!(range);
+    }
+    if !pool.reserved.is_empty() {
+        out["AuxiliaryAddresses"] = json!(pool.reserved);
+    }
+    out
+}
+
+/// Says whether there is a network of a name.
+pub fn exists(session: &Session, name: &str) -> Result<bool> {
+    match find(session, name) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == Kind::NotFound => Ok(matches!(name, "host" | "none")),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a network that no container uses; returns its name.
+pub fn remove(session: &Session, text: &str) -> Result<String> {
+    let what = || format!("cannot remove network \"{text}\"");
+    if matches!(text, "host" | "none") || find(session, text).what(what)?.created.is_none() {
+        return Err(Error::of(
+            Kind::Conflict,
+            "it is rpod's own, and costs nothing while no container is on it",
+        )
+        .what(what()));
+    }
+    let name = find(session, text)?.name;
+    let removed = session.store.remove_network(&name, || {
+        let records = records(session)?;
+        let users = users(&records, &name);
+        if users.is_empty() {
+            return Ok(());
+        }
+        Err(in_use(&users))
+    });
+    removed.what(what)?;
+    Ok(name)
+}
+
+fn in_use(users: &[&Record]) -> Error {
+    let names: Vec<String> = users.iter().map(|r| format!("\"{}\"", r.name)).collect();
+    let plain: Vec<&str> = users.iter().map(|r| r.name.as_str()).collect();
+    let noun = if users.len() == 1 {
+        "container"
+    } else {
+        "containers"
+    };
+    Error::of(
+        Kind::Conflict,
+        format!("it is in use by {noun} {}", names.join(", ")),
+    )
+    .hint(format!(
+        "remove them first: `rpod rm -f {}`",
+        plain.join(" ")
+    ))
+}
+
+/// Removes every network that no container uses; returns their names.
+pub fn prune(session: &Session, filters: &[Filter]) -> Result<Vec<String>> {
+    filter::check(filters, &["label", "label!"])?;
+    let records = records(session)?;
+    let mut pruned = Vec::new();
+    for network in session.store.networks()? {
+        let goes =
+            filter::labels(filters, &network.labels) && users(&records, &network.name).is_empty();
+        if !goes {
+            continue;
+        }
+        match remove(session, &network.name) {
+            Ok(name) => pruned.push(name),
+            // It went, or somebody took it into use, since we looked.
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(pruned)
+}
+
+fn records(session: &Session) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for id in session.store.container_ids()? {
+        match session.store.load_record(&id) {
+            Ok(record) => records.push(record),
+            Err(error) if error.kind() == Kind::NotFound => {}
+            // A record nobody can read may name any network: nothing is removed then.
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(records)
+}
+
+fn users<'a>(records: &'a [Record], name: &str) -> Vec<&'a Record> {
+    let uses = |record: &&Record| record.attachments().iter().any(|a| a.network == name);
+    records.iter().filter(uses).collect()
+}
+
+/// docker's entries of those on a network, by id.
+fn members(session: &Session, network: &Network) -> Result<Map<String, Value>> {
+    let running = ps::list(session, &ps::Options::default())?;
+    let entry = |one: Summary| {
+        let endpoint = one
+            .state
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.network_id == network.id)?;
+        let v6 = endpoint.v6.map(|v6| format!("{}/{}", v6.ip, v6.prefix));
+        let value = json!({
+            "Name": one.record.name,
+            "EndpointID": "",
+            "MacAddress": endpoint.mac,
+            "IPv4Address": format!("{}/{}", endpoint.v4.ip, endpoint.v4.prefix),
+            "IPv6Address": v6.unwrap_or_default(),
+        });
+        Some((one.record.id.to_string(), value))
+    };
+    Ok(running.into_iter().filter_map(entry).collect())
+}
+
+#[cfg(test)]
+mod tests;

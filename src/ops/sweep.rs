@@ -1,0 +1,60 @@
+//! The child that clears up after a command that has ended already.
+//!
+//! 1. what waits in `tmp/` is deleted
+//! 2. when asked to: who adds to the store is waited for, and what nothing leads
+//!    to is collected and deleted as well
+//!
+//! Lives here: leaving it behind.
+//! Must not: decide what goes (`store::gc`).
+//! Called by: `ops::rm`, `ops::rmi`, `ops::volume`, the prunes.
+//! Always true: nobody waits for it, and nothing is lost when it is killed: the
+//! next one finds what it left.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use crate::error::Result;
+use crate::ops::Session;
+use crate::process::identity::Identity;
+use crate::process::leave::leave;
+use crate::process::userns;
+use crate::store::gc::{Partials, Patience};
+
+/// Leaves a child behind that deletes what waits to be deleted, if anything does.
+pub fn sweep(session: &Session) {
+    if !session.store.garbage().is_empty() {
+        leave_behind(session, false);
+    }
+}
+
+/// Collects what nothing leads to; while somebody adds to the store, a child waits
+/// for that and collects then. What was collected is deleted by a child as well.
+pub fn collect(session: &Session) -> Result<()> {
+    match session.store.collect(Patience::Skip, Partials::Expired)? {
+        Some(_) => sweep(session),
+        None => leave_behind(session, true),
+    }
+    Ok(())
+}
+
+/// Starts the child, where files of other ids can be deleted. One that cannot be
+/// started is no failure: the next command starts another.
+fn leave_behind(session: &Session, collects: bool) {
+    let Ok(identity) = Identity::of(&session.host) else {
+        return;
+    };
+    let store = session.store.clone();
+    let left = userns::launch(&identity, |channel| {
+        let inside = || -> Result<()> {
+            leave("rpod-sweep", &[channel.as_fd().as_raw_fd()])?;
+            drop(userns::Entry::unshare(channel)?.mapped()?);
+            store.sweep();
+            if collects {
+                store.collect(Patience::Wait, Partials::Expired)?;
+                store.sweep();
+            }
+            Ok(())
+        };
+        u8::from(inside().is_err())
+    });
+    drop(left);
+}
