@@ -415,13 +415,20 @@ impl Mounts<'_> {
                 self.fill(from, source, &data)?;
             }
             fs::set_permissions(&data, fs::Permissions::from_mode(mode))?;
-            if (uid, gid) != (0, 0) {
-                chown(&data, Some(uid), Some(gid))?;
-            }
+            self.give(&data, (uid, gid))?;
             fs::write(&mark, "")?;
         }
         self.held.push(Held::Lock(lock));
         Ok(data)
+    }
+
+    /// Where there is one id, its owner is everybody.
+    fn give(&self, path: &Path, (uid, gid): (u32, u32)) -> Result<()> {
+        let map = &self.site.identity.map;
+        if (uid, gid) != (0, 0) && map.has_user(uid) && map.has_group(gid) {
+            chown(path, Some(uid), Some(gid))?;
+        }
+        Ok(())
     }
 
     fn fill(&self, from: &From, source: &str, data: &Path) -> Result<()> {
@@ -462,9 +469,7 @@ impl Mounts<'_> {
         let file = place.join("secret");
         fs::write(&file, content)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
-        if owner != (0, 0) {
-            chown(&file, Some(owner.0), Some(owner.1))?;
-        }
+        self.give(&file, owner)?;
         Ok(file)
     }
 }
