@@ -48,23 +48,24 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "unpause" -d 'Let all proc
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "diff" -d 'Show what a container has changed, or an image\'s last layer'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "commit" -d 'Make an image of what a container is now'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "export" -d 'Write a container\'s files as a tar'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "umount" -d 'End the mounts of containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull images from their registries'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_needs_command" -f -a "build" -d 'Build an image from a Dockerfile and a context'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "tag" -d 'Give an image another name'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "save" -d 'Write images as an archive'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "import" -d 'Make an image of a tar of files'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "unshare" -d 'Run a program, or your shell, in your own user namespace'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "info" -d 'Show what rpod found on this machine'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "version" -d 'Show the version of rpod'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "container" -d 'Work with containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "image" -d 'Work with images'
-complete -c rpod -n "__fish_rpod_needs_command" -f -a "builder" -d 'Build images and look at what builds keep'
-complete -c rpod -n "__fish_rpod_needs_command" -f -a "buildx" -d 'docker\'s other name for builder'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "network" -d 'Work with networks'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "volume" -d 'Work with volumes'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "system" -d 'Look at rpod and this machine'
@@ -247,6 +248,12 @@ complete -c rpod -n "__fish_rpod_using_subcommand commit" -l squash -d 'Make one
 complete -c rpod -n "__fish_rpod_using_subcommand commit" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand export" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -s a -l all -d 'Mount every container'
+complete -c rpod -n "__fish_rpod_using_subcommand mount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand port" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l platform -d 'Take the image of this platform' -r
@@ -270,64 +277,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand images" -s q -l quiet -d 'Show
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s t -l tag -d 'Name the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s f -l file -d 'Read this Dockerfile; `-` is standard input' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l target -d 'Build this stage and what it needs' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg -d 'Give an ARG a value; without `=` the caller\'s (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=VARIABLE] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l label -d 'Label the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s o -l output -d 'Write the result to a directory, or as type=image|local|tar,dest=PATH (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l env -d 'Set a variable of the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l pull -d 'Ask registries for base images: always, missing or never' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l iidfile -d 'Write the image\'s id to a file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l network -l net -d 'Give RUN a network: host, none or default' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l shm-size -d 'Give RUN this much /dev/shm' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l format -d 'Write the image\'s documents as oci or docker' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s q -l quiet -d 'Print only the image\'s id'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache -d 'Take nothing from the cache'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l check -d 'Only check the Dockerfile'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l load -d 'docker\'s: an image is always in the store'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand tag" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand load" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s q -l quiet -d 'Say nothing while loading'
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -l format -d 'Write docker-archive, oci-archive, docker-dir or oci-dir' -r
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand save" -l platform -d 'Take only images for this platform: linux/arm64' -r
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s m -l multi-image-archive -d 'Take several images, as always'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s q -l quiet -d 'Say nothing while saving'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand login" -s u -l username -d 'User\'s name' -r
 complete -c rpod -n "__fish_rpod_using_subcommand login" -s p -l password -d 'Password; others on this machine can see it' -r
 complete -c rpod -n "__fish_rpod_using_subcommand login" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
@@ -345,35 +305,39 @@ complete -c rpod -n "__fish_rpod_using_subcommand import" -s m -l message -d 'Sa
 complete -c rpod -n "__fish_rpod_using_subcommand import" -l platform -d 'Say that it is for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand import" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand unshare" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand info" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand info" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand completion" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "diff" -d 'Show what a container has changed'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "exec" -d 'Run another program in a running container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "inspect" -d 'Show everything known of containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "kill" -d 'Send a signal to containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "logs" -d 'Print what a container wrote'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "ls" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "list" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "ps" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "port" -d 'List the published ports of a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "rename" -d 'Rename a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "rm" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "remove" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "run" -d 'Create a container from an image and start it'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps pause port rename restart rm remove run start stop unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "diff" -d 'Show what a container has changed'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "exec" -d 'Run another program in a running container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "inspect" -d 'Show everything known of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "kill" -d 'Send a signal to containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "logs" -d 'Print what a container wrote'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ls" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "list" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ps" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "port" -d 'List the published ports of a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rename" -d 'Rename a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rm" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "remove" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "run" -d 'Create a container from an image and start it'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unmount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "umount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
@@ -496,6 +460,9 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Show only ids'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Show how much each has written'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from ps" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount every container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print this help'
@@ -572,73 +539,28 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Give them so many seconds; -1 waits without end' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Ask with this signal' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount every container that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "build" -d 'Build an image from a Dockerfile and a context'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "diff" -d 'Show what an image\'s last layer changes'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "import" -d 'Make an image of a tar of files'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "inspect" -d 'Show everything known of images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "load" -d 'Load images from an archive or an OCI layout'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "ls" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "list" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "pull" -d 'Pull images from their registries'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "rm" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "remove" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list pull rm remove tag" -f -a "tag" -d 'Give an image another name'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'Read this Dockerfile; `-` is standard input' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'Build this stage and what it needs' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Give an ARG a value; without `=` the caller\'s (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=VARIABLE] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the result to a directory, or as type=image|local|tar,dest=PATH (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l env -d 'Set a variable of the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for base images: always, missing or never' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l shm-size -d 'Give RUN this much /dev/shm' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "diff" -d 'Show what an image\'s last layer changes'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "import" -d 'Make an image of a tar of files'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "inspect" -d 'Show everything known of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "ls" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "list" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "mount" -d 'Mount images inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "pull" -d 'Pull images from their registries'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "rm" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "remove" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "save" -d 'Write images as an archive'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "unmount" -d 'End the mounts of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "umount" -d 'End the mounts of images'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Print as json instead of lines' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
@@ -649,6 +571,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Say nothing while loading'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show those that fit (can be repeated)' -r
@@ -665,6 +588,9 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -l format -d 'List as json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount every image'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often more something that failed is tried' -r
@@ -682,198 +608,34 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'Write docker-archive, oci-archive, docker-dir or oci-dir' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l platform -d 'Take only images for this platform: linux/arm64' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Take several images, as always'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say nothing while saving'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "build" -d 'Build an image from a Dockerfile and a context'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "du" -d 'Show what builds keep, and how much of the disk it takes'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "prune" -d 'Delete what builds keep and no image is made of'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s f -l file -d 'Read this Dockerfile; `-` is standard input' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l target -d 'Build this stage and what it needs' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Give an ARG a value; without `=` the caller\'s (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=VARIABLE] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the result to a directory, or as type=image|local|tar,dest=PATH (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l env -d 'Set a variable of the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for base images: always, missing or never' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l shm-size -d 'Give RUN this much /dev/shm' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from du" -l format -d 'Show as a Go template says, or as table or json' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from du" -l verbose -d 'Show what each is as well'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from du" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from prune" -l filter -d 'Delete only what was not used for this long: until=24h (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from prune" -s a -l all -d 'Delete cache mounts, what was fetched, and the steps of images as well'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune" -f -a "build" -d 'Build an image from a Dockerfile and a context'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune" -f -a "b" -d 'Build an image from a Dockerfile and a context'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune" -f -a "du" -d 'Show what builds keep, and how much of the disk it takes'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune" -f -a "prune" -d 'Delete what builds keep and no image is made of'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s f -l file -d 'Read this Dockerfile; `-` is standard input' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l target -d 'Build this stage and what it needs' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg -d 'Give an ARG a value; without `=` the caller\'s (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=VARIABLE] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the result to a directory, or as type=image|local|tar,dest=PATH (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l env -d 'Set a variable of the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for base images: always, missing or never' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l shm-size -d 'Give RUN this much /dev/shm' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s t -l tag -d 'Name the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s f -l file -d 'Read this Dockerfile; `-` is standard input' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l target -d 'Build this stage and what it needs' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-arg -d 'Give an ARG a value; without `=` the caller\'s (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=VARIABLE] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l label -d 'Label the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s o -l output -d 'Write the result to a directory, or as type=image|local|tar,dest=PATH (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l env -d 'Set a variable of the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l pull -d 'Ask registries for base images: always, missing or never' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l iidfile -d 'Write the image\'s id to a file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l network -l net -d 'Give RUN a network: host, none or default' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l dns -d 'Use this name server in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l shm-size -d 'Give RUN this much /dev/shm' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l format -d 'Write the image\'s documents as oci or docker' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
-false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s q -l quiet -d 'Print only the image\'s id'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-cache -d 'Take nothing from the cache'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l check -d 'Only check the Dockerfile'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l load -d 'docker\'s: an image is always in the store'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l compress -d 'docker\'s: nothing is sent that could be compressed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from du" -l format -d 'Show as a Go template says, or as table or json' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from du" -l verbose -d 'Show what each is as well'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from du" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from prune" -l filter -d 'Delete only what was not used for this long: until=24h (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s a -l all -d 'Delete cache mounts, what was fetched, and the steps of images as well'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "create" -d 'Create a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "exists" -d 'Say by the exit status whether there is a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "ls" -d 'List networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "list" -d 'List networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "prune" -d 'Remove every network that no container uses'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "rm" -d 'Remove networks that no container uses'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -f -a "remove" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every image that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount every image that is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "connect" -d 'Connect a container to a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "create" -d 'Create a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "disconnect" -d 'Disconnect a container from a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "exists" -d 'Say by the exit status whether there is a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "ls" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "list" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "prune" -d 'Remove every network that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "rm" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "remove" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip -d 'Have this IPv4 address there' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip6 -d 'Have this IPv6 address there' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l mac-address -d 'Have this link address there' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l alias -d 'Be known by this name there (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s d -l driver -d 'Take this driver; there is one, bridge' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l subnet -d 'Have these addresses, as ADDRESS/BITS (one of each version of IP)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l gateway -d 'Have this address of its own (one for each subnet)' -r
@@ -886,6 +648,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l attachable -d 'docker\'s; every container can join every network'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l ignore -d 'Take it for no error that there is one of that name'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from disconnect" -s f -l force -d 'Do it also where the container\'s monitor is gone'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from disconnect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'

@@ -1,15 +1,10 @@
 //! `rpod export`: a container's files as a tar.
-use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
-
 use clap::Parser;
 
 use crate::cli::door::Door;
-use crate::cli::flags::usage;
-use crate::cli::render::terminal;
+use crate::cli::render::output;
 use crate::cli::verbs::Act;
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::ops;
 
 /// Write a container's files as a tar
@@ -25,27 +20,11 @@ pub struct Args {
 
 impl Act for Args {
     fn act(self, door: &Door) -> Result<u8> {
+        let example = format!("rpod export -o files.tar {}", self.name);
+        output::refuse_terminal(self.output.as_deref(), &example)?;
         let session = door.session()?;
-        let Some(path) = self.output.as_deref().filter(|path| *path != "-") else {
-            if terminal::stdout_is_terminal() {
-                return Err(
-                    usage("a tar is nothing for a terminal: use -o or a pipe".to_owned()).hint(
-                        format!(
-                            "write it to a file: `rpod export -o files.tar {}`",
-                            self.name
-                        ),
-                    ),
-                );
-            }
-            let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-            ops::export::export(&session, &self.name, &mut output)?;
-            return Ok(0);
-        };
-        // Before a file is made or emptied for it.
-        session.store.find_container(&self.name)?;
-        let mut file = File::create(path).what(|| format!("cannot write \"{path}\""))?;
-        ops::export::export(&session, &self.name, &mut file)
-            .inspect_err(|_| drop(std::fs::remove_file(path)))?;
-        Ok(0)
+        output::write(self.output.as_deref(), |file| {
+            ops::export::export(&session, &self.name, file)
+        })
     }
 }

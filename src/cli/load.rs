@@ -9,6 +9,7 @@ use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
 use crate::error::Result;
 use crate::ops;
+use crate::ops::load::Loaded;
 
 /// Load images from an archive or an OCI layout
 #[derive(Debug, Parser)]
@@ -16,6 +17,9 @@ pub struct Args {
     /// Read this file or directory instead of standard input
     #[arg(short, long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     input: Option<String>,
+    /// Take only images for this platform: linux/arm64
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
     /// Say nothing while loading
     #[arg(short, long)]
     quiet: bool,
@@ -31,9 +35,13 @@ impl Act for Args {
             );
         }
         let session = door.open(self.quiet)?;
-        let loaded = ops::load::load(&session, path, &mut io::stdin())?;
-        for name in loaded {
-            terminal::line(&format!("Loaded image: {name}"))?;
+        let platform = self.platform.as_deref().map(str::parse).transpose()?;
+        let loaded = ops::load::load(&session, path, platform.as_ref(), &mut io::stdin())?;
+        for one in loaded {
+            terminal::line(&match one {
+                Loaded::Name(name) => format!("Loaded image: {name}"),
+                Loaded::Id(id) => format!("Loaded image ID: {id}"),
+            })?;
         }
         Ok(0)
     }

@@ -1,11 +1,11 @@
-//! `rpod network …`: create, ls, inspect, rm, prune, exists.
+//! `rpod network …`: create, connect, disconnect, ls, inspect, rm, prune, exists.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use clap::Parser;
 
 use crate::cli::door::Door;
-use crate::cli::flags::{filter, pairs, usage};
+use crate::cli::flags::{filter, network, pairs, usage};
 use crate::cli::inspect;
 use crate::cli::render::list::{self, Field, Look, Row};
 use crate::cli::render::terminal;
@@ -14,6 +14,7 @@ use crate::error::{Context, Kind, Result};
 use crate::ops;
 use crate::ops::inspect::Noun;
 use crate::ops::network::{Listed, Request};
+use crate::spec::network::Attachment;
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 
@@ -220,6 +221,71 @@ impl Act for Inspect {
             false,
             self.format.as_deref(),
         )
+    }
+}
+
+/// Connect a container to a network
+#[derive(Debug, Parser)]
+pub struct Connect {
+    /// Have this IPv4 address there
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// Have this IPv6 address there
+    #[arg(long, value_name = "ADDRESS")]
+    ip6: Option<String>,
+    /// Have this link address there
+    #[arg(long, value_name = "ADDRESS")]
+    mac_address: Option<String>,
+    /// Be known by this name there (can be repeated)
+    #[arg(long, value_name = "NAME")]
+    alias: Vec<String>,
+    /// Network
+    #[arg(value_name = "NETWORK", required = true)]
+    network: String,
+    /// Container
+    #[arg(value_name = "CONTAINER", required = true)]
+    container: String,
+}
+
+impl Act for Connect {
+    fn act(self, door: &Door) -> Result<u8> {
+        let mut place = Attachment::to(&self.network);
+        if let Some(text) = &self.ip {
+            place.ip = Some(network::ipv4("--ip", text)?);
+        }
+        if let Some(text) = &self.ip6 {
+            place.ip6 = Some(network::ipv6("--ip6", text)?);
+        }
+        if let Some(text) = &self.mac_address {
+            place.mac = Some(text.parse().what(|| "--mac-address")?);
+        }
+        for alias in &self.alias {
+            network::add_alias(&mut place, alias).what(|| "--alias")?;
+        }
+        ops::network::connect(&door.session()?, &self.container, place)?;
+        Ok(0)
+    }
+}
+
+/// Disconnect a container from a network
+#[derive(Debug, Parser)]
+pub struct Disconnect {
+    /// Do it also where the container's monitor is gone
+    #[arg(short, long)]
+    force: bool,
+    /// Network
+    #[arg(value_name = "NETWORK", required = true)]
+    network: String,
+    /// Container
+    #[arg(value_name = "CONTAINER", required = true)]
+    container: String,
+}
+
+impl Act for Disconnect {
+    fn act(self, door: &Door) -> Result<u8> {
+        let session = door.session()?;
+        ops::network::disconnect(&session, &self.network, &self.container, self.force)?;
+        Ok(0)
     }
 }
 

@@ -13,8 +13,8 @@ use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
     attach, build, builder, commit, completion, cp, create, diff, exec, export, failure, images,
-    import, info, inspect, kill, load, login, logout, logs, network, pause, port, ps, pull, rename,
-    restart, rm, rmi, run, start, stop, tag, version, volume, wait,
+    import, info, inspect, kill, load, login, logout, logs, mount, network, pause, port, ps, pull,
+    rename, restart, rm, rmi, run, save, start, stop, tag, unshare, version, volume, wait,
 };
 use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
@@ -252,6 +252,15 @@ pub static VERBS: &[Verb] = &[
         &["--config", "--include-volumes"],
     ),
     verb::<export::Args>("export", "[OPTIONS] CONTAINER", Group::Containers),
+    to_come(
+        verb::<mount::Args>("mount", "[OPTIONS] [CONTAINER...]", Group::Containers),
+        &["--no-trunc"],
+    ),
+    verb::<mount::Unmount>(
+        "umount",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        Group::Containers,
+    ),
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
@@ -267,9 +276,10 @@ pub static VERBS: &[Verb] = &[
         build::TO_COME,
     ),
     verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
+    verb::<load::Args>("load", "[OPTIONS]", Group::Images),
     to_come(
-        verb::<load::Args>("load", "[OPTIONS]", Group::Images),
-        &["--platform"],
+        verb::<save::Args>("save", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
+        &["--compress", "--uncompressed"],
     ),
     with_one_dash(to_come(
         verb::<login::Args>("login", "[OPTIONS] [REGISTRY]", Group::Images),
@@ -286,6 +296,10 @@ pub static VERBS: &[Verb] = &[
     ),
     verb::<builder::Prune>("builder prune", "[OPTIONS]", Group::Noun),
     verb::<builder::Du>("builder du", "[OPTIONS]", Group::Noun),
+    ending_flags(running(to_come(
+        verb::<unshare::Args>("unshare", "[COMMAND] [ARG...]", Group::System),
+        &["--rootless-netns"],
+    ))),
     verb::<info::Args>("info", "[OPTIONS]", Group::System),
     verb::<version::Args>("version", "[OPTIONS]", Group::System),
     verb::<completion::Args>("completion", "bash|zsh|fish", Group::System),
@@ -296,6 +310,8 @@ pub static VERBS: &[Verb] = &[
     ),
     verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
     verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
+    verb::<mount::Image>("image mount", "[OPTIONS] [IMAGE...]", Group::Noun),
+    verb::<mount::UnmountImage>("image unmount", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     to_come(
         verb::<network::Create>("network create", "[OPTIONS] NAME", Group::Noun),
@@ -312,6 +328,19 @@ pub static VERBS: &[Verb] = &[
             "--route",
             "--scope",
         ],
+    ),
+    to_come(
+        verb::<network::Connect>(
+            "network connect",
+            "[OPTIONS] NETWORK CONTAINER",
+            Group::Noun,
+        ),
+        &["--driver-opt", "--gw-priority", "--link", "--link-local-ip"],
+    ),
+    verb::<network::Disconnect>(
+        "network disconnect",
+        "[OPTIONS] NETWORK CONTAINER",
+        Group::Noun,
     ),
     verb::<network::Ls>("network ls", "[OPTIONS]", Group::Noun),
     verb::<network::Inspect>(
@@ -380,6 +409,7 @@ pub static NOUNS: &[Noun] = &[
             (&["kill"], "kill"),
             (&["logs"], "logs"),
             (&["ls", "list", "ps"], "ps"),
+            (&["mount"], "mount"),
             (&["pause"], "pause"),
             (&["port"], "port"),
             (&["rename"], "rename"),
@@ -388,6 +418,7 @@ pub static NOUNS: &[Noun] = &[
             (&["run"], "run"),
             (&["start"], "start"),
             (&["stop"], "stop"),
+            (&["unmount", "umount"], "umount"),
             (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
@@ -403,11 +434,14 @@ pub static NOUNS: &[Noun] = &[
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
+            (&["mount"], "image mount"),
             (&["pull"], "pull"),
             (&["rm", "remove"], "rmi"),
+            (&["save"], "save"),
             (&["tag"], "tag"),
+            (&["unmount", "umount"], "image unmount"),
         ],
-        to_come: &["history", "prune", "push", "save"],
+        to_come: &["history", "prune", "push"],
     },
     Noun {
         name: "builder",
@@ -445,14 +479,16 @@ pub static NOUNS: &[Noun] = &[
         name: "network",
         about: "Work with networks",
         verbs: &[
+            (&["connect"], "network connect"),
             (&["create"], "network create"),
+            (&["disconnect"], "network disconnect"),
             (&["exists"], "network exists"),
             (&["inspect"], "network inspect"),
             (&["ls", "list"], "network ls"),
             (&["prune"], "network prune"),
             (&["rm", "remove"], "network rm"),
         ],
-        to_come: &["connect", "disconnect", "reload", "stats", "update"],
+        to_come: &["reload", "stats", "update"],
     },
     Noun {
         name: "volume",
@@ -498,12 +534,12 @@ const TO_COME: &[&str] = &[
     "history",
     "kube",
     "manifest",
+    "network",
     "mount",
     "node",
     "plugin",
     "pod",
     "push",
-    "save",
     "scout",
     "search",
     "secret",
@@ -513,8 +549,6 @@ const TO_COME: &[&str] = &[
     "swarm",
     "top",
     "trust",
-    "umount",
-    "unshare",
     "update",
 ];
 

@@ -261,7 +261,6 @@ impl Client {
     }
 
     /// Gets a place on one more network. It has no link yet.
-    #[cfg(test)]
     pub fn join(&mut self, place: Wanted, device: &str) -> Result<Endpoint> {
         let (place, device) = (Box::new(place), device.to_owned());
         match self.ask(&Ask::Join { place, device }, &[])?.0 {
@@ -271,14 +270,12 @@ impl Client {
     }
 
     /// Leaves a network: the place and the link are gone afterwards.
-    #[cfg(test)]
     pub fn leave(&mut self, network: &NetworkId) -> Result<()> {
         let network = network.clone();
         self.done(&Ask::Leave { network }, &[])
     }
 
     /// Is known by another name from now on.
-    #[cfg(test)]
     pub fn rename(&mut self, name: &ContainerName) -> Result<()> {
         self.done(&Ask::Rename { name: name.clone() }, &[])
     }

@@ -273,7 +273,6 @@ pub fn configure(endpoints: &[Endpoint]) -> Result<()> {
 }
 
 /// Configures a device that a running container got; `all` are its places with that one.
-#[cfg(test)]
 pub fn configure_more(endpoint: &Endpoint, all: &[Endpoint]) -> Result<()> {
     let mut netlink = open()?;
     configure_device(&mut netlink, endpoint)?;
@@ -281,7 +280,6 @@ pub fn configure_more(endpoint: &Endpoint, all: &[Endpoint]) -> Result<()> {
 }
 
 /// Leads a container out by the places it still has, after one has gone.
-#[cfg(test)]
 pub fn configure_less(left: &[Endpoint]) -> Result<()> {
     lead_out(&mut open()?, left)
 }

@@ -316,14 +316,16 @@ pub fn add_annotated(
 }
 
 impl Format {
-    fn manifest(self) -> &'static str {
+    /// Returns the media type of its manifests.
+    pub fn manifest(self) -> &'static str {
         match self {
             Self::Oci => "application/vnd.oci.image.manifest.v1+json",
             Self::Docker => "application/vnd.docker.distribution.manifest.v2+json",
         }
     }
 
-    fn config(self) -> &'static str {
+    /// Returns the media type of its configurations.
+    pub fn config(self) -> &'static str {
         match self {
             Self::Oci => "application/vnd.oci.image.config.v1+json",
             Self::Docker => "application/vnd.docker.container.image.v1+json",

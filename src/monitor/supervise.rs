@@ -50,6 +50,8 @@ pub enum Event {
     NetworkLost,
     /// The process that serves the published ports has gone.
     PortsLost,
+    /// A client asks for a change: [`Supervisor::asked`].
+    Asked,
 }
 
 /// Processes beside the program whose end is to be heard of: a descriptor of each
@@ -80,6 +82,7 @@ struct Client {
     reader: frames::Reader,
     queue: Vec<u8>,
     hello: Option<Hello>,
+    asked: Option<Vec<u8>>,
     first: bool,
     gone: bool,
 }
@@ -158,6 +161,26 @@ impl Supervisor {
             }
             self.obey(pid);
             self.clients.retain(|client| !client.gone);
+            if self.clients.iter().any(|client| client.asked.is_some()) {
+                return Ok(Event::Asked);
+            }
+        }
+    }
+
+    /// Takes a change that a client asks for, and who it is.
+    pub fn asked(&mut self) -> Option<(RawFd, Vec<u8>)> {
+        self.clients.iter_mut().find_map(|client| {
+            let asked = client.asked.take()?;
+            Some((client.socket.as_raw_fd(), asked))
+        })
+    }
+
+    /// Tells a client how the change went that it asked for.
+    pub fn answer(&mut self, who: RawFd, how: &[u8]) {
+        let client = |client: &&mut Client| client.socket.as_raw_fd() == who;
+        if let Some(client) = self.clients.iter_mut().find(client) {
+            frames::write(&mut client.queue, Kind::Changed, how);
+            client.flush();
         }
     }
 
@@ -430,6 +453,7 @@ impl Supervisor {
             queue: Vec::new(),
             first: hello.is_some(),
             hello,
+            asked: None,
             gone: false,
         });
         Ok(())
@@ -453,6 +477,7 @@ impl Supervisor {
                 let input = client.hello.is_some_and(|h| h.input);
                 match kind {
                     Kind::Hello => client.hello = serde_json::from_slice(payload).ok(),
+                    Kind::Change => client.asked = Some(payload.to_vec()),
                     Kind::Stdin if input => self.pending.extend(payload),
                     // A terminal's end of input is a character (termios(3), VEOF).
                     Kind::StdinEnd if input && self.streams.terminal.is_some() => {

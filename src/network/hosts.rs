@@ -104,6 +104,28 @@ impl Hosts<'_> {
     }
 }
 
+/// Changes the text of a running container that has moved: lines of its own name at
+/// addresses it has no more go, and there is one for each that is new. What else
+/// stands there, the container's own lines as well, stays as it is.
+pub fn moved(text: &str, hostname: &str, gone: &[IpAddr], new: &[IpAddr]) -> String {
+    let stays = |line: &&str| {
+        let mut words = line.split_ascii_whitespace();
+        let ip = words.next().and_then(|word| word.parse().ok());
+        !(ip.is_some_and(|ip| gone.contains(&ip)) && words.any(|word| word == hostname))
+    };
+    let mut out: String = text
+        .lines()
+        .filter(stays)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let names = match hostname.split_once('.') {
+        Some((short, _)) => format!("{hostname} {short}"),
+        None => hostname.to_owned(),
+    };
+    out.extend(new.iter().map(|ip| format!("{ip}\t{names}\n")));
+    out
+}
+
 fn check_name(name: &str) -> Result<&str> {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_') || b >= 0x80;
     if !name.is_empty()
@@ -198,6 +220,21 @@ mod tests {
         .text()
         .expect("composed");
         assert!(text.ends_with("127.0.0.1\tweb.example.org web\n"), "{text}");
+    }
+
+    #[test]
+    fn a_container_that_moves_keeps_its_own_lines() {
+        let text = "127.0.0.1\tlocalhost\n172.18.0.2\tweb\n172.18.0.2\tmine\n# end";
+        let moved = super::moved(
+            text,
+            "web",
+            &[[172, 18, 0, 2].into()],
+            &[[172, 17, 0, 5].into()],
+        );
+        assert_eq!(
+            moved,
+            "127.0.0.1\tlocalhost\n172.18.0.2\tmine\n# end\n172.17.0.5\tweb\n"
+        );
     }
 
     #[test]

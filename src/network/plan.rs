@@ -129,6 +129,7 @@ impl Plan {
             }),
             internal: self.internal,
             aliases: wanted.aliases.clone(),
+            outlook: wanted.outlook.clone(),
         })
     }
 

@@ -14,9 +14,11 @@ use crate::error::{Error, Kind, Result};
 pub struct Resolver<'a> {
     /// The machine's own text.
     pub machine: &'a str,
-    /// The server of its network, which asks the machine's of each moment; none where
-    /// there is no such server, and the machine's own are told.
+    /// The server of its network, which asks the machine's of each moment, or those
+    /// given; none where there is no such server, and they are told themselves.
     pub gateway: Option<IpAddr>,
+    /// Names of its network are known: those without a dot are no others'.
+    pub names: bool,
     /// The machine's network is the container's: its loopback servers answer there too.
     pub shared: bool,
     /// `--dns`: replaces the machine's servers.
@@ -43,11 +45,18 @@ impl Resolver<'_> {
             } else {
                 given.to_vec()
             };
-            let words: Vec<&str> = words
+            let mut words: Vec<&str> = words
                 .iter()
                 .map(String::as_str)
                 .filter(|word| *word != ".")
                 .collect();
+            if self.names && key == "options" {
+                // A short name is asked for as it is before a domain is tried with it.
+                words.retain(|word| !word.starts_with("ndots:") || !given.is_empty());
+                if !words.iter().any(|word| word.starts_with("ndots:")) {
+                    words.push("ndots:0");
+                }
+            }
             for word in &words {
                 check_word(key, word)?;
             }
@@ -62,11 +71,11 @@ impl Resolver<'_> {
     }
 
     fn chosen_servers(&self) -> Vec<IpAddr> {
-        if !self.servers.is_empty() {
-            return self.servers.to_vec();
-        }
         if let Some(gateway) = self.gateway {
             return vec![gateway];
+        }
+        if !self.servers.is_empty() {
+            return self.servers.to_vec();
         }
         let mut out = Vec::new();
         for line in self.machine.lines() {
@@ -154,6 +163,26 @@ mod tests {
         assert_eq!(
             text,
             "nameserver 172.17.0.1\nsearch a.example b.example\noptions edns0 trust-ad\n"
+        );
+    }
+
+    #[test]
+    fn where_names_are_known_they_are_asked_for_as_they_are() {
+        let text = |options: &[String]| {
+            let resolver = Resolver {
+                machine: "options ndots:5 rotate\nnameserver 10.0.0.2\n",
+                gateway: Some([172, 18, 0, 1].into()),
+                names: true,
+                servers: &[[9, 9, 9, 9].into()],
+                options,
+                ..Resolver::default()
+            };
+            resolver.text().expect("composed")
+        };
+        assert_eq!(text(&[]), "nameserver 172.18.0.1\noptions rotate ndots:0\n");
+        assert_eq!(
+            text(&["ndots:2".to_owned()]),
+            "nameserver 172.18.0.1\noptions ndots:2\n"
         );
     }
 

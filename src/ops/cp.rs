@@ -326,7 +326,10 @@ fn mount_root(session: &Session, record: &Record, at: &Path) -> Result<OwnedFd> 
         volume::fill(root.as_fd(), &fill)?;
     }
     let volume = |name: &str| store.volume_data(name);
-    for line in plan::binds(record, &volume)? {
+    let mut files = tree::files(store, record);
+    // One that was never started has none of them yet.
+    files.retain(|(file, _)| Path::new(file).exists());
+    for line in plan::binds(record, &volume, &files)? {
         mounts::mount(root.as_fd(), &line)?;
     }
     if record.read_only {

@@ -23,7 +23,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, names, network, pull, sweep};
 use crate::process::identity::Identity;
 use crate::runtime::{capabilities, program, rlimit};
-use crate::spec::container::{NetworkMode, Record, Request, State};
+use crate::spec::container::{NetworkMode, Record, Request, State, default_networks};
 use crate::spec::id::ContainerId;
 use crate::spec::mount::{Mount, Source};
 use crate::spec::platform::Platform;
@@ -278,7 +278,11 @@ fn plan(
         publish,
         expose,
         network: request.network.unwrap_or(NetworkMode::Bridge),
-        networks: request.networks,
+        networks: if request.networks.is_empty() {
+            default_networks()
+        } else {
+            request.networks
+        },
         dns: request.dns,
         dns_search: request.dns_search,
         dns_options: request.dns_options,

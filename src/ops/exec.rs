@@ -253,7 +253,7 @@ impl Joiner {
         drop(self.channel);
         let status = match supervisor.run(pid, &signals, Watched::default())? {
             Event::Exited(exit) => exit.status(),
-            Event::NetworkLost | Event::PortsLost => 255,
+            Event::NetworkLost | Event::PortsLost | Event::Asked => 255,
         };
         if !supervisor.tell(&Ok(status)) {
             supervisor.linger();

@@ -40,7 +40,7 @@ use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::ContainerName;
-use crate::spec::network::Endpoint;
+use crate::spec::network::{DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::store::Store;
 use crate::sys::process;
@@ -392,15 +392,7 @@ fn bundle(
     let path = store.container_path(&record.id);
     let tree = tree::tree(store, record)?;
     write_files(record, network, &path)?;
-    let files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
-        .iter()
-        .map(|name| {
-            (
-                path.join(name).display().to_string(),
-                format!("/etc/{name}"),
-            )
-        })
-        .collect();
+    let files = tree::files(store, record);
     let root = path.join("root");
     let spec = plan::spec(
         record,
@@ -457,9 +449,13 @@ fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
         extra: &record.hosts,
         gateway,
     };
+    let names = endpoints.iter().any(|place| place.network != DEFAULT);
+    let server = endpoints.first().map(|first| first.v4.gateway.into());
     let resolver = Resolver {
         machine: &machine_resolv,
-        gateway: endpoints.first().map(|first| first.v4.gateway.into()),
+        // Where there are no names to know, servers of its own are asked directly.
+        gateway: server.filter(|_| names || record.dns.is_empty()),
+        names,
         shared,
         servers: &record.dns,
         search: &record.dns_search,

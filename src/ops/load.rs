@@ -10,47 +10,67 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Context, Result};
 use crate::image::archive::{self, Source};
 use crate::ops::Session;
 use crate::process::identity::Identity;
 use crate::process::userns;
+use crate::spec::platform::Platform;
+
+/// What was loaded, as docker tells it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Loaded {
+    /// A name that an image has now.
+    Name(String),
+    /// An image without a name.
+    Id(String),
+}
 
 /// Loads a docker-archive or OCI archive from a stream (compressed or not), or an OCI layout or archive at `path`.
-/// Returns what was loaded, each as docker names it after "Loaded image: "; an image
-/// without a name by its id, which docker names after "Loaded image ID: ".
+/// Returns what was loaded.
 pub fn load(
     session: &Session,
     path: Option<&str>,
+    platform: Option<&Platform>,
     input: &mut (dyn Read + Send),
-) -> Result<Vec<String>> {
+) -> Result<Vec<Loaded>> {
     let Some(path) = path else {
-        return load_from(session, Source::Stream(input))
+        return load_from(session, Source::Stream(input), platform)
             .what(|| "cannot load images from standard input");
     };
     let what = || format!("cannot load images from \"{path}\"");
     let place = Path::new(path);
     if place.is_dir() {
-        return load_from(session, Source::Directory(place)).what(what);
+        return load_from(session, Source::Directory(place), platform).what(what);
     }
     let mut file = File::open(place).what(what)?;
-    load_from(session, Source::Stream(&mut file)).what(what)
+    load_from(session, Source::Stream(&mut file), platform).what(what)
 }
 
-fn load_from(session: &Session, source: Source<'_>) -> Result<Vec<String>> {
+fn load_from(
+    session: &Session,
+    source: Source<'_>,
+    platform: Option<&Platform>,
+) -> Result<Vec<Loaded>> {
     let identity = Identity::of(&session.host)?;
     userns::run_inside(&identity, || {
         let loaded = archive::load(
             &session.store,
             source,
+            platform,
             &identity.map,
             session.progress.as_ref(),
         )?;
         Ok(loaded
             .into_iter()
             .flat_map(|image| match image.names.as_slice() {
-                [] => vec![image.id.to_string()],
-                names => names.iter().map(|name| name.familiar()).collect(),
+                [] => vec![Loaded::Id(image.id.to_string())],
+                names => names
+                    .iter()
+                    .map(|name| Loaded::Name(name.familiar()))
+                    .collect(),
             })
             .collect())
     })

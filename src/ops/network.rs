@@ -1,4 +1,4 @@
-//! `network`: create, ls, inspect, rm, prune, exists.
+//! `network`: create, connect, disconnect, ls, inspect, rm, prune, exists.
 //!
 //! 1. what was asked is checked against itself (pure)
 //! 2. under the lock of all networks, against those that there are
@@ -11,20 +11,25 @@
 //! record names is not removed.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::dataplane::control::Wanted;
 use crate::error::{Context, Error, Kind, Result};
 use crate::network::plan::{Plan, default_network, free_subnet, pool_of};
-use crate::ops::Session;
 use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
-use crate::spec::container::Record;
-use crate::spec::id::NetworkId;
-use crate::spec::network::{Attachment, DEFAULT, Network, Pool, check_network_name};
+use crate::ops::{Session, attach, state};
+use crate::process::frames::{self, Hello};
+use crate::spec::container::{NetworkMode, Record, Status};
+use crate::spec::id::{ContainerName, NetworkId};
+use crate::spec::network::{Attachment, DEFAULT, Network, Outlook, Pool, check_network_name};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 use crate::store::atomic::random_bytes;
@@ -279,7 +284,11 @@ pub fn find(session: &Session, text: &str) -> Result<Network> {
 
 /// Returns the networks that a container is to join, with all that has to be known of them.
 pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
-    let one = |place: Attachment| {
+    let one = |mut place: Attachment| {
+        place.outlook = Outlook {
+            servers: record.dns.clone(),
+            links: BTreeMap::new(),
+        };
         Ok(Wanted {
             plan: plan(session, &place.network)?,
             place,
@@ -297,6 +306,150 @@ pub fn plan(session: &Session, name: &str) -> Result<Plan> {
     }
     Ok(plan)
 }
+
+/// What a running container's monitor is asked to change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It gets a place on one more network.
+    Join(Box<Wanted>),
+    /// It leaves a network.
+    Leave(NetworkId),
+    /// It has another name.
+    Rename(ContainerName),
+}
+
+/// Gives a container a place on one more network, at once where it runs.
+pub fn connect(session: &Session, container: &str, place: Attachment) -> Result<()> {
+    let what = || {
+        format!(
+            "cannot connect container \"{container}\" to network \"{}\"",
+            place.network
+        )
+    };
+    let changing = Changing::begin(session, container).what(what)?;
+    // An id will do as well as a name; the record has the name.
+    let plan = plan(session, &place.network).what(what)?;
+    let place = Attachment {
+        network: plan.name.clone(),
+        ..place.clone()
+    };
+    let mut networks = changing.record.networks.clone();
+    if networks.iter().any(|other| other.network == place.network) {
+        return Err(Error::of(Kind::Conflict, "it is on that network already").what(what()));
+    }
+    networks.push(place.clone());
+    let leave = Change::Leave(plan.id.clone());
+    let join = Change::Join(Box::new(Wanted { plan, place }));
+    changing.ask(session, &join).what(what)?;
+    let written = session.store.change_networks(&changing.record, networks);
+    if let Err(error) = written {
+        return Err(match changing.ask(session, &leave) {
+            Err(also) => error.also(also),
+            Ok(()) => error,
+        }
+        .what(what()));
+    }
+    Ok(())
+}
+
+/// Takes a container off a network, at once where it runs. With `force`, also where
+/// its monitor cannot be asked any more.
+pub fn disconnect(session: &Session, network: &str, container: &str, force: bool) -> Result<()> {
+    let what = || format!("cannot disconnect container \"{container}\" from network \"{network}\"");
+    let changing = Changing::begin(session, container).what(what)?;
+    let found = find(session, network).what(what)?;
+    let mut networks = changing.record.networks.clone();
+    networks.retain(|place| place.network != found.name);
+    if networks.len() == changing.record.networks.len() {
+        return Err(Error::of(Kind::NotFound, "it is not on that network").what(what()));
+    }
+    match changing.ask(session, &Change::Leave(found.id)) {
+        Err(error) if !force && error.kind() != Kind::NotFound => return Err(error.what(what())),
+        _ => {}
+    }
+    let written = session.store.change_networks(&changing.record, networks);
+    written.what(what)
+}
+
+/// Tells a running container's monitor its new name.
+pub fn renamed(session: &Session, record: &Record, name: &ContainerName) -> Result<()> {
+    ask(session, record, &Change::Rename(name.clone()))
+}
+
+/// A container whose networks change: nobody else starts, stops or changes it meanwhile.
+struct Changing {
+    record: Record,
+    runs: bool,
+    _lock: File,
+}
+
+impl Changing {
+    fn begin(session: &Session, container: &str) -> Result<Self> {
+        let id = session.store.find_container(container)?;
+        let lock = session.store.lock_container(&id)?;
+        let record = session.store.load_record(&id)?;
+        if record.network != NetworkMode::Bridge {
+            return Err(Error::of(
+                Kind::Conflict,
+                format!(
+                    "its network is that of \"{}\" and cannot change",
+                    record.network.name(&[])
+                ),
+            )
+            .hint("make it anew with `--network NETWORK`"));
+        }
+        let status = state::load(&session.host, &session.store, &id)?.status;
+        Ok(Self {
+            record,
+            runs: matches!(status, Status::Running | Status::Restarting),
+            _lock: lock,
+        })
+    }
+
+    /// A container that does not run has nothing to change.
+    fn ask(&self, session: &Session, change: &Change) -> Result<()> {
+        if !self.runs {
+            return Ok(());
+        }
+        ask(session, &self.record, change)
+    }
+}
+
+fn ask(session: &Session, record: &Record, change: &Change) -> Result<()> {
+    let doing = || "cannot ask its monitor";
+    let socket = attach::connect(session, record, Hello::default())?;
+    let mut socket = File::from(socket);
+    rustix::net::sockopt::set_socket_timeout(
+        &socket,
+        rustix::net::sockopt::Timeout::Recv,
+        Some(PATIENCE),
+    )
+    .what(doing)?;
+    let mut bytes = Vec::new();
+    frames::write(
+        &mut bytes,
+        frames::Kind::Change,
+        &serde_json::to_vec(change)?,
+    );
+    socket.write_all(&bytes).what(doing)?;
+    let mut reader = frames::Reader::default();
+    let mut bytes = [0; 4096];
+    loop {
+        while let Some((kind, payload)) = reader.next()? {
+            if kind == frames::Kind::Changed {
+                return serde_json::from_slice::<Result<()>>(payload)?;
+            }
+        }
+        match socket.read(&mut bytes).what(doing)? {
+            0 => return Err(Error::new("its monitor has ended")),
+            count => reader.feed(&bytes[..count]),
+        }
+    }
+}
+
+/// How long a monitor may take over a change.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Returns the networks that fit the filters: rpod's own three first, then by name.
 pub fn list(session: &Session, filters: &[Filter]) -> Result<Vec<Listed>> {

@@ -1,6 +1,6 @@
 //! `rename`: a container's name changes, nothing else.
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::Session;
+use crate::ops::{Session, network};
 use crate::spec::id::ContainerName;
 
 /// Renames a container.
@@ -17,7 +17,14 @@ pub fn rename(session: &Session, old: &str, new: &str) -> Result<()> {
         )
         .what(what()));
     }
-    session.store.rename_container(&record, name).what(what)
+    session
+        .store
+        .rename_container(&record, name.clone())
+        .what(what)?;
+    // A container that does not run has nobody to tell; one whose monitor is gone keeps
+    // the old name on its networks until it is started again.
+    drop(network::renamed(session, &record, &name));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -72,6 +72,21 @@ pub fn of_image(store: &Store, map: &IdMap, image: &Image) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Returns the three files of `/etc` that tell a container who and where it is: where
+/// each is written at a start, and where it stands inside.
+pub fn files(store: &Store, record: &Record) -> Vec<(String, String)> {
+    let path = store.container_path(&record.id);
+    ["hosts", "hostname", "resolv.conf"]
+        .iter()
+        .map(|name| {
+            (
+                path.join(name).display().to_string(),
+                format!("/etc/{name}"),
+            )
+        })
+        .collect()
+}
+
 /// Returns the volumes that get what the image has, when they are empty.
 pub fn fills(store: &Store, record: &Record) -> Vec<Fill> {
     record

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! frame  = kind (1 byte), length (4 bytes, little-endian), payload
-//! to the monitor: Hello, Stdin, StdinEnd, Resize, Signal
-//! from it:        Stdout, Stderr, Exit, Failed
+//! to the monitor: Hello, Stdin, StdinEnd, Resize, Signal, Change
+//! from it:        Stdout, Stderr, Exit, Failed, Changed
 //! ```
 //!
 //! Lives here: the frames, written and read.
@@ -34,6 +34,8 @@ pub enum Kind {
     Resize,
     /// A signal for the program: its number, one byte.
     Signal,
+    /// Something of the container's own is to change: what `ops::network` writes.
+    Change,
     /// Bytes of the program.
     Stdout,
     /// Bytes of the program.
@@ -42,18 +44,22 @@ pub enum Kind {
     Exit,
     /// It could not be started: an error as JSON.
     Failed,
+    /// How a change went: a result as JSON.
+    Changed,
 }
 
-const KINDS: [(u8, Kind); 9] = [
+const KINDS: [(u8, Kind); 11] = [
     (1, Kind::Hello),
     (2, Kind::Stdin),
     (3, Kind::StdinEnd),
     (4, Kind::Resize),
     (5, Kind::Signal),
+    (6, Kind::Change),
     (16, Kind::Stdout),
     (17, Kind::Stderr),
     (18, Kind::Exit),
     (19, Kind::Failed),
+    (20, Kind::Changed),
 ];
 
 /// What a client wants.

@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::host::Host;
 use crate::spec::idmap::{IdMap, Range};
 
@@ -131,6 +131,30 @@ impl Identity {
             lacks: None,
         }
     }
+}
+
+/// Returns the ids of the user namespace that this process is in.
+pub fn own_map() -> Result<IdMap> {
+    let ranges = |file: &str| -> Result<Vec<Range>> {
+        let path = format!("/proc/self/{file}");
+        let text = fs::read_to_string(&path).what(|| format!("cannot read \"{path}\""))?;
+        Ok(text.lines().filter_map(range).collect())
+    };
+    Ok(IdMap {
+        users: ranges("uid_map")?,
+        groups: ranges("gid_map")?,
+    })
+}
+
+/// A line of `uid_map`: user_namespaces(7).
+fn range(line: &str) -> Option<Range> {
+    let mut fields = line.split_whitespace().map(str::parse);
+    let mut next = || fields.next()?.ok();
+    Some(Range {
+        inside: next()?,
+        outside: next()?,
+        length: next()?,
+    })
 }
 
 /// Which ids beside 0 a namespace with this `uid_map` can hand on, as first and count.

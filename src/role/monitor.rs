@@ -13,6 +13,8 @@
 //! Always true: a state is on disk before anyone hears of it; the container's
 //! name is free before its end is told; files are deleted afterwards.
 
+mod networks;
+
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
@@ -20,7 +22,6 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::Spec;
 
-use crate::dataplane::control::{self, NetJob};
 use crate::dataplane::publish::PortsJob;
 use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
@@ -31,7 +32,7 @@ use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns::{self, Entry};
 use crate::role::init::{self, InitJob, Links, Ready, Said};
-use crate::role::{net, ports};
+use crate::role::ports;
 use crate::runtime::program::Program;
 use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Status};
 use crate::spec::idmap::IdMap;
@@ -410,6 +411,7 @@ impl Monitor {
                     };
                     self.reopen_ports();
                 }
+                Ok(Event::Asked) => self.change(),
                 // Somebody killed the net process. The network itself is held by
                 // us, so a new process can take it over where it stands.
                 Ok(Event::NetworkLost) => {
@@ -427,38 +429,6 @@ impl Monitor {
                 }
             }
         }
-    }
-
-    /// Starts a net process on the network that we hold, unless another monitor
-    /// did already, and takes our place again. We are in its user namespace.
-    fn rejoin_network(&mut self) -> Result<()> {
-        let Network::Bridge(place) = &mut self.job.network else {
-            return Ok(());
-        };
-        let runtime = &self.job.host.runtime;
-        let mut client = control::connect_or(runtime, || {
-            let (ready, waiting) = control::ready()?;
-            let adopt = place.attached.network.try_clone()?;
-            let keep = [ready.as_raw_fd(), adopt.as_raw_fd()];
-            process::fork(|| match leave("rpod-net", &keep) {
-                Ok(()) => net::main(NetJob {
-                    runtime: runtime.clone(),
-                    ready,
-                    adopt: Some(adopt),
-                }),
-                Err(_) => 1,
-            })?;
-            waiting.wait()
-        })?;
-        let record = &self.job.record;
-        place.attached = client.adopt(
-            &record.id,
-            &record.name,
-            &place.wanted,
-            &place.attached.endpoints,
-        )?;
-        place.client = client;
-        Ok(())
     }
 
     fn ended(&mut self, exit: Exit) {

@@ -90,13 +90,20 @@ pub fn spec(record: &Record, around: &Surroundings<'_>) -> Result<Spec> {
     })
 }
 
-/// Returns the lines of the directories and volumes that a record mounts, parents first.
-pub fn binds(record: &Record, volume: &dyn Fn(&str) -> PathBuf) -> Result<Vec<Mount>> {
-    let mut lines = record
+/// Returns the lines of the directories, volumes and files of ours that a container
+/// has mounted, parents first.
+pub fn binds(
+    record: &Record,
+    volume: &dyn Fn(&str) -> PathBuf,
+    files: &[(String, String)],
+) -> Result<Vec<Mount>> {
+    let asked = record
         .mounts
         .iter()
         .filter(|mount| matches!(mount.source, Source::Bind(_) | Source::Volume(_)))
-        .map(|mount| asked(mount, volume))
+        .map(|mount| asked(mount, volume));
+    let mut lines = ours(record, files)
+        .chain(asked)
         .collect::<Built<Vec<Mount>>>()
         .map_err(|error| Error::internal(format!("{error}")))?;
     lines.sort_by_key(|mount| mount.destination().components().count());
@@ -271,19 +278,24 @@ fn mounts(record: &Record, around: &Surroundings<'_>) -> Built<Vec<Mount>> {
         let shm = ["nosuid", "noexec", "nodev", "mode=1777", &size];
         out.push(fresh("/dev/shm", "tmpfs", "shm", &shm)?);
     }
-    let mut theirs = Vec::with_capacity(around.files.len() + record.mounts.len());
-    for (source, target) in around.files {
-        // A mount of the user's own at the same place wins.
-        if !record.mounts.iter().any(|mount| &mount.target == target) {
-            theirs.push(bind(target, source, &["rbind", "rprivate"])?);
-        }
-    }
+    let mut theirs = ours(record, around.files).collect::<Built<Vec<Mount>>>()?;
     for mount in &record.mounts {
         theirs.push(asked(mount, around.volume)?);
     }
     theirs.sort_by_key(|mount| mount.destination().components().count());
     out.append(&mut theirs);
     Ok(out)
+}
+
+/// Files of ours; a mount of the user's own at the same place wins.
+fn ours<'a>(
+    record: &'a Record,
+    files: &'a [(String, String)],
+) -> impl Iterator<Item = Built<Mount>> + 'a {
+    files
+        .iter()
+        .filter(|(_, target)| !record.mounts.iter().any(|mount| &mount.target == target))
+        .map(|(source, target)| bind(target, source, &["rbind", "rprivate"]))
 }
 
 /// The group of terminals in every distribution, as devpts wants it.

@@ -141,7 +141,7 @@ impl NetworkMode {
         match self {
             Self::Bridge => networks
                 .first()
-                .map_or(DEFAULT, |first| &first.network)
+                .map_or(DEFAULT, |first| first.network.as_str())
                 .to_owned(),
             Self::Host => "host".to_owned(),
             Self::None => "none".to_owned(),
@@ -281,8 +281,9 @@ pub struct Record {
     pub expose: Vec<Port>,
     /// Network.
     pub network: NetworkMode,
-    /// Its places on bridge networks; `network connect` and `disconnect` change them.
-    #[serde(default)]
+    /// Its places on bridge networks, where that is its mode; `network connect` and
+    /// `disconnect` change them.
+    #[serde(default = "default_networks")]
     pub networks: Vec<Attachment>,
     /// Name servers asked for.
     #[serde(default)]
@@ -413,12 +414,16 @@ pub struct State {
 impl Record {
     /// Returns the places that it asks for on bridge networks.
     pub fn attachments(&self) -> Vec<Attachment> {
-        match (&self.network, self.networks.as_slice()) {
-            (NetworkMode::Bridge, []) => vec![Attachment::to(DEFAULT)],
-            (NetworkMode::Bridge, networks) => networks.to_vec(),
+        match self.network {
+            NetworkMode::Bridge => self.networks.clone(),
             _ => Vec::new(),
         }
     }
+}
+
+/// Returns the places of a container that asks for none.
+pub fn default_networks() -> Vec<Attachment> {
+    vec![Attachment::to(DEFAULT)]
 }
 
 impl State {

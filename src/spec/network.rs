@@ -14,7 +14,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
-use crate::spec::id::{NetworkId, check_name};
+use crate::spec::id::{ContainerId, NetworkId, check_name};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 
@@ -89,6 +89,27 @@ pub struct Attachment {
     /// More names by which it is known there.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// What it alone knows there.
+    #[serde(default, skip_serializing_if = "Outlook::is_empty")]
+    pub outlook: Outlook,
+}
+
+/// What one container knows that others on its network do not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Name servers of its own; none means the machine's.
+    #[serde(default)]
+    pub servers: Vec<IpAddr>,
+    /// `--link`: names it has for other containers.
+    #[serde(default)]
+    pub links: BTreeMap<String, ContainerId>,
+}
+
+impl Outlook {
+    /// Says whether it is that of any container.
+    pub fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.links.is_empty()
+    }
 }
 
 impl Attachment {
@@ -125,6 +146,9 @@ pub struct Endpoint {
     /// More names by which it is known there.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// What it alone knows there.
+    #[serde(default, skip_serializing_if = "Outlook::is_empty")]
+    pub outlook: Outlook,
 }
 
 /// An address, and what surrounds it.

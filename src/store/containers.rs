@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::container::{ProcessId, Record, State, Status};
 use crate::spec::id::{ContainerId, ContainerName};
+use crate::spec::network::Attachment;
 use crate::store::Store;
 use crate::store::atomic::random_bytes;
 
@@ -168,7 +169,15 @@ impl Store {
         }
     }
 
-    /// Writes a container's record again; only its name ever changes.
+    /// Writes a container's record again, with other networks. The caller holds its lock.
+    pub fn change_networks(&self, record: &Record, networks: Vec<Attachment>) -> Result<()> {
+        let mut changed = record.clone();
+        changed.networks = networks;
+        let path = self.container_path(&record.id).join("container.json");
+        self.write(&path, &serde_json::to_vec(&changed)?, true)
+    }
+
+    /// Writes a container's record again, with another name.
     pub fn rename_container(&self, record: &Record, name: ContainerName) -> Result<()> {
         self.take_name(&name, &record.id)?;
         let mut renamed = record.clone();

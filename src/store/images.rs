@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
 use oci_spec::image::{ImageConfiguration, ImageManifest};
 use serde::{Deserialize, Serialize};
@@ -247,6 +248,11 @@ impl Store {
             },
             |(), _| {},
         )
+    }
+
+    /// Returns where an image is mounted when somebody asks for that.
+    pub fn image_mount(&self, id: &Digest) -> PathBuf {
+        self.root().join("mounts").join(id.hex())
     }
 
     fn read_index(&self) -> Result<Index> {

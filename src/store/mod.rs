@@ -8,6 +8,7 @@
 //!   names/<name> → <id>         a symbolic link: a name is taken or it is not
 //!   networks/<name>.json        what `network create` made
 //!   volumes/<name>/             volume.json, _data/
+//!   mounts/<image-id>/          where an image is mounted, inside `rpod unshare`
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
 //!   build/                      results of build steps, cache mounts, digests of contexts

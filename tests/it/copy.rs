@@ -26,6 +26,34 @@ fn cp_carries_files_both_ways_running_or_not() {
 }
 
 #[test]
+fn cp_sees_the_files_that_a_start_has_written_running_or_not() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let words = [
+        "--name",
+        "box",
+        "--hostname",
+        "hector",
+        "--add-host",
+        "db:10.9.8.7",
+    ];
+    rpod.start(&[&words[..], &["busybox", "sleep", "1000"]].concat());
+    for _ in 0..2 {
+        for (file, text) in [
+            ("hostname", "hector"),
+            ("hosts", "10.9.8.7"),
+            ("resolv.conf", "nameserver"),
+        ] {
+            rpod.run(&["cp", &format!("box:/etc/{file}"), "."])
+                .success();
+            let copied = std::fs::read_to_string(rpod.work().join(file)).unwrap();
+            assert!(copied.contains(text), "{file}: {copied:?}");
+        }
+        rpod.run(&["stop", "-t", "0", "box"]).success();
+    }
+    rpod.remove_all();
+}
+
+#[test]
 fn cp_carries_directories() {
     let rpod = Sandbox::with(&["busybox"]);
     rpod.write("tree/a/b", "deep");

@@ -75,8 +75,12 @@ mod resume;
 mod rude_registries;
 /// `run`: the program, its input, output, environment and exit code.
 mod run;
+/// Images as archives, there and back: `save`, and what others read and write.
+mod save;
 /// `inspect`, and `--format` everywhere.
 mod templates;
+/// The own namespace and what is mounted there: `unshare`, `mount`, `umount`, `image mount`.
+mod unshare;
 /// The store looks after itself: garbage, `system`, prunes.
 mod upkeep;
 /// Named volumes, directories of the host, and `--mount`.

@@ -107,3 +107,64 @@ fn the_machine_has_names_and_its_server_answers_for_addresses_of_ours() {
              2\n",
         );
 }
+
+#[test]
+fn containers_on_a_network_know_each_other_by_all_their_names() {
+    let rpod = Sandbox::with(&["debian"]);
+    for network in ["blue", "red"] {
+        rpod.run(&["network", "create", network]).success();
+    }
+    let start = |name, network, alias| {
+        let words = [
+            "--name",
+            name,
+            "--network",
+            network,
+            "--network-alias",
+            alias,
+        ];
+        rpod.start(&[&words[..], &["debian", "sleep", "1000"]].concat())
+    };
+    let id = start("db", "blue", "sql");
+    start("db2", "blue", "sql");
+    start("far", "red", "sql");
+    start("web", "blue", "www");
+    let hosts = |name: &str| {
+        let asked = rpod.run(&["exec", "web", "getent", "ahostsv4", name]);
+        let text = asked.stdout();
+        let mut found: Vec<String> = text
+            .lines()
+            .filter_map(|line| line.split(' ').next().map(str::to_owned))
+            .collect();
+        found.sort();
+        found.dedup();
+        found.join(" ")
+    };
+    let address = |name| rpod.address(name);
+    for name in ["db", "DB", "db.blue", &id[..12]] {
+        assert_eq!(hosts(name), address("db"), "{name}");
+    }
+    assert_eq!(
+        hosts("sql"),
+        format!("{} {}", address("db"), address("db2"))
+    );
+    assert_eq!(hosts("far"), "");
+    let said = rpod.run(&["exec", "web", "getent", "hosts", &address("db")]);
+    said.success().stdout_has("db.blue");
+    // A name goes with its container, and comes back with another address.
+    let before = address("db");
+    rpod.run(&["stop", "-t", "0", "db"]).success();
+    assert_eq!(hosts("db"), "");
+    assert_eq!(hosts("sql"), address("db2"));
+    start("between", "blue", "other");
+    assert_eq!(address("between"), before);
+    rpod.run(&["start", "db"]).success();
+    assert_eq!(hosts("db"), address("db"));
+    assert_ne!(address("db"), before);
+    // The default network has addresses only.
+    rpod.start(&["--name", "plain", "debian", "sleep", "1000"]);
+    let asked = rpod.run(&["exec", "plain", "getent", "hosts", "plain2"]);
+    assert_eq!(asked.code, Some(2));
+    rpod.remove_all();
+    rpod.run(&["network", "rm", "blue", "red"]).success();
+}

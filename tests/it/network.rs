@@ -1,7 +1,7 @@
 //! Which network a container is on and whom it reaches. Published ports have a
 //! file of their own.
 
-use crate::support::{Sandbox, eventually};
+use crate::support::{Sandbox, eventually, http_get};
 
 #[test]
 fn containers_reach_each_other_by_address() {
@@ -323,5 +323,91 @@ fn an_address_can_be_chosen_and_one_that_is_taken_names_its_owner() {
     rpod.run(&[&run[..], &["--ip", "10.8.0.5", "busybox", "true"]].concat())
         .refuses()
         .stderr_has("10.8.0.5 is no address of network \"lan\" (10.9.0.0/24)");
+    rpod.remove_all();
+}
+
+#[test]
+fn a_running_container_moves_and_its_published_port_follows() {
+    let rpod = Sandbox::with(&["busybox"]);
+    create(&rpod, &["mynet"]);
+    let port = crate::support::free_port();
+    let publish = format!("{port}:80");
+    serve(&rpod, "u1", &["--network", "mynet", "-p", &publish]);
+    serve(&rpod, "plain", &[]);
+    let page = || {
+        let local = format!("127.0.0.1:{port}");
+        http_get(&local, "/").contains("busybox of Debian")
+    };
+    eventually("the port answers", page);
+    let plain = rpod.address("plain");
+    assert!(!gets(&rpod, "u1", &plain));
+    rpod.run(&["network", "connect", "--alias", "web", "bridge", "u1"])
+        .success()
+        .stdout_is("");
+    assert!(gets(&rpod, "u1", &plain));
+    let (first, second) = (
+        address_on(&rpod, "mynet", "u1"),
+        address_on(&rpod, "bridge", "u1"),
+    );
+    let hosts = rpod.run(&["exec", "u1", "cat", "/etc/hosts"]).stdout();
+    assert!(hosts.contains(&first) && hosts.contains(&second), "{hosts}");
+    rpod.run(&["network", "connect", "bridge", "u1"])
+        .fails(1)
+        .stderr_has("it is on that network already");
+    rpod.run(&["network", "disconnect", "mynet", "u1"])
+        .success();
+    rpod.run(&["network", "disconnect", "mynet", "u1"])
+        .fails(1)
+        .stderr_has("it is not on that network");
+    eventually("the port answers after the move", page);
+    assert!(gets(&rpod, "plain", &second));
+    let shown = rpod.run(&["exec", "u1", "ip", "-o", "-4", "addr"]).stdout();
+    assert!(
+        !shown.contains(&first) && shown.contains(&second),
+        "{shown}"
+    );
+    rpod.run(&["exec", "u1", "ip", "route"])
+        .success()
+        .stdout_has("default via 172.17.0.1");
+    let hosts = rpod.run(&["exec", "u1", "cat", "/etc/hosts"]).stdout();
+    assert!(
+        !hosts.contains(&first) && hosts.contains(&second),
+        "{hosts}"
+    );
+    rpod.run(&["exec", "u1", "cat", "/etc/resolv.conf"])
+        .stdout_has("nameserver 172.17.0.1");
+    rpod.run(&["ps", "-f", "network=bridge", "--format", "{{.Names}}"])
+        .success()
+        .stdout_has("u1");
+    rpod.run(&["network", "rm", "mynet"]).success();
+    rpod.remove_all();
+}
+
+#[test]
+fn a_stopped_container_changes_networks_on_paper() {
+    let rpod = Sandbox::with(&["busybox"]);
+    create(&rpod, &["blue"]);
+    rpod.run(&["create", "--name", "later", "busybox", "sleep", "1000"])
+        .success();
+    rpod.run(&["network", "connect", "--ip", "172.18.0.77", "blue", "later"])
+        .success();
+    rpod.run(&["network", "disconnect", "bridge", "later"])
+        .success();
+    rpod.run(&["start", "later"]).success();
+    assert_eq!(address_on(&rpod, "blue", "later"), "172.18.0.77");
+    rpod.run(&["network", "disconnect", "blue", "later"])
+        .success();
+    let shown = rpod.run(&["exec", "later", "ip", "-o", "addr"]).stdout();
+    assert!(shown.lines().all(|line| line.contains(" lo ")), "{shown}");
+    rpod.run(&["network", "connect", "blue", "later"]).success();
+    let route = ["exec", "later", "ip", "route"];
+    rpod.run(&route)
+        .success()
+        .stdout_has("default via 172.18.0.1");
+    rpod.run(&["create", "--name", "host", "--network", "host", "busybox"])
+        .success();
+    rpod.run(&["network", "connect", "blue", "host"])
+        .fails(1)
+        .stderr_has("its network is that of \"host\" and cannot change");
     rpod.remove_all();
 }

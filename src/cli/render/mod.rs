@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod list;
+pub mod output;
 pub mod ports;
 pub mod progress;
 pub mod prompt;

@@ -90,6 +90,7 @@ pub struct Names<F> {
     forwarder: Forwarder,
     streams: HashMap<u32, Stream>,
     next_stream: u32,
+    turn: usize,
     buffer: Vec<u8>,
 }
 
@@ -114,6 +115,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
             forwarder: Forwarder::new(Upstreams::of(resolv_conf)),
             streams: HashMap::new(),
             next_stream: 0,
+            turn: 0,
             buffer: vec![0; LONGEST],
         }
     }
@@ -145,7 +147,14 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
         };
         let whole = matches!(client, Client::Stream(..));
         let answer = match (self.find)(client.ip(), &question) {
-            Found::Records(records) => question.answer(message, &records, whole),
+            Found::Records(mut records) => {
+                // Each of those who share a name has its turn as the first.
+                self.turn = self.turn.wrapping_add(1);
+                if let Some(turn) = self.turn.checked_rem(records.addresses.len()) {
+                    records.addresses.rotate_left(turn);
+                }
+                question.answer(message, &records, whole)
+            }
             Found::Nothing => question.outcome(message, Outcome::NoSuchName),
             Found::Elsewhere(own) => {
                 let asked = (message, question);

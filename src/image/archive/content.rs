@@ -153,10 +153,7 @@ impl Content {
 
     /// Brings a blob into the store, unless it is there.
     pub fn keep_blob(&self, digest: &Digest, size: u64) -> Result<()> {
-        if self.store.has_blob(digest) {
-            return Ok(());
-        }
-        self.keep(&self.blob(digest, size)?)
+        self.keep_as(&format!("blobs/sha256/{}", digest.hex()), digest, size)
     }
 
     /// Brings a file into the store, under its digest.
@@ -164,8 +161,20 @@ impl Content {
         self.store.adopt_blob(&held.path, &held.digest)
     }
 
+    /// Brings a file into the store as the blob that it has to be, unless that is there.
+    pub fn keep_as(&self, name: &str, digest: &Digest, size: u64) -> Result<()> {
+        if self.store.has_blob(digest) {
+            return Ok(());
+        }
+        self.keep(&self.checked(name, digest, size)?)
+    }
+
     fn blob(&self, digest: &Digest, size: u64) -> Result<Held> {
-        let held = self.find(&format!("blobs/sha256/{}", digest.hex()))?;
+        self.checked(&format!("blobs/sha256/{}", digest.hex()), digest, size)
+    }
+
+    fn checked(&self, name: &str, digest: &Digest, size: u64) -> Result<Held> {
+        let held = self.find(name)?;
         if held.digest != *digest || held.size != size {
             return Err(Error::new(format!(
                 "blob {digest} of {size} bytes is damaged: what has its name has digest {} and {} bytes",

@@ -3,23 +3,25 @@
 //! ```text
 //! docker-archive  manifest.json, <config>.json, <layer>.tar …   (docker before 25, podman)
 //! OCI layout      oci-layout, index.json, blobs/sha256/…        (docker since 25 has both)
+//! directory       version, manifest.json, <digits> …            (skopeo's dir:, podman's docker-dir)
 //! ```
 //!
 //! 1. Take the files out of the stream or directory into `tmp/`, hashed on the way.
-//! 2. Read the index, or manifest.json, and choose the manifests for this machine.
+//! 2. Read the index, or manifest.json, and choose the manifests for the platform.
 //! 3. Give every blob that an image needs its name, when its digest is the one said.
 //! 4. Unpack the layers, which checks their diff ids.
 //! 5. Put the names into the index.
 //!
-//! Lives here: the steps, and the OCI layout; below, `content` (the files) and
-//! `docker` (docker's own form).
+//! Lives here: the steps, and the OCI layout; below, `content` (the files),
+//! `docker` (docker's own form), and [`save`], the way back.
 //! Must not: print, or keep a file that no image needs.
-//! Called by: `ops::load`.
+//! Called by: `ops::{load, save}`.
 //! Always true: memory is bounded whatever the archive says: files go to the
 //! disk, and only documents of at most 4 MiB are read into memory.
 
 mod content;
 mod docker;
+pub mod save;
 
 #[cfg(test)]
 mod tests;
@@ -57,13 +59,16 @@ pub struct Loaded {
 pub fn load(
     store: &Store,
     source: Source<'_>,
+    platform: Option<&Platform>,
     id_map: &IdMap,
     progress: &dyn Progress,
 ) -> Result<Vec<Loaded>> {
     let _lease = store.lease()?;
     let content = Content::take(store, source)?;
     let found = if content.has("index.json") {
-        layout(&content)?
+        layout(&content, platform)?
+    } else if content.has("version") {
+        vec![directory(&content)?]
     } else if content.has("manifest.json") {
         docker::images(&content)?
     } else {
@@ -76,6 +81,9 @@ pub fn load(
         return Err(Error::new("it holds no image: its list of images is empty"));
     }
     let mut loaded = Vec::new();
+    for image in &found {
+        check_platform(store, image, platform)?;
+    }
     for image in found {
         loaded.push(keep(&content, image, id_map, progress)?);
     }
@@ -151,16 +159,53 @@ const INDEXES: [&str; 2] = [
 /// Indexes in indexes.
 const DEPTH_LIMIT: usize = 4;
 
+/// Who asks for a platform gets no other; who asks for none gets what there is.
+fn check_platform(store: &Store, found: &Found, wanted: Option<&Platform>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let config = store.load_image(&found.entry)?.config;
+    let own = Platform {
+        os: config.os().to_string(),
+        architecture: config.architecture().to_string(),
+        variant: config.variant().clone(),
+    };
+    if wanted.accepts(&own) {
+        return Ok(());
+    }
+    Err(Error::of(
+        Kind::NotFound,
+        format!("it has an image for {own}, not for {wanted}"),
+    ))
+}
+
+/// Steps 2 and 3 for a directory of containers' tools: a manifest, and each blob by its digits.
+fn directory(content: &Content) -> Result<Found> {
+    let what = || "cannot read manifest.json";
+    let held = content.find("manifest.json").what(what)?;
+    let manifest: ImageManifest = parse_document(&content.read(&held)?).what(what)?;
+    let config = manifest.config();
+    for blob in manifest.layers().iter().chain([config]) {
+        let digest: Digest = blob.digest().as_ref().parse().what(what)?;
+        content.keep_as(digest.hex(), &digest, blob.size())?;
+    }
+    content.keep(&held)?;
+    let media_type = manifest.media_type().as_ref();
+    let media_type = media_type.map_or_else(|| MANIFEST.to_owned(), ToString::to_string);
+    Ok(Found {
+        entry: Entry::new(&media_type, held.digest.clone(), held.size, None),
+        names: Vec::new(),
+    })
+}
+
 /// Steps 2 and 3 for an OCI layout.
-fn layout(content: &Content) -> Result<Vec<Found>> {
+fn layout(content: &Content, platform: Option<&Platform>) -> Result<Vec<Found>> {
     let what = || "cannot read index.json";
     let index: Index = parse_document(&content.document("index.json")?).what(what)?;
     // Docker's own list beside it names images that the index does not.
     let tags = docker::tags(content);
     let mut found: Vec<Found> = Vec::new();
-    for descriptor in for_this_machine(index.manifests).what(what)? {
+    for descriptor in fitting(index.manifests, platform).what(what)? {
         let names = names(&descriptor.annotations)?;
-        let manifest = manifest(content, descriptor, 0)?;
+        let manifest = manifest(content, descriptor, platform, 0)?;
         let (entry, config) = take_manifest(content, &manifest)?;
         let names = match names.as_slice() {
             [] => tags.get(&config).cloned().unwrap_or_default(),
@@ -179,8 +224,13 @@ fn layout(content: &Content) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Follows indexes to the manifest for this machine.
-fn manifest(content: &Content, descriptor: Descriptor, depth: usize) -> Result<Descriptor> {
+/// Follows indexes to the manifest for the platform, or this machine.
+fn manifest(
+    content: &Content,
+    descriptor: Descriptor,
+    platform: Option<&Platform>,
+    depth: usize,
+) -> Result<Descriptor> {
     if !INDEXES.contains(&descriptor.media_type.as_str()) {
         return Ok(descriptor);
     }
@@ -192,17 +242,17 @@ fn manifest(content: &Content, descriptor: Descriptor, depth: usize) -> Result<D
     let what = || format!("cannot read index {}", descriptor.digest);
     let bytes = content.blob_document(&descriptor.digest, descriptor.size)?;
     let index: Index = parse_document(&bytes).what(what)?;
-    let chosen = for_this_machine(index.manifests).what(what)?;
+    let chosen = fitting(index.manifests, platform).what(what)?;
     let chosen = chosen
         .into_iter()
         .next()
         .ok_or_else(|| Error::new("it lists no image").what(what()))?;
-    manifest(content, chosen, depth + 1)
+    manifest(content, chosen, platform, depth + 1)
 }
 
 /// Leaves out what is for other machines, and what is no image but is about one.
-fn for_this_machine(manifests: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
-    let host = Platform::host();
+fn fitting(manifests: Vec<Descriptor>, platform: Option<&Platform>) -> Result<Vec<Descriptor>> {
+    let host = platform.cloned().unwrap_or_else(Platform::host);
     let images: Vec<Descriptor> = manifests
         .into_iter()
         .filter(|d| !d.annotations.contains_key("vnd.docker.reference.type"))

@@ -30,7 +30,7 @@ impl Home {
             rustix::process::getuid().as_raw(),
             rustix::process::getgid().as_raw(),
         );
-        load(&self.store, source, &ids, &Silent)
+        load(&self.store, source, None, &ids, &Silent)
     }
 
     fn load(&self, parts: &[Vec<u8>]) -> Result<Vec<Loaded>> {
