@@ -553,6 +553,7 @@ fn etc_files(
     let resolver = Resolver {
         machine: &machine_resolv,
         gateway: None,
+        names: false,
         shared,
         servers: &site.runs.dns,
         search: &site.runs.dns_search,
