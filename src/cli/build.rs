@@ -94,7 +94,7 @@ pub struct Args {
     /// Add a context: a directory, or docker-image://NAME (can be repeated)
     #[arg(long, value_name = "NAME=PLACE")]
     build_context: Vec<String>,
-    /// Give steps a secret: id=NAME[,src=FILE|,env=VARIABLE] (can be repeated)
+    /// Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
     /// Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)
@@ -106,7 +106,7 @@ pub struct Args {
     /// Annotate the image's manifest (can be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     annotation: Vec<String>,
-    /// Write the result to a directory, or as type=image|local|tar,dest=PATH (can be repeated)
+    /// Write to a directory, or type=image|local|tar,dest=PATH (repeatable)
     #[arg(short, long, value_name = "OUTPUT")]
     output: Vec<String>,
     /// Set a variable of the image (can be repeated)
