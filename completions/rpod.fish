@@ -52,10 +52,13 @@ complete -c rpod -n "__fish_rpod_needs_command" -f -a "mount" -d 'Mount containe
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "umount" -d 'End the mounts of containers'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "port" -d 'List the published ports of a container'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "pull" -d 'Pull images from their registries'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "search" -d 'Search registries for images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "images" -d 'List images'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "history" -d 'Show how an image was made'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "rmi" -d 'Remove images'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "build" -d 'Build an image from a Dockerfile and a context'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_needs_command" -f -a "untag" -d 'Take names from an image, which stays'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "load" -d 'Load images from an archive or an OCI layout'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "save" -d 'Write images as an archive'
 complete -c rpod -n "__fish_rpod_needs_command" -f -a "login" -d 'Log in to a registry'
@@ -271,14 +274,35 @@ complete -c rpod -n "__fish_rpod_using_subcommand pull" -s a -l all-tags -d 'Pul
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand pull" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -s f -l filter -d 'Show those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l limit -d 'Show at most so many' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l list-tags -d 'List the tags of the repository TERM'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand search" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s f -l filter -d 'Show those that fit (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand images" -l format -d 'Show as a Go template says, or as table or json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s a -l all -d 'docker\'s; rpod keeps no images between the steps of a build'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -l digests -d 'Show digests'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand images" -l tree -d 'Show each with all its names, its platform and the bytes it takes'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand history" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand history" -s H -l human -d 'Show sizes and times for people; =false shows bytes and moments' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand history" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand history" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand history" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s i -l ignore -d 'Take it for no error that one is not there'
+complete -c rpod -n "__fish_rpod_using_subcommand rmi" -l no-prune -d 'Keep untagged parents; rpod never removes them'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s t -l tag -d 'Name the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s f -l file -d 'Read this Dockerfile; `-` is standard input' -r -F
@@ -311,7 +335,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l shm-size -d 'Give RU
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l format -d 'Write the image\'s documents as oci or docker' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
@@ -335,6 +359,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l compress -d 'docker\
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand tag" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand untag" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s i -l input -d 'Read this file or directory instead of standard input' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand load" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand load" -s q -l quiet -d 'Say nothing while loading'
@@ -368,33 +393,34 @@ complete -c rpod -n "__fish_rpod_using_subcommand info" -s h -l help -d 'Print t
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand version" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand completion" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "diff" -d 'Show what a container has changed'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "exec" -d 'Run another program in a running container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "inspect" -d 'Show everything known of containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "kill" -d 'Send a signal to containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "logs" -d 'Print what a container wrote'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ls" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "list" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "ps" -d 'List containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "port" -d 'List the published ports of a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rename" -d 'Rename a container'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "rm" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "remove" -d 'Remove containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "run" -d 'Create a container from an image and start it'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unmount" -d 'End the mounts of containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "umount" -d 'End the mounts of containers'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
-complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port rename restart rm remove run start stop unmount umount unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "attach" -d 'Attach to a running container\'s input and output'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "commit" -d 'Make an image of what a container is now'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "cp" -d 'Copy files into a container or out of one'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "create" -d 'Create a container from an image and leave it to be started'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "diff" -d 'Show what a container has changed'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "exec" -d 'Run another program in a running container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "export" -d 'Write a container\'s files as a tar'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "inspect" -d 'Show everything known of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "kill" -d 'Send a signal to containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "logs" -d 'Print what a container wrote'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "ls" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "list" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "ps" -d 'List containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "mount" -d 'Mount containers inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "pause" -d 'Stop all processes of containers where they are'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "port" -d 'List the published ports of a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "rename" -d 'Rename a container'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "restart" -d 'Stop containers if they run, and start them'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "rm" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "remove" -d 'Remove containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "run" -d 'Create a container from an image and start it'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "start" -d 'Start containers, with their files as they were'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "stop" -d 'Stop containers: ask them to end, and end them when they do not'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "unmount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "umount" -d 'End the mounts of containers'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "unpause" -d 'Let all processes of paused containers go on'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stop unmount umount unpause wait" -f -a "wait" -d 'Wait until containers end, and print their exit statuses'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the program' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Type these keys to detach; the default is ctrl-p,ctrl-q' -r
@@ -522,6 +548,9 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l timeout -d 'Give them so many seconds to stop; -1 waits without end' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Ask them to stop with this signal' -r
@@ -604,21 +633,26 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "build" -d 'Build an image from a Dockerfile and a context'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "diff" -d 'Show what an image\'s last layer changes'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "import" -d 'Make an image of a tar of files'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "inspect" -d 'Show everything known of images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "load" -d 'Load images from an archive or an OCI layout'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "ls" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "list" -d 'List images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "mount" -d 'Mount images inside `rpod unshare`, or list what is mounted'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "pull" -d 'Pull images from their registries'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "rm" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "remove" -d 'Remove images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "save" -d 'Write images as an archive'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "tag" -d 'Give an image another name'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "unmount" -d 'End the mounts of images'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff import inspect load ls list mount pull rm remove save tag unmount umount" -f -a "umount" -d 'End the mounts of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "build" -d 'Build an image from a Dockerfile and a context'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "diff" -d 'Show what an image\'s last layer changes'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "exists" -d 'Say by the exit status whether there is such an image'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "history" -d 'Show how an image was made'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "import" -d 'Make an image of a tar of files'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "inspect" -d 'Show everything known of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "load" -d 'Load images from an archive or an OCI layout'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "ls" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "list" -d 'List images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "mount" -d 'Mount images inside `rpod unshare`, or list what is mounted'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "prune" -d 'Remove images that nothing names'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "pull" -d 'Pull images from their registries'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "rm" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "remove" -d 'Remove images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "save" -d 'Write images as an archive'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "tag" -d 'Give an image another name'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "tree" -d 'Show an image\'s layers as a tree'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "unmount" -d 'End the mounts of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "umount" -d 'End the mounts of images'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load ls list mount prune pull rm remove save tag tree unmount umount untag" -f -a "untag" -d 'Take names from an image, which stays'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'Read this Dockerfile; `-` is standard input' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'Build this stage and what it needs' -r
@@ -650,7 +684,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
@@ -675,6 +709,13 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Print as json instead of lines' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Show sizes and times for people; =false shows bytes and moments' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -l no-trunc -d 'Cut nothing off'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from history" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Change a setting: CMD, ENTRYPOINT, ENV, EXPOSE … (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -s m -l message -d 'Say what it is and why' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from import" -l platform -d 'Say that it is for this platform: linux/arm64' -r
@@ -692,6 +733,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -l tree -d 'Show each with all its names, its platform and the bytes it takes'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s f -l filter -d 'Show those that fit (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l format -d 'Show as a Go template says, or as table or json' -r
@@ -699,10 +741,15 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only ids'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -l tree -d 'Show each with all its names, its platform and the bytes it takes'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -l format -d 'List as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount every image'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all that no container is made from'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'Ask the registry: always, missing, never, newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Take the image of this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often more something that failed is tried' -r
@@ -716,9 +763,15 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Take it for no error that one is not there'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -l no-prune -d 'Keep untagged parents; rpod never removes them'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'Take it for no error that one is not there'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -l no-prune -d 'Keep untagged parents; rpod never removes them'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'Write docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
@@ -727,12 +780,14 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say nothing while saving'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every image that is mounted'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount every image that is mounted'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from untag" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "build" -d 'Build an image from a Dockerfile and a context'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "du" -d 'Show what builds keep, and how much of the disk it takes'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "prune" -d 'Delete what builds keep and no image is made of'
@@ -767,7 +822,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
@@ -832,7 +887,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
@@ -886,7 +941,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l allow -d 'Allow what is privileged: security.insecure, network.host (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l format -d 'Write the image\'s documents as oci or docker' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l timestamp -d 'Give the image and all its files this time, in seconds since 1970' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
@@ -995,6 +1050,16 @@ complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from info" -f -a "info" -d 'Show what rpod found on this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from df info prune" -f -a "df" -d 'Show what the store takes on the disk'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from df info prune" -f -a "info" -d 'Show what rpod found on this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from df info prune" -f -a "prune" -d 'Remove all that is not used'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove also images with names that no container is made from'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove anonymous volumes that no container uses as well'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'

@@ -175,7 +175,7 @@ pub struct Args {
     /// Mount a directory in every RUN (can be repeated)
     #[arg(short, long, value_name = "PATH:TARGET[:ro]")]
     volume: Vec<String>,
-    /// Allow what is privileged: security.insecure, network.host (can be repeated)
+    /// Allow security.insecure or network.host (can be repeated)
     #[arg(long, value_name = "ENTITLEMENT")]
     allow: Vec<String>,
     /// Write the image's documents as oci or docker

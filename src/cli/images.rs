@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use clap::Parser;
 
 use crate::cli::door::Door;
-use crate::cli::flags::filter;
+use crate::cli::flags::{filter, usage};
 use crate::cli::ps::moment;
 use crate::cli::render::list::{self, Field, Look};
+use crate::cli::render::{table, terminal};
 use crate::cli::verbs::Act;
 use crate::error::Result;
 use crate::ops;
 use crate::ops::images::Row;
+use crate::spec::digest::Digest;
 use crate::spec::{duration, size};
 
-const FIELDS: &[Field] = &[
+pub(super) const FIELDS: &[Field] = &[
     ("ID", "IMAGE ID"),
     ("Repository", "REPOSITORY"),
     ("Tag", "TAG"),
@@ -29,7 +31,9 @@ const FIELDS: &[Field] = &[
 
 /// List images
 #[derive(Debug, Parser)]
-#[command(after_help = "Filters: before, dangling, label, reference, since, until")]
+#[command(
+    after_help = "Filters: before, containers, dangling, digest, id, intermediate, label, readonly, reference, since, until"
+)]
 pub struct Args {
     /// docker's; rpod keeps no images between the steps of a build
     #[arg(short, long, hide = true)]
@@ -49,6 +53,9 @@ pub struct Args {
     /// Show only ids
     #[arg(short, long)]
     quiet: bool,
+    /// Show each with all its names, its platform and the bytes it takes
+    #[arg(long)]
+    tree: bool,
     /// Only of this name, which may have *
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -61,6 +68,15 @@ impl Act for Args {
             filters: filter::pairs(&self.filter)?,
         };
         let found = ops::images::list(&door.session()?, &options)?;
+        if self.tree {
+            if self.quiet || self.format.is_some() {
+                return Err(usage(
+                    "--tree has a form of its own: leave out --quiet and --format".to_owned(),
+                ));
+            }
+            terminal::answer(&tree(&found, self.no_trunc))?;
+            return Ok(0);
+        }
         let rows: Vec<list::Row> = found.iter().map(|one| row(one, self.no_trunc)).collect();
         let table = if self.digests {
             "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
@@ -80,7 +96,48 @@ impl Act for Args {
     }
 }
 
-fn row(one: &Row, whole: bool) -> list::Row {
+/// docker's tree: an image with its platform below it. What is shared is counted in each.
+fn tree(rows: &[Row], whole: bool) -> String {
+    let heads = ["IMAGE", "ID", "DISK USAGE", "CONTENT SIZE", "EXTRA"];
+    let mut cells = vec![heads.map(str::to_owned).to_vec()];
+    let mut seen: Vec<&Digest> = Vec::new();
+    for one in rows {
+        if seen.contains(&&one.id) {
+            continue;
+        }
+        seen.push(&one.id);
+        let same = rows.iter().filter(|other| other.id == one.id);
+        let names: Vec<String> = same
+            .filter_map(|other| Some((other.repository.as_ref()?, other.tag.as_ref()?)))
+            .map(|(repository, tag)| format!("{repository}:{tag}"))
+            .collect();
+        let id = |digest: &Digest| match whole {
+            true => digest.to_string(),
+            false => digest.short().to_owned(),
+        };
+        let (disk, content) = (
+            size::decimal(one.size + one.packed),
+            size::decimal(one.packed),
+        );
+        let used = if one.containers > 0 { "U" } else { "" };
+        let name = match names.is_empty() {
+            true => "<untagged>".to_owned(),
+            false => names.join(", "),
+        };
+        cells.push(vec![
+            name,
+            id(&one.digest),
+            disk.clone(),
+            content.clone(),
+            used.to_owned(),
+        ]);
+        let platform = format!("└─ {}", one.platform);
+        cells.push(vec![platform, id(&one.id), disk, content, used.to_owned()]);
+    }
+    table::draw(&cells)
+}
+
+pub(super) fn row(one: &Row, whole: bool) -> list::Row {
     let none = || "<none>".to_owned();
     let id = if whole {
         one.id.as_str()
@@ -102,8 +159,8 @@ fn row(one: &Row, whole: bool) -> list::Row {
         ),
         ("Size", size::decimal(one.size)),
         ("Containers", one.containers.to_string()),
-        ("SharedSize", "N/A".to_owned()),
-        ("UniqueSize", "N/A".to_owned()),
+        ("SharedSize", size::decimal(one.shared)),
+        ("UniqueSize", size::decimal(one.size - one.shared)),
         ("VirtualSize", size::decimal(one.size)),
     ]);
     list::Row {
@@ -128,6 +185,9 @@ mod tests {
             digest: Digest::of(b"manifest"),
             created: Time::parse_since("2h").ok(),
             size: 864_000_000,
+            shared: 0,
+            packed: 0,
+            platform: String::new(),
             containers: 1,
         };
         let rows: Vec<_> = [image("kubia", "latest"), image("zhangcaiwang/kubia", "1.0")]

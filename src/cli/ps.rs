@@ -16,7 +16,7 @@ use crate::spec::mount::Source;
 use crate::spec::time::Time;
 use crate::spec::{duration, size};
 
-const FIELDS: &[Field] = &[
+pub(super) const FIELDS: &[Field] = &[
     ("ID", "CONTAINER ID"),
     ("Image", "IMAGE"),
     ("Command", "COMMAND"),
@@ -117,7 +117,7 @@ impl Act for Args {
     }
 }
 
-fn row(one: &Summary, measured: Option<Size>, whole: bool) -> Row {
+pub(super) fn row(one: &Summary, measured: Option<Size>, whole: bool) -> Row {
     let Summary { record, state } = one;
     let cut = |text: &str, most: usize| {
         if whole {

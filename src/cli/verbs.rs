@@ -12,9 +12,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, build, builder, commit, completion, cp, create, diff, exec, export, failure, images,
-    import, info, inspect, kill, load, login, logout, logs, mount, network, pause, port, ps, pull,
-    rename, restart, rm, rmi, run, save, start, stop, tag, unshare, version, volume, wait,
+    attach, build, builder, commit, completion, cp, create, diff, exec, export, failure, history,
+    image, images, import, info, inspect, kill, load, login, logout, logs, mount, network, pause,
+    port, prune, ps, pull, rename, restart, rm, rmi, run, save, search, start, stop, system, tag,
+    unshare, untag, version, volume, wait,
 };
 use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
@@ -264,18 +265,21 @@ pub static VERBS: &[Verb] = &[
     verb::<port::Args>("port", "CONTAINER [PORT[/PROTOCOL]]", Group::Containers),
     verb::<pull::Args>("pull", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
-        verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
-        &["--tree"],
+        verb::<search::Args>("search", "[OPTIONS] TERM", Group::Images),
+        &["--compatible"],
     ),
+    verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
+    verb::<history::Args>("history", "[OPTIONS] IMAGE", Group::Images),
     to_come(
         verb::<rmi::Args>("rmi", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
-        &["--no-prune", "--platform", "--all", "-a"],
+        &["--platform"],
     ),
     to_come(
         verb::<build::Args>("build", "[OPTIONS] CONTEXT", Group::Images),
         build::TO_COME,
     ),
     verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
+    verb::<untag::Args>("untag", "IMAGE [NAME[:TAG]...]", Group::Images),
     verb::<load::Args>("load", "[OPTIONS]", Group::Images),
     to_come(
         verb::<save::Args>("save", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
@@ -308,6 +312,15 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] CONTAINER [CONTAINER...]",
         Group::Noun,
     ),
+    verb::<prune::Container>("container prune", "[OPTIONS]", Group::Noun),
+    verb::<image::Exists>("image exists", "IMAGE", Group::Noun),
+    verb::<prune::Image>("image prune", "[OPTIONS]", Group::Noun),
+    to_come(
+        verb::<image::Tree>("image tree", "IMAGE", Group::Noun),
+        &["--whatrequires"],
+    ),
+    verb::<system::Df>("system df", "[OPTIONS]", Group::Noun),
+    verb::<prune::System>("system prune", "[OPTIONS]", Group::Noun),
     verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
     verb::<diff::Image>("image diff", "[OPTIONS] IMAGE", Group::Noun),
     verb::<mount::Image>("image mount", "[OPTIONS] [IMAGE...]", Group::Noun),
@@ -412,6 +425,7 @@ pub static NOUNS: &[Noun] = &[
             (&["mount"], "mount"),
             (&["pause"], "pause"),
             (&["port"], "port"),
+            (&["prune"], "container prune"),
             (&["rename"], "rename"),
             (&["restart"], "restart"),
             (&["rm", "remove"], "rm"),
@@ -422,7 +436,7 @@ pub static NOUNS: &[Noun] = &[
             (&["unpause"], "unpause"),
             (&["wait"], "wait"),
         ],
-        to_come: &["prune", "stats", "top", "update"],
+        to_come: &["stats", "top", "update"],
     },
     Noun {
         name: "image",
@@ -430,18 +444,23 @@ pub static NOUNS: &[Noun] = &[
         verbs: &[
             (&["build"], "build"),
             (&["diff"], "image diff"),
+            (&["exists"], "image exists"),
+            (&["history"], "history"),
             (&["import"], "import"),
             (&["inspect"], "image inspect"),
             (&["load"], "load"),
             (&["ls", "list"], "images"),
             (&["mount"], "image mount"),
+            (&["prune"], "image prune"),
             (&["pull"], "pull"),
             (&["rm", "remove"], "rmi"),
             (&["save"], "save"),
             (&["tag"], "tag"),
+            (&["tree"], "image tree"),
             (&["unmount", "umount"], "image unmount"),
+            (&["untag"], "untag"),
         ],
-        to_come: &["history", "prune", "push"],
+        to_come: &["push"],
     },
     Noun {
         name: "builder",
@@ -505,11 +524,13 @@ pub static NOUNS: &[Noun] = &[
     Noun {
         name: "system",
         about: "Look at rpod and this machine",
-        verbs: &[(&["info"], "info")],
+        verbs: &[
+            (&["df"], "system df"),
+            (&["info"], "info"),
+            (&["prune"], "system prune"),
+        ],
         to_come: &[
-            "df",
             "events",
-            "prune",
             "dial-stdio",
             "check",
             "service",
@@ -531,7 +552,6 @@ const TO_COME: &[&str] = &[
     "events",
     "generate",
     "healthcheck",
-    "history",
     "kube",
     "manifest",
     "network",
@@ -541,7 +561,6 @@ const TO_COME: &[&str] = &[
     "pod",
     "push",
     "scout",
-    "search",
     "secret",
     "service",
     "stack",

@@ -503,8 +503,8 @@ pub fn ready() -> io::Result<(Ready, Waiting)> {
 }
 
 impl Ready {
-    /// Tells how it went. A parent that has gone is no reason to stop.
-    pub fn tell(self, outcome: &Result<()>) {
+    /// Tells how it went: that it serves, and what it lacks. A parent that has gone is no reason to stop.
+    pub fn tell(self, outcome: &Result<Option<Error>>) {
         if let Ok(bytes) = serde_json::to_vec(outcome) {
             drop(File::from(self.0).write_all(&bytes));
         }
@@ -512,8 +512,9 @@ impl Ready {
 }
 
 impl Waiting {
-    /// Waits until the process serves. The caller has dropped its own [`Ready`].
-    pub fn wait(self) -> Result<()> {
+    /// Waits until the process serves, and returns what it lacks. The caller has
+    /// dropped its own [`Ready`].
+    pub fn wait(self) -> Result<Option<Error>> {
         let mut text = String::new();
         File::from(self.0)
             .read_to_string(&mut text)
@@ -521,6 +522,6 @@ impl Waiting {
         if text.is_empty() {
             return Err(Error::new("the net process ended before it was ready"));
         }
-        serde_json::from_str::<Result<()>>(&text)?
+        serde_json::from_str::<Result<Option<Error>>>(&text)?
     }
 }

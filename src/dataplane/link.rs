@@ -6,7 +6,8 @@
 //! Called by: `dataplane::switch` ([`create_bridge`], [`attach`]); the
 //! container's init ([`configure`], [`loopback_only`]); `role::monitor` for a
 //! running container ([`configure_more`], [`configure_less`]); `role::ports`
-//! ([`transparent`]); `dataplane::uplink` ([`way_out`]).
+//! ([`transparent`]); `dataplane::uplink` ([`way_out`],
+//! [`gateway_leads_out`]).
 //! Always true: everything acts in the network namespace of the calling
 //! process, but for the container's end in [`attach`]; each function may be
 //! called again and finds its work done. A link goes with its namespace; only one
@@ -43,6 +44,12 @@ pub const MARK: u32 = 0x10;
 
 /// Routing table that takes every address for one of ours.
 const TABLE: u8 = 100;
+
+/// Routing table of what is this namespace's own (RT_TABLE_LOCAL).
+const LOCAL_TABLE: u8 = 255;
+
+/// Routing table of the way to this machine.
+const MACHINE_TABLE: u8 = 102;
 
 /// Routing table that forbids the subnets of all networks to what comes from a bridge.
 const APART: u8 = 101;
@@ -403,18 +410,68 @@ pub fn way_out(device: &str) -> Result<()> {
     netlink
         .change(RouteNetlinkMessage::SetLink(link), 0)
         .what(doing)?;
-    device_route(&mut netlink, index, Ipv4Addr::UNSPECIFIED.into()).what(doing)?;
+    device_route(
+        &mut netlink,
+        index,
+        Ipv4Addr::UNSPECIFIED.into(),
+        RouteHeader::RT_TABLE_MAIN,
+    )
+    .what(doing)?;
     // A kernel without IPv6 has no such way.
     drop(device_route(
         &mut netlink,
         index,
         Ipv6Addr::UNSPECIFIED.into(),
+        RouteHeader::RT_TABLE_MAIN,
     ));
     Ok(())
 }
 
-fn device_route(netlink: &mut Netlink, index: u32, any: IpAddr) -> io::Result<()> {
-    let mut route = route(any, RouteHeader::RT_TABLE_MAIN);
+/// Makes a network's gateway stand for the machine: streams and datagrams to it
+/// take the way out. What asks for names is answered here, and so are ping and
+/// the questions of neighbours. Does nothing where there is no way out.
+pub fn gateway_leads_out(device: &str, gateway: IpAddr) -> Result<()> {
+    let mut netlink = open()?;
+    let Ok(index) = netlink.index(device) else {
+        return Ok(());
+    };
+    let doing = || format!("cannot make {gateway} the way to this machine");
+    let any: IpAddr = match gateway {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    device_route(&mut netlink, index, any, MACHINE_TABLE).what(doing)?;
+    let to_gateway = |priority, protocol, table| {
+        let mut rule = rule(family(gateway), priority, table);
+        rule.header.dst_len = if gateway.is_ipv4() { 32 } else { 128 };
+        rule.attributes.extend([
+            RuleAttribute::Destination(gateway),
+            RuleAttribute::IpProtocol(protocol),
+        ]);
+        rule
+    };
+    for protocol in [IpProtocol::Tcp, IpProtocol::Udp] {
+        let mut names = to_gateway(10, protocol, LOCAL_TABLE);
+        names
+            .attributes
+            .push(RuleAttribute::DestinationPortRange(RulePortRange {
+                start: 53,
+                end: 53,
+            }));
+        add_rule(&mut netlink, names).what(doing)?;
+        add_rule(&mut netlink, to_gateway(20, protocol, MACHINE_TABLE)).what(doing)?;
+    }
+    // The kernel's first rule would find the gateway's address here before ours are asked.
+    let own = |priority| rule(family(gateway), priority, LOCAL_TABLE);
+    add_rule(&mut netlink, own(30)).what(doing)?;
+    match netlink.change(RouteNetlinkMessage::DelRule(own(0)), 0) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).what(doing),
+        _ => Ok(()),
+    }
+}
+
+fn device_route(netlink: &mut Netlink, index: u32, any: IpAddr, table: u8) -> io::Result<()> {
+    let mut route = route(any, table);
     route.header.kind = RouteType::Unicast;
     route.header.scope = RouteScope::Link;
     route.attributes.push(RouteAttribute::Oif(index));

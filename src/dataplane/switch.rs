@@ -590,7 +590,7 @@ impl Switch {
                 v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
                 v6: plan.gateway6(),
                 mtu: plan.mtu,
-            });
+            })?;
         }
         self.register.write().insert(
             plan.id.clone(),
@@ -645,6 +645,11 @@ impl Switch {
                 Kind::Conflict,
                 format!("container \"{owner}\" has its address"),
             ));
+        }
+        if endpoint.host_loopback {
+            for ip in addresses(&endpoint) {
+                self.uplink.allow_loopback(ip);
+            }
         }
         let name = name.clone();
         on.members.insert(id.clone(), Seated { name, endpoint });

@@ -129,6 +129,7 @@ impl Plan {
             }),
             internal: self.internal,
             aliases: wanted.aliases.clone(),
+            host_loopback: wanted.host_loopback,
             outlook: wanted.outlook.clone(),
         })
     }

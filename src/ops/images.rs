@@ -5,22 +5,24 @@
 //! Called by: `cli`.
 //! Always true: takes no lock; an image that goes meanwhile is left out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::Session;
+use crate::ops::filter::{self, Filter as Pair};
 use crate::spec::digest::Digest;
 use crate::spec::reference::{DOCKER_HUB, Reference};
 use crate::spec::time::Time;
 use crate::store::Store;
-use crate::store::images::{Entry, Image};
+use crate::store::images::Entry;
+use crate::store::summaries::Summary;
 
 /// Which images.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Only of this name, which may have `*`.
     pub name: Option<String>,
-    /// `-f key=value`: dangling, reference, before, since, label, until.
+    /// `-f key=value`.
     pub filters: Vec<(String, String)>,
 }
 
@@ -39,6 +41,12 @@ pub struct Row {
     pub created: Option<Time>,
     /// Bytes of its layers unpacked.
     pub size: u64,
+    /// Those of them that other images have as well.
+    pub shared: u64,
+    /// Bytes of its blobs.
+    pub packed: u64,
+    /// What it is for.
+    pub platform: String,
     /// Containers made from it.
     pub containers: usize,
 }
@@ -46,39 +54,35 @@ pub struct Row {
 /// Returns the images, newest first.
 pub fn list(session: &Session, options: &Options) -> Result<Vec<Row>> {
     let store = &session.store;
+    let entries = store.image_entries()?;
+    let all = All {
+        store,
+        users: users(store)?,
+        summaries: store.summaries(&entries),
+    };
     let filters = options
         .filters
         .iter()
-        .map(|(key, value)| Filter::parse(store, key, value))
+        .map(|(key, value)| Filter::parse(&all, key, value))
         .collect::<Result<Vec<_>>>()?;
-    let users = users(store)?;
+    let shared = shared_layers(&all);
     let mut rows = Vec::new();
-    for entry in store.image_entries()? {
-        let Ok(image) = store.load_image(&entry) else {
+    for entry in entries {
+        let Some(summary) = all.summaries.get(&entry.digest) else {
             continue;
         };
         let name = entry.name();
-        let created = created(&image);
         let shown = Shown {
             name: name.as_ref(),
-            created,
-            image: &image,
+            entry: &entry,
+            summary,
         };
         let named = options.name.as_deref().is_none_or(|pattern| {
-            name.as_ref().is_some_and(|name| is_named(name, pattern)) || is_id(&image, pattern)
+            name.as_ref().is_some_and(|name| is_named(name, pattern)) || is_id(&summary.id, pattern)
         });
-        if !named || !admitted(&filters, &shown) {
-            continue;
+        if named && admitted(&filters, &all, &shown) {
+            rows.push(row(&all, &shared, &shown));
         }
-        rows.push(Row {
-            repository: name.as_ref().map(Reference::familiar_name),
-            tag: name.and_then(|name| name.tag),
-            digest: entry.pulled_digest(),
-            created,
-            size: size(store, &image),
-            containers: users.get(&image.id).copied().unwrap_or(0),
-            id: image.id,
-        });
     }
     rows.sort_by(|a, b| {
         let newest = b.created.cmp(&a.created);
@@ -87,8 +91,52 @@ pub fn list(session: &Session, options: &Options) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+fn row(all: &All<'_>, shared: &HashSet<Digest>, shown: &Shown<'_>) -> Row {
+    let Shown { entry, summary, .. } = shown;
+    let mut seen = HashSet::new();
+    let others = summary
+        .layers
+        .iter()
+        .filter(|l| shared.contains(&l.diff_id) && seen.insert(&l.diff_id));
+    Row {
+        repository: shown.name.map(Reference::familiar_name),
+        tag: shown.name.and_then(|name| name.tag.clone()),
+        digest: entry.pulled_digest(),
+        created: summary.created,
+        size: summary.size(),
+        shared: others.map(|l| l.size.unwrap_or(l.packed)).sum(),
+        packed: summary.packed(),
+        platform: summary.platform.clone(),
+        containers: all.users.get(&summary.id).copied().unwrap_or(0),
+        id: summary.id.clone(),
+    }
+}
+
+/// All images, and who uses them.
+struct All<'a> {
+    store: &'a Store,
+    users: BTreeMap<Digest, usize>,
+    summaries: HashMap<Digest, Summary>,
+}
+
+/// Returns the layers that more than one image has. Several manifests may have one
+/// configuration: they are one image.
+fn shared_layers(all: &All<'_>) -> HashSet<Digest> {
+    let mut images: HashMap<&Digest, HashSet<&Digest>> = HashMap::new();
+    for summary in all.summaries.values() {
+        let layers = summary.layers.iter().map(|layer| &layer.diff_id);
+        images.entry(&summary.id).or_default().extend(layers);
+    }
+    let mut seen = HashSet::new();
+    let layers = images.values().flatten();
+    layers
+        .filter(|layer| !seen.insert(**layer))
+        .map(|layer| (*layer).clone())
+        .collect()
+}
+
 /// Counts the containers of each image.
-fn users(store: &Store) -> Result<BTreeMap<Digest, usize>> {
+pub fn users(store: &Store) -> Result<BTreeMap<Digest, usize>> {
     let mut users = BTreeMap::new();
     for id in store.container_ids()? {
         if let Ok(record) = store.load_record(&id) {
@@ -98,24 +146,10 @@ fn users(store: &Store) -> Result<BTreeMap<Digest, usize>> {
     Ok(users)
 }
 
-fn created(image: &Image) -> Option<Time> {
-    image.config.created().as_ref()?.parse().ok()
-}
-
-/// A layer that is in an image twice is on disk once.
-fn size(store: &Store, image: &Image) -> u64 {
-    let layers: HashSet<&Digest> = image.layers.iter().map(|l| &l.diff_id).collect();
-    layers
-        .into_iter()
-        .filter_map(|layer| store.layer_info(layer))
-        .map(|info| info.size)
-        .sum()
-}
-
 struct Shown<'a> {
     name: Option<&'a Reference>,
-    created: Option<Time>,
-    image: &'a Image,
+    entry: &'a Entry,
+    summary: &'a Summary,
 }
 
 enum Filter {
@@ -124,11 +158,18 @@ enum Filter {
     Before(Option<Time>),
     Since(Option<Time>),
     Until(Time),
-    Label(String, Option<String>),
+    Label(Pair),
+    Containers(bool),
+    Intermediate(bool),
+    ReadOnly(bool),
+    Id(String),
+    Digest(String),
 }
 
+const KEYS: &str = "before, containers, dangling, digest, id, intermediate, label, readonly, reference, since or until";
+
 impl Filter {
-    fn parse(store: &Store, key: &str, value: &str) -> Result<Self> {
+    fn parse(all: &All<'_>, key: &str, value: &str) -> Result<Self> {
         let bad = |why: &str| {
             Error::of(
                 Kind::Usage,
@@ -136,66 +177,94 @@ impl Filter {
             )
         };
         let time_of = |text: &str| -> Result<Option<Time>> {
-            let entry = store
+            let entry = all
+                .store
                 .resolve_image(text)?
                 .ok_or_else(|| bad("there is no such image"))?;
-            Ok(created(&store.load_image(&entry)?))
+            Ok(all.summaries.get(&entry.digest).and_then(|s| s.created))
+        };
+        let truth = || match value {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(bad("write true or false")),
         };
         Ok(match key {
-            "dangling" => match value {
-                "true" | "1" => Self::Dangling(true),
-                "false" | "0" => Self::Dangling(false),
-                _ => return Err(bad("write true or false")),
-            },
+            "dangling" => Self::Dangling(truth()?),
+            "containers" => Self::Containers(truth()?),
+            "intermediate" => Self::Intermediate(truth()?),
+            "readonly" => Self::ReadOnly(truth()?),
             "reference" => Self::Reference(value.to_owned()),
             "before" => Self::Before(time_of(value)?),
             "since" | "after" => Self::Since(time_of(value)?),
             "until" => Self::Until(Time::parse_since(value)?),
-            "label" => match value.split_once('=') {
-                Some((name, value)) => Self::Label(name.to_owned(), Some(value.to_owned())),
-                None => Self::Label(value.to_owned(), None),
-            },
-            _ => {
-                return Err(bad(
-                    "it can be dangling, reference, before, since, until or label",
-                ));
-            }
+            "id" => Self::Id(value.to_owned()),
+            "digest" => Self::Digest(value.to_owned()),
+            "label" | "label!" => Self::Label((key.to_owned(), value.to_owned())),
+            _ => return Err(bad(&format!("it can be {KEYS}"))),
         })
     }
 
-    fn admits(&self, shown: &Shown<'_>) -> bool {
+    fn admits(&self, all: &All<'_>, shown: &Shown<'_>) -> bool {
+        let created = shown.summary.created;
         match self {
             Self::Dangling(wanted) => shown.name.is_none() == *wanted,
             Self::Reference(pattern) => shown.name.is_some_and(|name| is_named(name, pattern)),
-            Self::Before(time) => shown.created < *time,
-            Self::Since(time) => shown.created > *time,
-            Self::Until(time) => shown.created.is_some_and(|created| created < *time),
-            Self::Label(name, value) => shown
-                .image
-                .config
-                .config()
-                .as_ref()
-                .and_then(|config| config.labels().as_ref())
-                .and_then(|labels| labels.get(name))
-                .is_some_and(|found| value.as_ref().is_none_or(|value| value == found)),
+            Self::Before(time) => created < *time,
+            Self::Since(time) => created > *time,
+            Self::Until(time) => created.is_some_and(|created| created < *time),
+            Self::Label(pair) => {
+                filter::labels(std::slice::from_ref(pair), &labels(all.store, shown.entry))
+            }
+            Self::Containers(wanted) => all.users.contains_key(&shown.summary.id) == *wanted,
+            Self::Intermediate(wanted) => is_intermediate(all, shown) == *wanted,
+            // No image is in a place that may not be written.
+            Self::ReadOnly(wanted) => !wanted,
+            Self::Id(text) => is_id(&shown.summary.id, text),
+            Self::Digest(text) => [&shown.entry.digest, &shown.entry.pulled_digest()]
+                .iter()
+                .any(|digest| digest.as_str().starts_with(text.as_str())),
         }
     }
 }
 
+/// Returns an image's labels; none when it cannot be read.
+pub fn labels(store: &Store, entry: &Entry) -> BTreeMap<String, String> {
+    let config = store.load_image(entry).ok();
+    let config = config.and_then(|image| image.config.config().clone());
+    let labels = config.and_then(|config| config.labels().clone());
+    labels.unwrap_or_default().into_iter().collect()
+}
+
+/// As podman has it: it has no name, and another image is built upon it.
+fn is_intermediate(all: &All<'_>, shown: &Shown<'_>) -> bool {
+    let own = &shown.summary.layers;
+    let built_upon = |other: &Summary| {
+        let layers = &other.layers;
+        layers.len() > own.len() && layers.iter().zip(own).all(|(a, b)| a.diff_id == b.diff_id)
+    };
+    shown.name.is_none() && !own.is_empty() && all.summaries.values().any(built_upon)
+}
+
 /// Filters of one kind are alternatives, as docker has it; of different kinds all must fit.
-fn admitted(filters: &[Filter], shown: &Shown<'_>) -> bool {
+fn admitted(filters: &[Filter], all: &All<'_>, shown: &Shown<'_>) -> bool {
     filters.iter().all(|filter| {
         let alternative = |other: &&Filter| {
-            matches!(filter, Filter::Reference(_) | Filter::Dangling(_))
-                && std::mem::discriminant(*other) == std::mem::discriminant(filter)
+            matches!(
+                filter,
+                Filter::Reference(_) | Filter::Dangling(_) | Filter::Id(_) | Filter::Digest(_)
+            ) && std::mem::discriminant(*other) == std::mem::discriminant(filter)
         };
-        filter.admits(shown) || filters.iter().filter(alternative).any(|f| f.admits(shown))
+        filter.admits(all, shown)
+            || filters
+                .iter()
+                .filter(alternative)
+                .any(|f| f.admits(all, shown))
     })
 }
 
-fn is_id(image: &Image, text: &str) -> bool {
+fn is_id(id: &Digest, text: &str) -> bool {
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
-    hex.len() >= 4 && image.id.hex().starts_with(hex)
+    hex.len() >= 4 && id.hex().starts_with(hex)
 }
 
 /// Says whether a pattern (`busybox`, `localhost:5000/*:1.*`) means a name. Without a tag it means all.

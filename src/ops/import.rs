@@ -6,18 +6,20 @@
 //! Always true: the layer is kept as a plain tar, whatever it was compressed with.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
 use serde_json::Map;
 
 use crate::error::{Context, Error, Result};
 use crate::image::assemble::{self, Config, Format, History};
-use crate::image::layer::{Report, inflate, unpack_blob};
+use crate::image::layer::{self, Report, inflate};
 use crate::image::{change, download};
 use crate::ops::Session;
 use crate::process::identity::Identity;
 use crate::process::userns;
 use crate::spec::digest::Digest;
+use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
@@ -62,46 +64,62 @@ pub fn import(
     };
     let _lease = session.store.lease().what(what)?;
     let blob: (Digest, u64) = userns::run_inside(&identity, || {
-        let layer = if is_url {
+        if is_url {
             let mut file = download::download(&session.store, source, &*session.progress)?;
-            take(session, &mut file)?
-        } else {
-            match &mut file {
-                Some(file) => take(session, file)?,
-                None => take(session, input)?,
-            }
-        };
-        let progress = &*session.progress;
-        let step = progress.begin(layer.diff_id.short(), "Importing", Some(layer.size));
-        let unpacked = unpack_blob(
-            &session.store,
-            &layer,
-            &identity.map,
-            Report { progress, step },
-        );
-        progress.end(
-            step,
-            if unpacked.is_ok() {
-                "Imported"
-            } else {
-                "Failed"
-            },
-        );
-        unpacked?;
-        Ok((layer.diff_id, layer.size))
+            return take(session, &identity.map, &mut file);
+        }
+        match &mut file {
+            Some(file) => take(session, &identity.map, file),
+            None => take(session, &identity.map, input),
+        }
     })
     .what(what)?;
     add(session, request, assemble::plain_layer(blob)).what(what)
 }
 
-/// Keeps a tar, without its compression.
-fn take(session: &Session, input: &mut (dyn Read + Send)) -> Result<Layer> {
-    let mut tar = inflate::plain(input)?;
-    let mut blob = session.store.new_blob()?;
-    if std::io::copy(&mut tar, &mut blob)? == 0 {
+/// Keeps a tar, without its compression, and unpacks it; only one that can be unpacked
+/// gets a name in the store. Returns its digest and size.
+fn take(session: &Session, map: &IdMap, input: &mut (dyn Read + Send)) -> Result<(Digest, u64)> {
+    let (path, file) = session.store.stage_file("import")?;
+    let taken = keep(session, map, input, &path, file);
+    if taken.is_err() {
+        drop(std::fs::remove_file(&path));
+    }
+    taken
+}
+
+fn keep(
+    session: &Session,
+    map: &IdMap,
+    input: &mut (dyn Read + Send),
+    path: &Path,
+    mut file: File,
+) -> Result<(Digest, u64)> {
+    let size = std::io::copy(&mut inflate::plain(input)?, &mut file)?;
+    if size == 0 {
         return Err(Error::new("there is nothing in it, not even an empty tar"));
     }
-    Ok(assemble::plain_layer(blob.commit(None)?))
+    file.seek(SeekFrom::Start(0))?;
+    let progress = &*session.progress;
+    let step = progress.begin("Layer", "Importing", Some(size));
+    let staged = session.store.stage_layer()?;
+    let tree = staged.path().join("tree");
+    let unpacked = layer::unpack(file, &tree, map, Report { progress, step });
+    progress.end(
+        step,
+        if unpacked.is_ok() {
+            "Imported"
+        } else {
+            "Failed"
+        },
+    );
+    let (info, digest) = unpacked?;
+    session.store.adopt_blob(path, &digest)?;
+    let map = map.name();
+    session.store.publish_layer(staged, &map, &digest, info)?;
+    // When the store had it already.
+    drop(std::fs::remove_file(path));
+    Ok((digest, size))
 }
 
 fn add(session: &Session, request: &Request, layer: Layer) -> Result<Digest> {

@@ -10,6 +10,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::dataplane::uplink;
 use crate::error::Result;
 use crate::host::Host;
 use crate::ops::{Session, ps};
@@ -39,6 +40,7 @@ pub fn info(session: &Session) -> Result<Value> {
             .trim()
             .to_owned()
     };
+    let warnings = [&identity.warnings[..], &way_out_warnings(host)].concat();
     Ok(json!({
         "ID": "",
         "Containers": containers.len(),
@@ -67,7 +69,7 @@ pub fn info(session: &Session) -> Result<Value> {
         "DockerRootDir": host.data,
         "RegistryConfig": { "Mirrors": [] },
         "Labels": [],
-        "Warnings": identity.warnings,
+        "Warnings": warnings,
         "Rpod": {
             "User": host.user_name(),
             "Uid": host.uid,
@@ -77,6 +79,27 @@ pub fn info(session: &Session) -> Result<Value> {
             "ConfigDirectory": host.config,
         },
     }))
+}
+
+/// What containers cannot do outside, and what mends it.
+fn way_out_warnings(host: &Host) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(lack) = uplink::lack() {
+        let hints = lack.hints().iter().map(|hint| format!("; {hint}"));
+        warnings.push(format!("{lack}{}", hints.collect::<String>()));
+    }
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").unwrap_or_default();
+    let mut ends = range.split_whitespace().map(str::parse::<u32>);
+    if let (Some(Ok(first)), Some(Ok(last))) = (ends.next(), ends.next())
+        && !(first..=last).contains(&host.gid)
+    {
+        warnings.push(format!(
+            "containers cannot ping outside: group {} is not in net.ipv4.ping_group_range ({first} {last}); \
+             ask an administrator to run `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`",
+            host.gid
+        ));
+    }
+    warnings
 }
 
 /// Which ids containers can have.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::{Session, network, ps, state};
+use crate::process::identity::Identity;
 use crate::spec::container::{NetworkMode, Record, State, Status};
 use crate::spec::digest::Digest;
 use crate::spec::id::ContainerId;
@@ -17,7 +18,8 @@ use crate::spec::mount::{Mount, Source};
 use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::spec::time::Time;
-use crate::store::images::{DOCUMENT_LIMIT, Entry};
+use crate::store::images::{DOCUMENT_LIMIT, Entry, Image};
+use crate::store::summaries::Summary;
 use crate::store::volumes::Volume;
 
 /// What a name is looked up as.
@@ -446,23 +448,19 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
             continue;
         };
-        digests.push(format!("{}@{}", name.familiar_name(), other.digest));
+        let digest = other.pulled_digest();
+        digests.push(format!("{}@{digest}", name.familiar_name()));
         if name.tag.is_some() {
             tags.push(name.familiar());
         }
     }
     digests.sort();
     digests.dedup();
-    let size: u64 = found
-        .layers
-        .iter()
-        .map(|l| {
-            session
-                .store
-                .layer_info(&l.diff_id)
-                .map_or(l.size, |i| i.size)
-        })
-        .sum();
+    let summaries = session.store.summaries(std::slice::from_ref(entry));
+    let size = summaries.get(&entry.digest).map_or(0, Summary::size);
+    let tagged = entry
+        .tagged_at()
+        .map_or(json!(Time::zero_text()), |t| json!(t));
     let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
     let layers: Vec<&Digest> = found.layers.iter().map(|l| &l.diff_id).collect();
     let mut out = json!({
@@ -478,9 +476,9 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         "Architecture": text("architecture"),
         "Os": text("os"),
         "Size": size,
-        "GraphDriver": { "Name": "overlay", "Data": null },
+        "GraphDriver": graph_driver(session, &found),
         "RootFS": { "Type": "layers", "Layers": layers },
-        "Metadata": { "LastTagTime": Time::zero_text() },
+        "Metadata": { "LastTagTime": tagged },
         "Descriptor": {
             "mediaType": entry.media_type,
             "digest": entry.digest,
@@ -491,6 +489,29 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         out["Variant"] = variant.clone();
     }
     Ok(out)
+}
+
+/// Where the files are: the uppermost layer, and those below it.
+fn graph_driver(session: &Session, image: &Image) -> Value {
+    let Ok(identity) = Identity::of(&session.host) else {
+        return json!({ "Name": "overlay", "Data": null });
+    };
+    let map = identity.map.name();
+    let trees: Vec<String> = image
+        .layers
+        .iter()
+        .rev()
+        .map(|layer| session.store.layer_tree(&map, &layer.diff_id))
+        .map(|tree| tree.to_string_lossy().into_owned())
+        .collect();
+    let mut data = Map::new();
+    if let Some((upper, lower)) = trees.split_first() {
+        data.insert("UpperDir".to_owned(), json!(upper));
+        if !lower.is_empty() {
+            data.insert("LowerDir".to_owned(), json!(lower.join(":")));
+        }
+    }
+    json!({ "Name": "overlay", "Data": data })
 }
 
 fn last_comment(document: &Value) -> &str {

@@ -272,7 +272,11 @@ fn start_net(session: &Session, identity: &Identity) -> Result<()> {
         }
     })?;
     drop(child);
-    waiting.wait()
+    if let Some(lack) = waiting.wait()? {
+        let hints = lack.hints().join("; ");
+        session.progress.warn(&format!("{lack}; {hints}"));
+    }
+    Ok(())
 }
 
 fn running_init(session: &Session, name: &str) -> Result<(i32, Record)> {

@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! 1. SIGSTOP to its first process, from outside: inside nobody can stop that one
-//! 2. kill(-1, SIGSTOP) by a child inside its process namespace: the kernel goes
+//! 2. SIGSTOP to the others, children after their parents have stopped, and for
+//!    `unpause` SIGCONT to children first: a shell that watches its jobs is not to see
+//!    that they stopped
+//! 3. kill(-1, SIGSTOP) by a child inside its process namespace: the kernel goes
 //!    through all of them at once, also those that are just being forked
-//! 3. a look at them until all have stopped
+//! 4. a look at them until all have stopped
 //! ```
 //!
 //! A container has no control group of its own, so there is no freezer. The
-//! difference shows in two places: a program inside that watches its children sees
-//! that they stopped, and what a job control had stopped before goes on with the rest.
+//! difference shows where a job control had stopped something before: it goes on
+//! with the rest.
 //!
 //! Lives here: those steps, their undo, and the mark that says so.
 //! Must not: write the container's state, which is its monitor's.
@@ -72,20 +75,32 @@ pub fn stop(session: &Session, record: &Record, present: &State) -> Result<()> {
         ));
     }
     session.store.mark_paused(&record.id, Some(init))?;
-    let stopped = kill::send(present, SIGSTOP).and_then(|()| signal_all(init, SIGSTOP));
+    let stopped = kill::send(present, SIGSTOP).and_then(|()| {
+        let end = Instant::now() + PATIENCE;
+        settle(&[init.pid], end);
+        for level in descendants(init) {
+            each(&level, SIGSTOP);
+            settle(&level, end);
+        }
+        signal_all(init, SIGSTOP)
+    });
     if let Err(error) = stopped {
         return Err(match go_on(session, record, present) {
             Err(also) => error.also(also),
             Ok(()) => error,
         });
     }
-    settle(init);
+    let all: Vec<i32> = descendants(init).concat();
+    settle(&all, Instant::now() + PATIENCE);
     Ok(())
 }
 
 /// Lets the processes of a container go on, and takes its mark away.
 pub fn go_on(session: &Session, record: &Record, present: &State) -> Result<()> {
     if let Some(init) = present.init {
+        for level in descendants(init).iter().rev() {
+            each(level, SIGCONT);
+        }
         signal_all(init, SIGCONT)?;
         kill::send(present, SIGCONT)?;
     }
@@ -108,36 +123,55 @@ fn signal_all(init: ProcessId, number: i32) -> Result<()> {
     })
 }
 
-/// Waits a moment until all have stopped: a signal reaches a process that runs on
+/// Waits a moment until processes have stopped: a signal reaches one that runs on
 /// another processor a little later, and one that waits for a disk when that answers.
-fn settle(init: ProcessId) {
-    let end = Instant::now() + Duration::from_secs(1);
-    while Instant::now() < end && !all_stopped(init) {
-        std::thread::sleep(Duration::from_millis(2));
+fn settle(pids: &[i32], end: Instant) {
+    let has_stopped =
+        |pid: &i32| seen(*pid).is_none_or(|one| matches!(one.state, 'T' | 't' | 'Z' | 'X'));
+    while !pids.iter().all(has_stopped) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-fn all_stopped(init: ProcessId) -> bool {
+/// Sends a signal to processes in their order; one that has gone needs none, and one
+/// that is missed gets it with all the others.
+fn each(order: &[i32], number: i32) {
+    for pid in order {
+        drop(process::kill(*pid, number));
+    }
+}
+
+/// Returns the processes of a container but its first, as far as they can be seen from
+/// outside: parents, then their children, and so on.
+fn descendants(init: ProcessId) -> Vec<Vec<i32>> {
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     let own = namespace(init.pid);
     let all = processes();
-    let mut members: BTreeSet<i32> = all
+    let entered: BTreeSet<i32> = all
         .iter()
         .map(|one| one.pid)
-        .filter(|pid| *pid == init.pid || (own.is_some() && namespace(*pid) == own))
+        .filter(|pid| own.is_some() && namespace(*pid) == own)
         .collect();
-    // Those in namespaces below are descendants.
-    loop {
-        let before = members.len();
-        let below = all.iter().filter(|one| members.contains(&one.parent));
-        members.extend(below.map(|one| one.pid).collect::<Vec<_>>());
-        if members.len() == before {
-            break;
-        }
+    // The programs of `exec` have their parents outside.
+    let mut level: Vec<i32> = all
+        .iter()
+        .filter(|one| entered.contains(&one.pid) && !entered.contains(&one.parent))
+        .map(|one| one.pid)
+        .chain([init.pid])
+        .collect();
+    let mut known = BTreeSet::new();
+    let mut levels = Vec::new();
+    while !level.is_empty() {
+        known.extend(level.iter().copied());
+        let below = all
+            .iter()
+            .filter(|one| level.contains(&one.parent) && !known.contains(&one.pid))
+            .map(|one| one.pid)
+            .collect();
+        level.retain(|pid| *pid != init.pid);
+        levels.push(std::mem::replace(&mut level, below));
     }
-    all.iter()
-        .filter(|one| members.contains(&one.pid))
-        .all(|one| matches!(one.state, 'T' | 't' | 'Z' | 'X'))
+    levels
 }
 
 struct Seen {
@@ -146,25 +180,30 @@ struct Seen {
     state: char,
 }
 
-/// All processes of the machine, by proc_pid_stat(5).
+/// Returns all processes of the machine, by proc_pid_stat(5).
 fn processes() -> Vec<Seen> {
-    let read = |entry: fs::DirEntry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        let text = fs::read_to_string(entry.path().join("stat")).ok()?;
-        let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-        Some(Seen {
-            pid,
-            state: fields.next()?.chars().next()?,
-            parent: fields.next()?.parse().ok()?,
-        })
-    };
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(read)
+        .filter_map(number)
+        .filter_map(seen)
         .collect()
 }
+
+fn seen(pid: i32) -> Option<Seen> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    Some(Seen {
+        pid,
+        state: fields.next()?.chars().next()?,
+        parent: fields.next()?.parse().ok()?,
+    })
+}
+
+/// How long a pause waits for processes to stop before it goes on.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 const SIGSTOP: i32 = 19;
 const SIGCONT: i32 = 18;

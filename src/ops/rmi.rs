@@ -49,6 +49,18 @@ pub enum Removed {
 /// Removes an image's name and, when it was the last, the image with its blobs and layers.
 /// What those hold on the disk is deleted by a child that stays behind.
 pub fn remove(session: &Session, name: &str, options: Options) -> Result<Vec<Removed>> {
+    let lines = take(session, name, options)?;
+    let gone = lines.iter().any(|l| matches!(l, Removed::Deleted(_)));
+    if gone && let Err(error) = sweep::collect(session, Partials::Expired) {
+        session.progress.warn(&format!(
+            "the files of \"{name}\" are not deleted yet: {error}"
+        ));
+    }
+    Ok(lines)
+}
+
+/// The same, but the image's parts are left to whoever collects them.
+pub fn take(session: &Session, name: &str, options: Options) -> Result<Vec<Removed>> {
     let plan = match unname(session, name, options) {
         // A shorter index needs room before it replaces the longer one.
         Err(error) if error.errno() == Some(rustix::io::Errno::NOSPC.raw_os_error()) => {
@@ -57,13 +69,6 @@ pub fn remove(session: &Session, name: &str, options: Options) -> Result<Vec<Rem
         done => done,
     }
     .what(|| format!("cannot remove image \"{name}\""))?;
-    if plan.image.is_some()
-        && let Err(error) = sweep::collect(session)
-    {
-        session.progress.warn(&format!(
-            "the files of \"{name}\" are not deleted yet: {error}"
-        ));
-    }
     let mut lines: Vec<Removed> = plan
         .names
         .iter()
@@ -71,6 +76,26 @@ pub fn remove(session: &Session, name: &str, options: Options) -> Result<Vec<Rem
         .collect();
     lines.extend(plan.image.map(|image| Removed::Deleted(image.to_string())));
     Ok(lines)
+}
+
+/// Returns every image once, by its id; one that cannot be read by its manifest's digest.
+pub fn all(session: &Session) -> Result<Vec<String>> {
+    let entries = session.store.image_entries()?;
+    let summaries = session.store.summaries(&entries);
+    let mut ids: Vec<String> = Vec::new();
+    for entry in &entries {
+        let id = match summaries.get(&entry.digest) {
+            Some(summary) => summary.id.to_string(),
+            None => match entry.name() {
+                Some(name) => name.to_string(),
+                None => entry.digest.to_string(),
+            },
+        };
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 /// Takes out of the index. The image's parts are still there when it returns.

@@ -17,7 +17,7 @@ use crate::ops::Session;
 use crate::process::identity::Identity;
 use crate::process::leave::leave;
 use crate::process::userns;
-use crate::store::gc::{Partials, Patience};
+use crate::store::gc::{Found, Partials, Patience};
 
 /// Leaves a child behind that deletes what waits to be deleted, if anything does.
 pub fn sweep(session: &Session) {
@@ -28,12 +28,14 @@ pub fn sweep(session: &Session) {
 
 /// Collects what nothing leads to; while somebody adds to the store, a child waits
 /// for that and collects then. What was collected is deleted by a child as well.
-pub fn collect(session: &Session) -> Result<()> {
-    match session.store.collect(Patience::Skip, Partials::Expired)? {
+/// Returns what was collected; nothing when the child does it.
+pub fn collect(session: &Session, partials: Partials) -> Result<Option<Found>> {
+    let found = session.store.collect(Patience::Skip, partials)?;
+    match found {
         Some(_) => sweep(session),
         None => leave_behind(session, true),
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Starts the child, where files of other ids can be deleted. One that cannot be

@@ -8,6 +8,7 @@
 use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, pull};
 use crate::spec::reference::Reference;
+use crate::spec::time::Time;
 use crate::store::images::{Entry, put};
 
 /// Gives the image `source` the name `target` as well.
@@ -30,7 +31,8 @@ pub fn tag(session: &Session, source: &str, target: &str) -> Result<()> {
         found.digest.clone(),
         found.size,
         Some(&name),
-    );
+    )
+    .tagged(Time::now());
     if found.pulled_digest() != found.digest {
         entry = entry.chosen_from(&found.pulled_digest());
     }

@@ -159,7 +159,8 @@ fn records(session: &Session) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-fn users<'a>(records: &'a [Record], name: &str) -> Vec<&'a Record> {
+/// Returns the containers that have a volume.
+pub fn users<'a>(records: &'a [Record], name: &str) -> Vec<&'a Record> {
     let uses = |record: &&Record| {
         record.anonymous_volumes.iter().any(|n| n == name)
             || record

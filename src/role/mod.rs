@@ -7,6 +7,7 @@
 //! Called by: `main`.
 //! Always true: a role sets its name in `ps` first.
 
+mod fence;
 pub mod init;
 pub mod kubia;
 pub mod monitor;

@@ -2,13 +2,15 @@
 //!
 //! The order of its start, each step with the reason for its place:
 //! 1. Its name, so that `ps` tells it from the start.
-//! 2. The thread of the way out, while we are in the machine's namespace: it stays there.
-//! 3. The network namespace: a new one, or that of a predecessor that was killed.
-//! 4. What all bridges need; each is made when its first member comes.
-//! 5. The device of the way out, without which the networks are there all the same, and
+//! 2. The fence around its files, for both threads.
+//! 3. The thread of the way out, while we are in the machine's namespace: it stays there.
+//! 4. The network namespace: a new one, or that of a predecessor that was killed.
+//! 5. What all bridges need; each is made when its first member comes.
+//! 6. The device of the way out, without which the networks are there all the same, and
 //!    the sockets at which containers ask for names.
-//! 6. The socket: from here on clients are heard.
-//! 7. "Ready" to whoever started it; a failure of any step goes the same way.
+//! 7. The socket: from here on clients are heard.
+//! 8. "Ready" to whoever started it; a failure of any step goes the same way.
+//! 9. The fence around its system calls, when all that needs others is done.
 //!
 //! Lives here: that order.
 //! Must not: decide an address or answer a client (`dataplane::switch`).
@@ -23,9 +25,10 @@ use crate::dataplane::dns::{self, Names, table};
 use crate::dataplane::link;
 use crate::dataplane::register::Register;
 use crate::dataplane::switch::Switch;
-use crate::dataplane::uplink::{self, Uplink};
-use crate::error::{Context, Result};
+use crate::dataplane::uplink::Uplink;
+use crate::error::{Context, Error, Result};
 use crate::process::userns;
+use crate::role::fence;
 use crate::sys::{memory, net};
 
 /// Where the machine's name servers are told.
@@ -35,8 +38,10 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 pub fn main(job: NetJob) -> u8 {
     drop(net::set_name(c"rpod-net"));
     match start(&job) {
-        Ok(mut switch) => {
-            job.ready.tell(&Ok(()));
+        Ok((mut switch, lack)) => {
+            job.ready.tell(&Ok(lack));
+            // A kernel without filters still has a network.
+            drop(fence::calls());
             memory::slim_down();
             drop(job.adopt);
             u8::from(switch.run().is_err())
@@ -49,7 +54,8 @@ pub fn main(job: NetJob) -> u8 {
     }
 }
 
-fn start(job: &NetJob) -> Result<Switch> {
+fn start(job: &NetJob) -> Result<(Switch, Option<Error>)> {
+    fence::files(&job.runtime)?;
     let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)
@@ -61,13 +67,11 @@ fn start(job: &NetJob) -> Result<Switch> {
             )?,
     }
     link::prepare()?;
-    if let Ok(device) = uplink::make_device() {
-        uplink.attach(device);
-    }
+    let lack = uplink.open().err();
     let listeners = dns::listen().what(|| "cannot answer names at the gateways")?;
     let register = Register::default();
     let known = register.clone();
     let find = move |client, question: &Question| table::find(&known.read(), client, question);
     uplink.add(Box::new(Names::new(listeners, RESOLV_CONF.into(), find)));
-    Switch::serve(&job.runtime, register, uplink)
+    Ok((Switch::serve(&job.runtime, register, uplink)?, lack))
 }

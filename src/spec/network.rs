@@ -89,6 +89,9 @@ pub struct Attachment {
     /// More names by which it is known there.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// What listens on this machine's loopback is reached through the gateway.
+    #[serde(default)]
+    pub host_loopback: bool,
     /// What it alone knows there.
     #[serde(default, skip_serializing_if = "Outlook::is_empty")]
     pub outlook: Outlook,
@@ -146,6 +149,9 @@ pub struct Endpoint {
     /// More names by which it is known there.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// What listens on this machine's loopback is reached through the gateway.
+    #[serde(default)]
+    pub host_loopback: bool,
     /// What it alone knows there.
     #[serde(default, skip_serializing_if = "Outlook::is_empty")]
     pub outlook: Outlook,

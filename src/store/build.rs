@@ -143,12 +143,6 @@ impl Store {
             .collect()
     }
 
-    /// Returns the layers that steps need.
-    pub fn step_layers(&self) -> Vec<Digest> {
-        let steps = self.known_steps().into_iter();
-        steps.filter_map(|step| step.record.layer).collect()
-    }
-
     /// Opens the `n`-th directory of a cache mount, made when it is missing; says whether it is new.
     pub fn open_mount(&self, id: &str, n: usize) -> Result<(PathBuf, File, bool)> {
         let hash = Digest::of(id.as_bytes());
@@ -262,7 +256,6 @@ mod tests {
         };
         store.save_step(&key, &record).expect("saved");
         assert_eq!(store.find_step(&key), Some(record.clone()));
-        assert_eq!(store.step_layers(), [Digest::of(b"layer")]);
         assert!(Store::step_age(&record).as_secs() > 1_000_000);
         store.forget_step(key.hex());
         assert!(store.known_steps().is_empty());

@@ -4,7 +4,7 @@
 //! index.json ─▶ lists ─▶ manifests ─┬─▶ configurations ─▶ unpacked layers, of every id map
 //!                                   └─▶ blobs of layers
 //! containers/<id>/container.json ───────▶ unpacked layers
-//! build/steps/<key> ────────────────────▶ unpacked layers
+//! build/steps/<key>                 ────▶ layers that a step of a build made, and their blobs
 //! partial/<digest>                        kept for PARTIAL_LIFE, so that a pull goes on
 //! partial/<digest>.lock                   kept while somebody holds it
 //! tmp/…                                   kept while its maker lives (`atomic`)
@@ -209,7 +209,6 @@ impl Store {
                 self.walk(&list, false, &mut reached);
             }
         }
-        reached.layers.extend(self.step_layers());
         for id in self.container_ids()? {
             match self.load_record(&id) {
                 Ok(record) => reached.layers.extend(record.layers),
@@ -217,7 +216,20 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        for layer in self.layers_of_steps() {
+            reached.blobs.insert(layer.clone());
+            reached.layers.insert(layer);
+        }
         Ok(reached)
+    }
+
+    /// A layer made here is a plain tar: its diff id is its blob's digest as well. A step
+    /// that cannot be read is made again.
+    fn layers_of_steps(&self) -> impl Iterator<Item = Digest> {
+        entries(&self.root().join("build/steps")).filter_map(|entry| {
+            let step: Step = serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()?;
+            step.layer
+        })
     }
 
     /// Follows a document to all that it names. One that is not `needed` may be missing.
@@ -335,7 +347,7 @@ impl Store {
     }
 }
 
-fn entries(directory: &Path) -> impl Iterator<Item = fs::DirEntry> {
+fn entries(directory: &Path) -> impl Iterator<Item = fs::DirEntry> + use<> {
     fs::read_dir(directory).into_iter().flatten().flatten()
 }
 
@@ -350,6 +362,12 @@ struct Document {
     layers: Vec<Link>,
     #[serde(default)]
     rootfs: Option<RootFs>,
+}
+
+/// What the walk needs of a step of a build.
+#[derive(Deserialize)]
+struct Step {
+    layer: Option<Digest>,
 }
 
 #[derive(Deserialize)]

@@ -25,6 +25,7 @@ use serde_json::Value;
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::digest::Digest;
 use crate::spec::reference::Reference;
+use crate::spec::time::Time;
 use crate::store::Store;
 
 /// Bytes of a manifest or configuration at most: 4 MiB, as registries have it.
@@ -32,6 +33,7 @@ pub const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const LIST_DIGEST: &str = "rpod.list.digest";
+const TAGGED: &str = "rpod.tagged";
 
 /// One line of the index: a manifest, and a name for it if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +71,27 @@ impl Entry {
         let text = list.to_string();
         self.annotations.insert(LIST_DIGEST.to_owned(), text);
         self
+    }
+
+    /// Takes its name away.
+    #[must_use]
+    pub fn without_name(mut self) -> Self {
+        self.annotations.remove(REF_NAME);
+        self.annotations.remove(TAGGED);
+        self
+    }
+
+    /// Keeps when it was given its name here.
+    #[must_use]
+    pub fn tagged(mut self, when: Time) -> Self {
+        let text = when.to_string();
+        self.annotations.insert(TAGGED.to_owned(), text);
+        self
+    }
+
+    /// Returns when it was given its name here; nothing for a name it came with.
+    pub fn tagged_at(&self) -> Option<Time> {
+        self.annotations.get(TAGGED)?.parse().ok()
     }
 
     /// Returns the digest that a registry has under its name: a list's, if it was chosen from one.

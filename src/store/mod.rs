@@ -31,6 +31,7 @@ pub mod gc;
 pub mod images;
 pub mod layers;
 pub mod networks;
+pub mod summaries;
 pub mod volumes;
 
 use std::fs;

@@ -7,6 +7,7 @@
 
 pub mod datagram;
 pub mod epoll;
+pub mod landlock;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

@@ -19,6 +19,9 @@ impl Flags {
     pub const NONE: Self = Self(0);
     /// The filter costs programs no speculation (Linux 4.17).
     pub const SPEC_ALLOW: Self = Self(libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+    /// The filter is for all threads of the process, not only the calling one.
+    pub const ALL_THREADS: Self =
+        Self(libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW);
 }
 
 /// Puts the calling thread under a filter.

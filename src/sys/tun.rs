@@ -48,6 +48,16 @@ pub fn open(name: &CStr) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Opens what devices are made from, and makes none.
+///
+/// # Errors
+/// As those of [`open`].
+pub fn probe() -> io::Result<()> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    rustix::fs::open(c"/dev/net/tun", flags, Mode::empty())?;
+    Ok(())
+}
+
 fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 {
         return Err(io::Error::last_os_error());

@@ -203,5 +203,7 @@ fn without_tun_containers_still_run() {
         .under(&["unshare", "-Urm"], script)
         .run()
         .success()
-        .stdout_is("works\n");
+        .stdout_is("works\n")
+        .stderr_has("reach nothing outside")
+        .stderr_has("/dev/net/tun");
 }

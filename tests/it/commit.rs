@@ -137,7 +137,7 @@ fn commit_takes_changes_in_the_words_of_a_dockerfile() {
             "-c",
             "EXPOSE 80",
             "-c",
-            "USER app",
+            "USER root",
             "-c",
             "ONBUILD RUN true",
             "-f",
@@ -160,7 +160,7 @@ fn commit_takes_changes_in_the_words_of_a_dockerfile() {
         "echo $A; id -un; ls /made",
     ])
     .success()
-    .stdout_is("b c\napp\n/made\n");
+    .stdout_is("b c\nroot\n/made\n");
     let inspected = rpod
         .run(&["image", "inspect", "changed"])
         .success()
@@ -301,10 +301,19 @@ fn export_and_import_carry_a_whole_tree() {
         .success()
         .line();
     assert_eq!(shown, "arm64 Imported from -");
+    let blobs = || {
+        std::fs::read_dir(rpod.store().join("images/blobs/sha256"))
+            .unwrap()
+            .count()
+    };
+    let before = blobs();
     rpod.command(&["import", "-"])
         .stdin("no tar")
         .run()
         .refuses();
+    let climbs = Layer::new().file("../outside", "x").tar();
+    rpod.command(&["import", "-"]).stdin(climbs).run().refuses();
+    assert_eq!(blobs(), before, "what cannot be unpacked leaves nothing");
     rpod.run(&["import", "missing.tar"])
         .refuses()
         .stderr_has("missing.tar");
@@ -338,5 +347,35 @@ fn export_refuses_a_terminal() {
     let mut running = rpod.command(&["export", "box"]).spawn_on_terminal();
     running.wait_for_stdout("use -o or a pipe");
     drop(running);
+    rpod.remove_all();
+}
+
+#[test]
+fn diff_goes_into_directories_that_were_made_anew() {
+    let rpod = Sandbox::new();
+    let layer = Layer::new()
+        .directory("d")
+        .directory("d/in")
+        .file("d/in/kept", "1")
+        .file("d/in/gone", "1")
+        .file("d/lost", "1");
+    let image = Image::new("deep")
+        .layer(busybox_layer())
+        .layer(layer)
+        .cmd(&["sh"]);
+    let archive = rpod.write("image.tar", image.docker_archive());
+    rpod.load(&archive);
+    let script = "rm -r /d; mkdir -p /d/in; echo 2 > /d/in/kept; echo 2 > /d/in/new";
+    rpod.run(&["run", "--name", "box", "deep", "sh", "-c", script])
+        .success();
+    let wanted = "C /d\nC /d/in\nD /d/in/gone\nC /d/in/kept\nA /d/in/new\nD /d/lost\n";
+    rpod.run(&["diff", "box"]).success().stdout_is(wanted);
+    // The image has no more than the container.
+    rpod.run(&["commit", "box", "again"]).success();
+    rpod.run(&["run", "--rm", "again", "ls", "/d", "/d/in"])
+        .success()
+        .stdout_has("kept")
+        .stdout_lacks("gone")
+        .stdout_lacks("lost");
     rpod.remove_all();
 }

@@ -157,3 +157,203 @@ fn whiteouts_hide_what_is_below() {
         .success()
         .stdout_is("/d:\nb\n\n/o:\nnew\n");
 }
+
+/// Two images, the second built upon the first, and a third.
+fn with_three() -> Sandbox {
+    let rpod = Sandbox::new();
+    let own = |text: &str| Layer::new().file("own", text);
+    let made = |created: &str, image: Image| image.beside("created", created.into());
+    let base = Image::new("base:1").layer(busybox_layer());
+    let upper = Image::new("registry.example/team/upper:2")
+        .layer(busybox_layer())
+        .layer(own("four"))
+        .config("Labels", serde_json::json!({ "tier": "web" }));
+    let other = Image::new("other").layer(own("another"));
+    for (name, image) in [
+        ("base", made("2020-01-01T00:00:00Z", base)),
+        ("upper", made("2021-01-01T00:00:00Z", upper)),
+        ("other", made("2022-01-01T00:00:00Z", other)),
+    ] {
+        rpod.load(&rpod.write(&format!("{name}.tar"), image.docker_archive()));
+    }
+    rpod
+}
+
+#[test]
+fn filters_choose_images() {
+    let rpod = with_three();
+    rpod.run(&["create", "--name", "user", "base:1", "true"])
+        .success();
+    rpod.run(&["untag", "other"]).success().stdout_is("");
+    let digest = rpod
+        .run(&["images", "--digests", "--format", "{{.Digest}}", "base"])
+        .success()
+        .line();
+    for (filter, repositories) in [
+        ("before=registry.example/team/upper:2", "base"),
+        ("since=base:1", "<none> registry.example/team/upper"),
+        ("until=2021-06-01", "registry.example/team/upper base"),
+        ("dangling=true", "<none>"),
+        ("label=tier", "registry.example/team/upper"),
+        ("label!=tier", "<none> base"),
+        (
+            "reference=registry.example/*/up*:2",
+            "registry.example/team/upper",
+        ),
+        ("containers=true", "base"),
+        ("intermediate=true", ""),
+        ("readonly=true", ""),
+        (&format!("digest={}", &digest[..20]), "base"),
+    ] {
+        let shown = rpod
+            .run(&["images", "--filter", filter, "--format", "{{.Repository}}"])
+            .success()
+            .stdout();
+        let shown: Vec<_> = shown.split_whitespace().collect();
+        assert_eq!(shown.join(" "), repositories, "{filter}");
+    }
+    rpod.run(&["images", "--filter", "colour=red"])
+        .refuses()
+        .stderr_has("colour");
+    rpod.run(&["untag", "base:1"]).success();
+    let shown = rpod.run(&["images", "-f", "intermediate=true", "-q"]);
+    assert_eq!(shown.success().stdout().lines().count(), 1);
+    rpod.remove_all();
+}
+
+#[test]
+fn images_as_a_tree_and_the_layers_of_one() {
+    let rpod = with_three();
+    rpod.run(&["tag", "base:1", "base:2"]).success();
+    let tree = rpod.run(&["images", "--tree"]).success().stdout();
+    let lines: Vec<_> = tree.lines().collect();
+    assert!(lines[0].starts_with("IMAGE") && lines[0].contains("DISK USAGE"));
+    assert!(lines[1].starts_with("other:latest ") && lines[2].starts_with("└─ linux/"));
+    assert!(lines[5].starts_with("base:1, base:2 "), "{tree}");
+    let layers = rpod.run(&["image", "tree", "registry.example/team/upper:2"]);
+    let layers = layers.success().stdout();
+    assert!(
+        layers.contains("Tags:     [registry.example/team/upper:2]\n"),
+        "{layers}"
+    );
+    assert!(
+        layers.contains("Top Layer of: [base:1 base:2]\n└── ID: "),
+        "{layers}"
+    );
+    assert_eq!(rpod.run(&["image", "exists", "base:1"]).code, Some(0));
+    assert_eq!(rpod.run(&["image", "exists", "base:9"]).code, Some(1));
+}
+
+#[test]
+fn history_has_dockers_columns_and_its_0b() {
+    let rpod = Sandbox::new();
+    let steps = serde_json::json!([
+        { "created": "2020-01-01T00:00:00Z", "created_by": "ADD app.js /app.js # buildkit",
+          "comment": "buildkit.dockerfile.v0" },
+        { "created": "2020-01-01T00:00:00Z", "empty_layer": true,
+          "created_by": "/bin/sh -c #(nop)  CMD [\"node\" \"a-very-long-name-of-a-program.js\"]" },
+    ]);
+    let image = Image::new("old")
+        .layer(Layer::new().file("app.js", vec![b'x'; 2500]))
+        .beside("history", steps);
+    rpod.load(&rpod.write("old.tar", image.docker_archive()));
+    let shown = rpod.run(&["history", "old"]).success().stdout();
+    let lines: Vec<_> = shown.lines().collect();
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.split("   ").map(str::trim).filter(|c| !c.is_empty());
+        cells.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        cells(lines[0]),
+        ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"]
+    );
+    let top = cells(lines[1]);
+    assert_eq!((&*top[0], &*top[3]), (&image.id()[7..19], "0B"));
+    assert_eq!(top[2].chars().count(), 45);
+    assert!(top[2].ends_with('…'), "{shown}");
+    let first = cells(lines[2]);
+    assert_eq!(
+        [&first[0], &first[2], &first[3], &first[4]],
+        [
+            "<missing>",
+            "ADD app.js /app.js # buildkit",
+            "2.5kB",
+            "buildkit.dockerfile.v0"
+        ]
+    );
+    rpod.run(&["image", "history", "-q", "--no-trunc", "old"])
+        .success()
+        .stdout_is(&format!("{}\n<missing>\n", image.id()));
+    rpod.run(&["history", "--human=false", "--format", "{{.Size}}", "old"])
+        .success()
+        .stdout_is("0\n2500\n");
+}
+
+#[test]
+fn an_image_inspected_has_dockers_keys() {
+    let rpod = with_three();
+    let name = "registry.example/team/upper:2";
+    let shown = rpod.run(&["image", "inspect", name]).success().stdout();
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    for key in [
+        "Id",
+        "RepoTags",
+        "RepoDigests",
+        "Parent",
+        "Comment",
+        "Created",
+        "DockerVersion",
+        "Author",
+        "Architecture",
+        "Os",
+        "Size",
+        "GraphDriver",
+        "RootFS",
+        "Metadata",
+        "Config",
+        "Descriptor",
+    ] {
+        assert!(shown[0].get(key).is_some(), "there is no {key}");
+    }
+    let upper = shown[0]["GraphDriver"]["Data"]["UpperDir"]
+        .as_str()
+        .unwrap();
+    assert_eq!(
+        std::fs::read_to_string(format!("{upper}/own")).unwrap(),
+        "four"
+    );
+    let never = shown[0]["Metadata"]["LastTagTime"].as_str().unwrap();
+    assert!(never.starts_with("0001-"), "{never}");
+    rpod.run(&["tag", name, "mine"]).success();
+    rpod.run(&[
+        "inspect",
+        "-f",
+        "{{.Metadata.LastTagTime}} {{index .RepoTags 0}}",
+        "mine",
+    ])
+    .success()
+    .stdout_has("20")
+    .stdout_lacks("0001-");
+}
+
+#[test]
+fn rmi_all_takes_all_but_what_is_used() {
+    let rpod = with_three();
+    rpod.run(&["tag", "other", "second"]).success();
+    rpod.run(&["create", "--name", "user", "base:1", "true"])
+        .success();
+    let removed = rpod.run(&["rmi", "--all"]);
+    removed.refuses().stderr_has("\"user\"");
+    assert_eq!(
+        removed.stdout().matches("Deleted: ").count(),
+        2,
+        "{removed}"
+    );
+    rpod.run(&["images", "--format", "{{.Repository}}"])
+        .success()
+        .stdout_is("base\n");
+    rpod.remove_all();
+    rpod.run(&["rmi", "-a", "--no-prune"]).success();
+    rpod.run(&["rmi", "--ignore", "nothing"]).success();
+    rpod.run(&["rmi", "nothing"]).refuses();
+}

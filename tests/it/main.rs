@@ -61,6 +61,8 @@ mod names;
 mod names_and_flags;
 /// Which network a container is on and whom it reaches.
 mod network;
+/// What containers reach outside: other machines and this one.
+mod outbound;
 /// Containers that stand still: `pause`, `unpause`.
 mod pause;
 /// Published ports.
@@ -77,6 +79,8 @@ mod rude_registries;
 mod run;
 /// Images as archives, there and back: `save`, and what others read and write.
 mod save;
+/// What registries have under a word: `search`.
+mod search;
 /// `inspect`, and `--format` everywhere.
 mod templates;
 /// The own namespace and what is mounted there: `unshare`, `mount`, `umount`, `image mount`.

@@ -128,3 +128,28 @@ fn a_paused_container_can_be_stopped_killed_removed_and_committed() {
         .stderr_has("is not running");
     rpod.remove_all();
 }
+
+#[test]
+fn a_shell_does_not_see_that_its_job_stood_still() {
+    let rpod = Sandbox::with(&["debian"]);
+    let mut running = rpod
+        .command(&["run", "-it", "--name", "box", "debian", "bash", "--norc"])
+        .spawn_on_terminal();
+    running.wait_for_stdout("#");
+    running.write("sleep 1000\n");
+    eventually("its job runs", || {
+        rpod.run(&["exec", "box", "sh", "-c", "cat /proc/[0-9]*/comm"])
+            .stdout()
+            .contains("sleep")
+    });
+    for _ in 0..5 {
+        rpod.run(&["pause", "box"]).success();
+        rpod.run(&["unpause", "box"]).success();
+    }
+    running.write("echo never\n");
+    std::thread::sleep(Duration::from_millis(300));
+    let shown = running.stdout_so_far();
+    assert!(!shown.contains("Stopped"), "{shown}");
+    rpod.run(&["rm", "-f", "box"]).success();
+    drop(running);
+}

@@ -109,3 +109,116 @@ fn rmi_of_many_files_does_not_wait_for_them() {
     );
     eventually("they are deleted", || rpod.staged().is_empty());
 }
+
+#[test]
+fn system_df_counts_once_what_images_share() {
+    let rpod = Sandbox::new();
+    let shared = || Layer::new().file("shared", vec![b's'; 500_000]);
+    for (name, size) in [("one", 100_000), ("two", 200_000)] {
+        let own = Layer::new().file("own", vec![b'o'; size]);
+        let image = Image::new(name).layer(shared()).layer(own).cmd(&["/own"]);
+        rpod.load(&rpod.write(&format!("{name}.tar"), image.docker_archive()));
+    }
+    rpod.run(&["create", "--name", "user", "-v", "mine:/data", "one"])
+        .success();
+    let shown = rpod.run(&["system", "df"]).success().stdout();
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(
+        lines[0],
+        "TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE"
+    );
+    let cells: Vec<_> = lines[1].split_whitespace().collect();
+    // The files, and the tars that they came in.
+    assert_eq!(cells[..3], ["Images", "2", "1"], "{shown}");
+    assert!(
+        cells[3].starts_with("1.6") && cells[4].starts_with("40"),
+        "{shown}"
+    );
+    assert_eq!(lines[2], "Containers      1         0         0B        0B");
+    assert_eq!(lines[3], "Local Volumes   1         1         0B        0B");
+    assert_eq!(lines[4], "Build Cache     0         0         0B        0B");
+    let all = rpod.run(&["system", "df", "-v"]).success().stdout();
+    for part in [
+        "Images space usage:\n\nREPOSITORY   TAG",
+        "SHARED SIZE   UNIQUE SIZE   CONTAINERS\n",
+        "600kB     500kB         100kB         1",
+        "700kB     500kB         200kB         0",
+        "\nContainers space usage:\n\nCONTAINER ID",
+        "\nLocal Volumes space usage:\n\nVOLUME NAME   LINKS     SIZE\nmine          1         0B\n",
+        "\nBuild cache usage: 0B\n",
+    ] {
+        assert!(all.contains(part), "no {part:?} in\n{all}");
+    }
+    rpod.run(&["system", "df", "--format", "{{.Type}}: {{.TotalCount}}"])
+        .success()
+        .stdout_has("Images: 2\n");
+    rpod.remove_all();
+}
+
+#[test]
+fn image_prune_asks_and_takes_what_has_no_name() {
+    let rpod = loaded(
+        &Image::new("one").layer(Layer::new().file("f", vec![b'x'; 70_000])),
+        "one",
+    );
+    rpod.run(&["untag", "one"]).success();
+    let asked = rpod.command(&["image", "prune"]).stdin("n\n").run();
+    asked.success().stdout_is("").stderr_has(
+        "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] ",
+    );
+    let pruned = rpod.command(&["image", "prune"]).stdin("y\n").run();
+    pruned
+        .success()
+        .stdout_has("Deleted Images:\ndeleted: sha256:")
+        .stdout_has("\n\nTotal reclaimed space: 14");
+    assert_eq!(parts(&rpod), 0);
+    rpod.run(&["image", "prune", "-f"])
+        .success()
+        .stdout_is("Total reclaimed space: 0B\n");
+}
+
+#[test]
+fn system_prune_takes_all_that_is_not_used() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let image = Image::new("unused").layer(Layer::new().file("f", "f"));
+    rpod.load(&rpod.write("unused.tar", image.docker_archive()));
+    rpod.start(&["--name", "up", "busybox", "sleep", "1000"]);
+    rpod.run(&[
+        "create",
+        "--name",
+        "down",
+        "-v",
+        "/anonymous",
+        "busybox",
+        "true",
+    ])
+    .success();
+    rpod.run(&["network", "create", "idle"]).success();
+    let partial = "c".repeat(64);
+    std::fs::write(rpod.store().join("partial").join(&partial), "half").unwrap();
+    let young = rpod.run(&["container", "prune", "-f", "--filter", "until=1h"]);
+    young.success().stdout_is("Total reclaimed space: 0B\n");
+    let pruned = rpod.run(&["system", "prune", "-f"]).success().stdout();
+    assert!(pruned.starts_with("Deleted Containers:\n"), "{pruned}");
+    assert!(
+        pruned.contains("\n\nDeleted Networks:\nidle\n\n"),
+        "{pruned}"
+    );
+    assert!(
+        !pruned.contains("Deleted Images:") && !pruned.contains(&partial),
+        "{pruned}"
+    );
+    let refused = rpod.run(&["system", "prune", "--volumes", "-f", "--filter", "until=1h"]);
+    refused.refuses().stderr_has("until");
+    let all = rpod.run(&["system", "prune", "-a", "--volumes", "-f"]);
+    all.success()
+        .stdout_has("Deleted Volumes:\n")
+        .stdout_has("untagged: unused:latest\n")
+        .stdout_has(&format!("Deleted Partial Downloads:\n{partial}\n"));
+    rpod.run(&["images", "--format", "{{.Repository}}"])
+        .success()
+        .stdout_is("busybox\n");
+    rpod.run(&["exec", "up", "true"]).success();
+    rpod.remove_all();
+    rpod.run(&["volume", "ls", "-q"]).success().stdout_is("");
+}

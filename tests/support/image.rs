@@ -340,6 +340,8 @@ pub struct Image {
     pub name: String,
     layers: Vec<Layer>,
     config: Value,
+    /// What is said beside the settings, instead of what usually is.
+    beside: Vec<(String, Value)>,
     platform: (String, String),
 }
 
@@ -355,6 +357,7 @@ impl Image {
             name,
             layers: Vec::new(),
             config: json!({ "Env": [path] }),
+            beside: Vec::new(),
             platform: (architecture().into(), "linux".into()),
         }
     }
@@ -373,6 +376,12 @@ impl Image {
     /// Sets a field of the configuration: `User`, `WorkingDir`, `Volumes` …
     pub fn config(mut self, field: &str, value: Value) -> Self {
         self.config[field] = value;
+        self
+    }
+
+    /// Sets a field beside the settings: `created`, `history`, `author` …
+    pub fn beside(mut self, field: &str, value: Value) -> Self {
+        self.beside.push((field.to_owned(), value));
         self
     }
 
@@ -401,11 +410,14 @@ impl Image {
         let history: Vec<_> = (1..=self.layers.len())
             .map(|n| json!({ "created": "2024-01-02T03:04:05Z", "created_by": format!("layer {n}") }))
             .collect();
-        let config = json!({
+        let mut config = json!({
             "architecture": self.platform.0, "os": self.platform.1,
             "created": "2024-01-02T03:04:05Z", "config": self.config,
             "rootfs": { "type": "layers", "diff_ids": diff_ids }, "history": history,
         });
+        for (field, value) in &self.beside {
+            config[field] = value.clone();
+        }
         config.to_string().into_bytes()
     }
 

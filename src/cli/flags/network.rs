@@ -130,9 +130,11 @@ fn one(text: &str) -> Result<One> {
     }
     let mut place = Attachment::to(name);
     for option in options.split(',').filter(|option| !option.is_empty()) {
-        let (key, value) = option
-            .split_once('=')
-            .ok_or_else(|| usage(format!("{}: \"{option}\" is no KEY=VALUE", what())))?;
+        let (key, value) = match option.split_once('=') {
+            Some(pair) => pair,
+            None if option == "host-loopback" => (option, "true"),
+            None => return Err(usage(format!("{}: \"{option}\" is no KEY=VALUE", what()))),
+        };
         set(&mut place, key, value).what(what)?;
     }
     if matches!(place.network.as_str(), "" | "default") {
@@ -153,9 +155,14 @@ fn set(place: &mut Attachment, key: &str, value: &str) -> Result<()> {
         "ip6" => place.ip6 = Some(ipv6(key, value)?),
         "mac" | "mac-address" => place.mac = Some(value.parse()?),
         "alias" => add_alias(place, value)?,
+        "host-loopback" => {
+            place.host_loopback = value
+                .parse()
+                .map_err(|_| usage(format!("{key} is true or false, not \"{value}\"")))?;
+        }
         _ => {
             return Err(usage(format!("there is no option \"{key}\""))
-                .hint("there are name, ip, ip6, mac-address and alias"));
+                .hint("there are name, ip, ip6, mac-address, alias and host-loopback"));
         }
     }
     Ok(())

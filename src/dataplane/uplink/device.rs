@@ -16,11 +16,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
+
 use super::wire::icmp::{self, Trouble};
 use super::wire::ip::{self, HOPS, Ip};
 use super::wire::{ICMP, ICMP6, TCP, UDP, fold, pseudo, sum, tcp, udp};
 use crate::dataplane::link;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::tun;
 
 /// Its name in the shared namespace.
@@ -44,6 +46,27 @@ pub fn make() -> Result<OwnedFd> {
     let fd = tun::open(c"uplink").what(|| "cannot open \"/dev/net/tun\"")?;
     link::way_out(DEVICE)?;
     Ok(fd)
+}
+
+/// Adds what mends a device that could not be made.
+pub fn explain(error: Error) -> Error {
+    match error.errno().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::NOTTY) => error.hint(
+            "ask an administrator to run `modprobe tun`, or inside a container give it `--device /dev/net/tun`",
+        ),
+        Some(Errno::ACCESS | Errno::PERM) => {
+            error.hint("ask an administrator to run `chmod 666 /dev/net/tun`")
+        }
+        _ => error,
+    }
+}
+
+/// Returns why this user cannot have such a device; none when nothing speaks against it.
+pub fn lack() -> Option<Error> {
+    tun::probe()
+        .what(|| "containers reach nothing outside: cannot open \"/dev/net/tun\"")
+        .err()
+        .map(explain)
 }
 
 /// Frames to the device, and from it.
@@ -73,10 +96,10 @@ impl Device {
     ///
     /// # Errors
     /// `EAGAIN` when there is none.
-    pub fn read(&self, frame: &mut [u8]) -> Result<usize, rustix::io::Errno> {
+    pub fn read(&self, frame: &mut [u8]) -> Result<usize, Errno> {
         match &self.fd {
             Some(fd) => rustix::io::read(fd, frame),
-            None => Err(rustix::io::Errno::AGAIN),
+            None => Err(Errno::AGAIN),
         }
     }
 
@@ -243,7 +266,7 @@ pub fn frame() -> Vec<u8> {
 }
 
 /// Says whether a read has failed only for now.
-pub fn for_now(error: rustix::io::Errno) -> bool {
+pub fn for_now(error: Errno) -> bool {
     matches!(
         io::Error::from(error).kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted

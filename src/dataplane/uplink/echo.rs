@@ -18,7 +18,6 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::clock::Alarm;
 use super::device::PAYLOAD;
-use super::reach::Way;
 use super::serve::{Ground, Token};
 use super::table::{Place, Table};
 use super::udp::{teller, trouble_of};
@@ -64,15 +63,10 @@ impl Echoes {
         };
         let begin = &message[..HEADER];
         let asked = SocketAddr::new(ip.destination, 0);
-        let to = match ground.reach.way(ip.source, asked) {
-            Way::To(to) => to.ip(),
-            Way::Forbidden => return,
-            Way::Nobody => {
-                return ground
-                    .device
-                    .send_trouble(Trouble::Host, ip.destination, ip, begin);
-            }
+        let Some(to) = ground.reach.way(ip.source, asked) else {
+            return;
         };
+        let to = to.ip();
         let key = (ip.source, echo.ident, ip.destination);
         let outcome = match self.table.find(&key) {
             Some(place) => Ok(place),

@@ -37,8 +37,6 @@
 //! numbers from outside are checked before they are used. Without flows it
 //! sleeps without end.
 
-#![allow(dead_code, reason = "the resolver's sockets come as a `Source`")]
-
 mod clock;
 mod device;
 mod echo;
@@ -62,9 +60,11 @@ use std::time::Instant;
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::dataplane::link;
+use crate::error::{Context, Result};
 use crate::sys::epoll::{Epoll, Interest};
 
-pub use device::make as make_device;
+pub use device::lack;
 pub use reach::Network;
 
 /// Something else that the thread waits for, such as a resolver's sockets. Its
@@ -99,17 +99,6 @@ impl Waits<'_> {
         let token = serve::Token::Source(self.index, token).pack();
         self.epoll.add(fd, token, interest)
     }
-
-    /// Waits for other events of it.
-    pub fn modify(
-        &self,
-        fd: &impl std::os::fd::AsFd,
-        token: u32,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let token = serve::Token::Source(self.index, token).pack();
-        self.epoll.modify(fd, token, interest)
-    }
 }
 
 /// What the main thread tells the other.
@@ -117,7 +106,7 @@ enum Order {
     Device(OwnedFd),
     Source(Box<dyn Source>),
     Serve(Network),
-    Loopback(IpAddr, bool),
+    Loopback(IpAddr),
     Forget(IpAddr),
 }
 
@@ -141,9 +130,17 @@ impl Uplink {
         Ok(Self { orders, bell })
     }
 
-    /// Gives it the device ([`make_device`]) whose frames it answers.
-    pub fn attach(&self, device: OwnedFd) {
+    /// Makes the device in the calling thread's namespace, which is the shared
+    /// one, and answers its frames. Without it the network is one all the same.
+    ///
+    /// # Errors
+    /// What is missing, and what mends it.
+    pub fn open(&self) -> Result<()> {
+        let device = device::make()
+            .map_err(device::explain)
+            .what(|| "containers reach each other and are reached, but reach nothing outside")?;
         self.order(Order::Device(device));
+        Ok(())
     }
 
     /// Adds something else to wait for.
@@ -151,17 +148,25 @@ impl Uplink {
         self.order(Order::Source(source));
     }
 
-    /// Lets the addresses of a network out.
-    pub fn serve(&self, network: Network) {
+    /// Lets the addresses of a network out, and its gateway stand for this
+    /// machine. Called in the shared namespace, when it has the device.
+    pub fn serve(&self, network: Network) -> Result<()> {
+        let v4 = network.v4.map(|(gateway, _)| gateway.into());
+        let v6 = network.v6.map(|(gateway, _)| gateway.into());
         self.order(Order::Serve(network));
+        for gateway in v4.into_iter().chain(v6) {
+            link::gateway_leads_out(device::DEVICE, gateway)?;
+        }
+        Ok(())
     }
 
-    /// Says whether an address inside may reach the machine's loopback through its gateway.
-    pub fn allow_loopback(&self, inside: IpAddr, allowed: bool) {
-        self.order(Order::Loopback(inside, allowed));
+    /// Lets an address inside reach the machine's loopback through its gateway,
+    /// until it is forgotten.
+    pub fn allow_loopback(&self, inside: IpAddr) {
+        self.order(Order::Loopback(inside));
     }
 
-    /// Ends the flows of an address whose container has gone.
+    /// Ends the flows of an address whose container has gone, and what it was allowed.
     pub fn forget(&self, inside: IpAddr) {
         self.order(Order::Forget(inside));
     }

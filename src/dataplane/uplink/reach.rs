@@ -57,17 +57,6 @@ pub struct Reach {
     trusted: BTreeSet<IpAddr>,
 }
 
-/// Where a packet is to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// To this address and port, by a socket of the machine's.
-    To(SocketAddr),
-    /// Nowhere.
-    Forbidden,
-    /// This machine, which has no address at the moment.
-    Nobody,
-}
-
 impl Reach {
     /// Lets a network's addresses out. One with the same gateways as an earlier one takes its place.
     pub fn serve(&mut self, network: Network) {
@@ -101,18 +90,18 @@ impl Reach {
         self.networks.iter().find(|network| network.holds(ip))
     }
 
-    /// Returns where `to` leads for somebody inside.
-    pub fn way(&self, inside: IpAddr, to: SocketAddr) -> Way {
+    /// Returns where `to` leads for somebody inside, by a socket of the machine's; none is nowhere.
+    pub fn way(&self, inside: IpAddr, to: SocketAddr) -> Option<SocketAddr> {
         if self.networks.iter().any(|n| n.gateway(to.ip())) {
             return self.machine(inside, to);
         }
         if !is_public(to.ip()) || self.network(to.ip()).is_some() {
-            return Way::Forbidden;
+            return None;
         }
-        Way::To(to)
+        Some(to)
     }
 
-    fn machine(&self, inside: IpAddr, to: SocketAddr) -> Way {
+    fn machine(&self, inside: IpAddr, to: SocketAddr) -> Option<SocketAddr> {
         let six = to.is_ipv6();
         if self.trusted.contains(&inside) {
             let loopback: IpAddr = if six {
@@ -120,12 +109,10 @@ impl Reach {
             } else {
                 Ipv4Addr::LOCALHOST.into()
             };
-            return Way::To(SocketAddr::new(loopback, to.port()));
+            return Some(SocketAddr::new(loopback, to.port()));
         }
-        match own_address(six) {
-            Some(own) if is_public(own) => Way::To(SocketAddr::new(own, to.port())),
-            _ => Way::Nobody,
-        }
+        let own = own_address(six).filter(|own| is_public(*own))?;
+        Some(SocketAddr::new(own, to.port()))
     }
 }
 
@@ -151,7 +138,7 @@ fn is_public(ip: IpAddr) -> bool {
 mod tests {
     use std::net::{IpAddr, SocketAddr};
 
-    use super::{Network, Reach, Way};
+    use super::{Network, Reach};
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect(text)
@@ -204,25 +191,24 @@ mod tests {
             "[fd00:17::9]",
         ] {
             let to: SocketAddr = format!("{address}:80").parse().expect(address);
-            assert_eq!(reach.way(ip("172.17.0.2"), to), Way::Forbidden, "{address}");
+            assert_eq!(reach.way(ip("172.17.0.2"), to), None, "{address}");
         }
         let to = "198.51.100.7:80".parse().expect("address");
-        assert_eq!(reach.way(ip("172.17.0.2"), to), Way::To(to));
+        assert_eq!(reach.way(ip("172.17.0.2"), to), Some(to));
     }
 
     #[test]
     fn the_gateway_is_this_machine_and_its_loopback_needs_leave() {
         let mut reach = reach();
         let gateway: SocketAddr = "172.17.0.1:80".parse().expect("address");
-        match reach.way(ip("172.17.0.2"), gateway) {
-            Way::To(to) => assert!(!to.ip().is_loopback() && to.port() == 80, "{to}"),
-            other => assert_eq!(other, Way::Nobody),
+        if let Some(to) = reach.way(ip("172.17.0.2"), gateway) {
+            assert!(!to.ip().is_loopback() && to.port() == 80, "{to}");
         }
         reach.trust(ip("172.17.0.2"), true);
         let loopback = "127.0.0.1:80".parse().expect("address");
-        assert_eq!(reach.way(ip("172.17.0.2"), gateway), Way::To(loopback));
-        assert_ne!(reach.way(ip("172.17.0.3"), gateway), Way::To(loopback));
+        assert_eq!(reach.way(ip("172.17.0.2"), gateway), Some(loopback));
+        assert_ne!(reach.way(ip("172.17.0.3"), gateway), Some(loopback));
         reach.trust(ip("172.17.0.2"), false);
-        assert_ne!(reach.way(ip("172.17.0.2"), gateway), Way::To(loopback));
+        assert_ne!(reach.way(ip("172.17.0.2"), gateway), Some(loopback));
     }
 }

@@ -97,6 +97,10 @@ impl Serve {
             .map(|event| (Token::unpack(event.data.u64()), event.flags))
             .collect();
         self.ground.now = Instant::now();
+        // What was ordered before a frame came holds for it.
+        if ready.iter().any(|(token, _)| *token == Token::Bell) {
+            self.obey();
+        }
         for (token, flags) in ready {
             self.hear(token, flags);
         }
@@ -119,7 +123,7 @@ impl Serve {
 
     fn hear(&mut self, token: Token, flags: Interest) {
         match token {
-            Token::Bell => self.obey(),
+            Token::Bell => {}
             Token::Device => self.read_frames(),
             Token::Stream(place) => self.streams.ready(&mut self.ground, place, flags),
             Token::Datagram(place) => self.datagrams.ready(&mut self.ground, place, flags),
@@ -180,7 +184,7 @@ impl Serve {
                     self.sources[usize::from(index)].begin(&waits);
                 }
                 Order::Serve(network) => self.ground.reach.serve(network),
-                Order::Loopback(inside, allowed) => self.ground.reach.trust(inside, allowed),
+                Order::Loopback(inside) => self.ground.reach.trust(inside, true),
                 Order::Forget(inside) => {
                     self.ground.reach.trust(inside, false);
                     self.streams.forget(&mut self.ground, inside);

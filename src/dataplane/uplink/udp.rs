@@ -23,7 +23,6 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use super::clock::Alarm;
-use super::reach::Way;
 use super::serve::{Ground, Token};
 use super::table::{Place, Table};
 use super::wire::UDP;
@@ -71,19 +70,12 @@ impl Datagrams {
         ip: &Ip,
         (payload, begin): (&[u8], &[u8]),
     ) {
-        let to = match ground.reach.way(inside.ip(), peer) {
-            Way::To(to) => to,
-            Way::Forbidden if is_group(peer.ip()) => return,
-            Way::Forbidden => {
-                return ground
-                    .device
-                    .send_trouble(Trouble::Port, peer.ip(), ip, begin);
+        let Some(to) = ground.reach.way(inside.ip(), peer) else {
+            if !is_group(peer.ip()) {
+                let what = Trouble::Port;
+                ground.device.send_trouble(what, peer.ip(), ip, begin);
             }
-            Way::Nobody => {
-                return ground
-                    .device
-                    .send_trouble(Trouble::Host, peer.ip(), ip, begin);
-            }
+            return;
         };
         let place = match self.table.find(&inside) {
             Some(place) => place,

@@ -21,6 +21,7 @@ pub mod http;
 pub mod manifest;
 mod patience;
 pub mod proxy;
+pub mod search;
 pub mod settings;
 pub mod tls;
 pub mod url;
@@ -241,7 +242,10 @@ impl Registry {
             all.extend(page.tags.unwrap_or_default());
             match next {
                 Some(url) if url.origin == call.url.origin => call.url = url,
-                _ => return Ok(all),
+                _ => {
+                    all.sort();
+                    return Ok(all);
+                }
             }
         }
         Err(Error::new("it has more tags than anybody could want"))
@@ -254,7 +258,8 @@ impl Registry {
         }))
     }
 
-    /// Makes a request, and once more after a challenge was answered.
+    /// Makes a request, and once more after a challenge was answered. Without a repository
+    /// it is about all of them.
     async fn ask(&self, repository: &str, call: &Call) -> Result<Answer, Fault> {
         let pass = self.passes().get(repository).cloned();
         let answer = self.client.exchange(call, pass.as_ref()).await?;
@@ -262,7 +267,10 @@ impl Registry {
             return Ok(answer);
         }
         // A token has its time, so an old one may have to be replaced: once.
-        let scope = format!("repository:{repository}:pull");
+        let scope = match repository {
+            "" => "registry:catalog:*".to_owned(),
+            _ => format!("repository:{repository}:pull"),
+        };
         match self.admit(&answer, &scope, false).await? {
             Some(pass) => {
                 self.passes()

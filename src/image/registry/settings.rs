@@ -13,14 +13,14 @@
 //! otherwise Docker Hub's: nobody is asked. With `short-names = "strict"` in
 //! `config.toml`, or `short-name-mode = "enforcing"` in the user's own
 //! `registries.conf`, one that is no alias is refused; what a distribution writes
-//! into `/etc` is not the user's word and does not. What stands in
-//! `unqualified-search-registries` is not asked for images: one must not come from
-//! another place because the first was down.
+//! into `/etc` is not the user's word and does not. A list of
+//! `unqualified-search-registries` is for `search` alone: an image must not come
+//! from another place because the first was down.
 //!
 //! Lives here: reading these files (containers-registries.conf(5), docker's
 //! "daemon configuration file") and what follows from them for one name.
 //! Must not: connect.
-//! Called by: `ops::pull`.
+//! Called by: `ops::pull`, `ops::search`.
 //! Always true: a file that cannot be understood refuses the pull: it may say
 //! that a registry is blocked. Mirrors come before what they mirror, in the
 //! order in which they are written.
@@ -57,6 +57,7 @@ pub struct Place {
 pub struct Settings {
     rules: Vec<Rule>,
     aliases: BTreeMap<String, String>,
+    search: Vec<String>,
     hub_mirrors: Vec<Endpoint>,
     insecure: Vec<String>,
     /// The file that says that short names are refused.
@@ -216,6 +217,19 @@ impl Settings {
         target
             .what(|| format!("the alias of \"{name}\" leads to no image"))
             .map(Some)
+    }
+
+    /// Returns the registries that `search` goes through.
+    pub fn search_registries(&self) -> &[String] {
+        &self.search
+    }
+
+    /// Says whether a host may be without a valid certificate.
+    pub fn is_insecure(&self, host: &str) -> bool {
+        self.insecure.iter().any(|name| name == host)
+            || self
+                .rule(host)
+                .is_some_and(|rule| rule.insecure && rule.location == host)
     }
 
     /// Returns where an image is asked for, in this order.
@@ -378,6 +392,9 @@ impl Settings {
         self.rules.extend(rules);
         self.aliases.extend(file.aliases);
         self.aliases.retain(|_, target| !target.is_empty());
+        if let Some(search) = file.unqualified_search_registries {
+            self.search = search;
+        }
         match file.short_name_mode.as_deref() {
             Some("enforcing") if whose == Whose::User => self.strict = Some(path.to_owned()),
             None | Some("enforcing" | "permissive" | "disabled") => {}
@@ -430,6 +447,7 @@ struct Daemon {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct Containers {
+    unqualified_search_registries: Option<Vec<String>>,
     short_name_mode: Option<String>,
     aliases: BTreeMap<String, String>,
     registry: Vec<RawRegistry>,

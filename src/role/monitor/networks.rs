@@ -192,7 +192,8 @@ impl Monitor {
                 }),
                 Err(_) => 1,
             })?;
-            waiting.wait()
+            // Nobody is here to hear what it lacks; whoever started the first was told.
+            waiting.wait().map(drop)
         })?;
         let record = &self.job.record;
         place.attached = client.adopt(

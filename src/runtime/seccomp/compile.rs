@@ -106,6 +106,42 @@ pub fn ownership(machine: Machine) -> Vec<Instruction> {
     })
 }
 
+/// Returns the program that lets only these calls through. Threads can be made,
+/// processes cannot; sockets are of families that name an address, a device or a file.
+pub fn only(machine: Machine, names: &[&str]) -> Vec<Instruction> {
+    program(machine, errno(EPERM), |column| {
+        let among = |argument, mask, values: &[u32]| Action::Argument {
+            index: argument,
+            mask,
+            ranges: ranges(
+                errno(EPERM),
+                values
+                    .iter()
+                    .map(|value| (*value, Some(*value), Action::Return(ALLOW))),
+            ),
+        };
+        CALLS
+            .iter()
+            .filter(|call| call.1[column] != NO)
+            .filter_map(|call| {
+                let action = match call.0 {
+                    // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK.
+                    "socket" if names.contains(&"socket") => among(0, u32::MAX, &[1, 2, 10, 16]),
+                    // Its flags are in memory; the C library uses clone(2) where there is none.
+                    "clone3" => Action::Return(errno(ENOSYS)),
+                    "clone" => among(0, CLONE_THREAD, &[CLONE_THREAD]),
+                    name if names.contains(&name) => Action::Return(ALLOW),
+                    _ => return None,
+                };
+                Some((call.1[column], Some(call.1[column]), action))
+            })
+            .collect()
+    })
+}
+
+/// CLONE_THREAD of clone(2).
+const CLONE_THREAD: u32 = 0x0001_0000;
+
 /// Numbers from here are the machine's own (arm), and no sign of what is new.
 const PRIVATE: u32 = 0x0f_0000;
 

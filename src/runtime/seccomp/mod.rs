@@ -8,7 +8,7 @@
 //!
 //! Lives here: the ready programs, and loading them.
 //! Must not: decide which container has a filter (that is its record).
-//! Called by: `runtime::program`.
+//! Called by: `runtime::program`; `role::net` for its own fence.
 //! Always true: both filters know the 64-bit architecture and its 32-bit
 //! sibling; a call of any other kills the process, so that no second table of
 //! numbers leads around the first.
@@ -55,6 +55,12 @@ pub fn compile(capabilities: &[u8]) -> Vec<Instruction> {
 /// and their kin answer 0, as does `mknod` of a device.
 pub fn ownership_filter() -> Vec<Instruction> {
     compile::ownership(MACHINE)
+}
+
+/// Returns the filter for a process of rpod's own that needs only these calls of
+/// the profile's: sockets of IP, netlink and unix, threads, and nothing else.
+pub fn only(calls: &[&str]) -> Vec<Instruction> {
+    compile::only(MACHINE, calls)
 }
 
 /// Puts this process under the profile that belongs to `capabilities`; the default one is ready.

@@ -105,6 +105,8 @@ fn mirrors_of_the_hub_are_asked_in_the_order_of_their_files() {
         places(&settings, "corp.example/x"),
         ["corp.example/x insecure"]
     );
+    assert!(settings.is_insecure("corp.example"));
+    assert!(!settings.is_insecure("docker.io"));
 }
 
 #[test]
@@ -208,6 +210,7 @@ fn aliases_lead_elsewhere_and_later_files_win() {
         let reference = settings.meaning(typed).expect(typed);
         assert_eq!(reference.to_string(), meant, "{typed}");
     }
+    assert_eq!(settings.search_registries(), ["a.example"]);
 }
 
 #[test]

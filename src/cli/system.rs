@@ -1,0 +1,154 @@
+//! `rpod system df`: what the store takes on the disk.
+use std::collections::BTreeMap;
+
+use clap::Parser;
+use serde_json::{Map, Value, json};
+
+use crate::cli::door::Door;
+use crate::cli::render::list::{self, Field, Look, Row};
+use crate::cli::render::terminal;
+use crate::cli::verbs::Act;
+use crate::cli::{images, ps};
+use crate::error::Result;
+use crate::ops;
+use crate::ops::df::{Total, Usage};
+use crate::ops::ps::Size;
+use crate::spec::size;
+
+const TOTALS: &[Field] = &[
+    ("Type", "TYPE"),
+    ("TotalCount", "TOTAL"),
+    ("Active", "ACTIVE"),
+    ("Size", "SIZE"),
+    ("Reclaimable", "RECLAIMABLE"),
+];
+
+const VOLUMES: &[Field] = &[
+    ("Name", "VOLUME NAME"),
+    ("Links", "LINKS"),
+    ("Size", "SIZE"),
+];
+
+const IMAGE_TABLE: &str = "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}";
+const CONTAINER_TABLE: &str = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}";
+
+/// Show what the store takes on the disk
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "The size of images counts their blobs and their files, each once; with --verbose the files alone."
+)]
+pub struct Df {
+    /// Show as a Go template says, or as table or json
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Show each image, container and volume
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Act for Df {
+    fn act(self, door: &Door) -> Result<u8> {
+        let usage = ops::df::usage(&door.session()?)?;
+        if !self.verbose {
+            let rows: Vec<Row> = usage.totals.iter().map(total).collect();
+            list::show(
+                &Look {
+                    fields: TOTALS,
+                    table: "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+                    only: None,
+                    format: self.format.as_deref(),
+                },
+                &rows,
+            )?;
+            return Ok(0);
+        }
+        match self.format.as_deref() {
+            None | Some("" | "table") => terminal::answer(&tables(&usage)?)?,
+            Some("json") => terminal::line(&objects(&usage).to_string())?,
+            Some(format) => {
+                let template = crate::cli::template::Template::parse(format)?;
+                terminal::line(&template.fill(&objects(&usage))?)?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn total(total: &Total) -> Row {
+    let mut reclaimable = size::decimal(total.reclaimable);
+    if let Some(part) = (total.reclaimable * 100).checked_div(total.bytes) {
+        reclaimable = format!("{reclaimable} ({part}%)");
+    }
+    let fields = BTreeMap::from([
+        ("Type", total.kind.to_owned()),
+        ("TotalCount", total.count.to_string()),
+        ("Active", total.active.to_string()),
+        ("Size", size::decimal(total.bytes)),
+        ("Reclaimable", reclaimable),
+    ]);
+    Row {
+        fields,
+        labels: BTreeMap::new(),
+    }
+}
+
+fn tables(usage: &Usage) -> Result<String> {
+    let draw = |fields, table, rows: &[Row]| {
+        let look = Look {
+            fields,
+            table,
+            only: None,
+            format: None,
+        };
+        list::draw(&look, rows)
+    };
+    let (images, containers, volumes) = rows(usage);
+    let cache = &usage.totals[3];
+    Ok(format!(
+        "Images space usage:\n\n{}\nContainers space usage:\n\n{}\nLocal Volumes space usage:\n\n{}\nBuild cache usage: {}\n",
+        draw(images::FIELDS, IMAGE_TABLE, &images)?,
+        draw(ps::FIELDS, CONTAINER_TABLE, &containers)?,
+        draw(VOLUMES, "table {{.Name}}\t{{.Links}}\t{{.Size}}", &volumes)?,
+        size::decimal(cache.bytes)
+    ))
+}
+
+fn rows(usage: &Usage) -> (Vec<Row>, Vec<Row>, Vec<Row>) {
+    let images = usage.images.iter().map(|one| images::row(one, false));
+    let containers = usage.containers.iter().map(|(one, written)| {
+        let size = Size {
+            written: *written,
+            whole: *written,
+        };
+        let mut row = ps::row(one, Some(size), false);
+        row.fields.insert("Size", size::decimal(*written));
+        row
+    });
+    let volumes = usage.volumes.iter().map(|one| Row {
+        fields: BTreeMap::from([
+            ("Name", one.name.clone()),
+            ("Links", one.links.to_string()),
+            ("Size", size::decimal(one.bytes)),
+        ]),
+        labels: BTreeMap::new(),
+    });
+    (images.collect(), containers.collect(), volumes.collect())
+}
+
+fn objects(usage: &Usage) -> Value {
+    let object = |row: Row| {
+        let fields = row
+            .fields
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v.into()));
+        Value::Object(fields.collect::<Map<_, _>>())
+    };
+    let (images, containers, volumes) = rows(usage);
+    let all = |rows: Vec<Row>| rows.into_iter().map(object).collect::<Vec<_>>();
+    json!({
+        "Images": all(images),
+        "Containers": all(containers),
+        "Volumes": all(volumes),
+        "BuildCache": [],
+    })
+}
