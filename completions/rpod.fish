@@ -101,6 +101,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns -d 'Ask this name 
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l link -d 'Know another container by a name (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l cidfile -d 'Write the container\'s id to a new file' -r -F
@@ -182,6 +183,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns -d 'Ask this na
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l link -d 'Know another container by a name (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l cidfile -d 'Write the container\'s id to a new file' -r -F
@@ -463,6 +465,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l link -d 'Know another container by a name (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id to a new file' -r -F
@@ -587,6 +590,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l link -d 'Know another container by a name (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id to a new file' -r -F

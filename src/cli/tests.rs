@@ -196,8 +196,8 @@ fn what_is_wrong_is_said_and_mended() {
             "! 125 rpod has no -m for `run` yet | leave it out; nothing else stands for it",
         ),
         (
-            "run --link=a:b x",
-            "! 125 rpod has no --link for `run` yet | leave it out; nothing else stands for it",
+            "run --link-local-ip=1.2.3.4 x",
+            "! 125 rpod has no --link-local-ip for `run` yet | leave it out; nothing else stands for it",
         ),
         (
             "run --nmae x y",

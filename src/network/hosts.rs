@@ -35,6 +35,8 @@ pub struct Hosts<'a> {
     pub hostname: &'a str,
     /// `--add-host`: a name and an address, or the word `host-gateway`.
     pub extra: &'a [(String, String)],
+    /// Links: an address and names, apart by spaces.
+    pub linked: &'a [(IpAddr, String)],
     /// Where the machine is, seen from inside; none means nowhere.
     pub gateway: Option<IpAddr>,
 }
@@ -64,6 +66,12 @@ impl Hosts<'_> {
                     None => out.push_str(&format!("{ip}\t{name}\n")),
                 }
             }
+        }
+        for (ip, names) in self.linked {
+            for name in names.split(' ') {
+                check_name(name)?;
+            }
+            out.push_str(&format!("{ip}\t{names}\n"));
         }
         for (name, address) in self.extra {
             out.push_str(&format!(

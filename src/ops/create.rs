@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Config;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, names, network, pull, sweep};
+use crate::ops::{Session, links, names, network, pull, sweep};
 use crate::process::identity::Identity;
 use crate::runtime::{capabilities, program, rlimit};
 use crate::spec::container::{NetworkMode, Record, Request, State, default_networks};
@@ -46,6 +46,7 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     for place in &request.networks {
         network::find(session, &place.network)?;
     }
+    let links = links::resolve(session, &request)?;
     let platform = request.platform.as_deref().map(str::parse).transpose()?;
     let index = session.store.index_mark();
     let image = pull::ensure(session, &request.image, request.pull, platform)?;
@@ -55,6 +56,7 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     let id = session.store.new_container_id();
     let chosen = request.name.is_some();
     let made = plan(&id, &identity, &image, &config, request).and_then(|mut record| {
+        record.links = links;
         name_volumes(session, &mut record)?;
         publish(session, &mut record, chosen)?;
         // Only now does `rmi` see the container: it may have taken the image before.
@@ -287,6 +289,7 @@ fn plan(
         dns_search: request.dns_search,
         dns_options: request.dns_options,
         hosts: request.hosts,
+        links: Vec::new(),
         labels,
         restart: request.restart,
         stop_signal: request

@@ -201,7 +201,7 @@ fn host_config(record: &Record) -> Value {
     let more = json!({
         "IpcMode": if record.namespaces.host_ipc { "host" } else { "private" },
         "Cgroup": "",
-        "Links": null,
+        "Links": list_or_null(&links_on(record, |network| network == DEFAULT, true)),
         "OomScoreAdj": 0,
         "PidMode": mode(record.namespaces.host_pid),
         "Privileged": record.privileged,
@@ -339,6 +339,21 @@ fn network_settings(record: &Record, state: &State) -> Value {
     out
 }
 
+/// The links of a container that is on such a network; docker's older form has the
+/// names of both, as paths.
+fn links_on(record: &Record, fits: impl Fn(&str) -> bool, older: bool) -> Vec<String> {
+    if !record.attachments().iter().any(|a| fits(&a.network)) {
+        return Vec::new();
+    }
+    let links = record.links.iter();
+    links
+        .map(|l| match older {
+            true => format!("/{}:/{}/{}", l.name, record.name, l.alias),
+            false => format!("{}:{}", l.name, l.alias),
+        })
+        .collect()
+}
+
 /// docker's entry of a place on a network.
 fn place(record: &Record, asked: &Attachment, endpoint: Option<&Endpoint>) -> Value {
     let mut config = Map::new();
@@ -353,7 +368,7 @@ fn place(record: &Record, asked: &Attachment, endpoint: Option<&Endpoint>) -> Va
     names.push(record.id.short().to_owned());
     let mut out = json!({
         "IPAMConfig": if config.is_empty() { Value::Null } else { config.into() },
-        "Links": null,
+        "Links": list_or_null(&links_on(record, |_| asked.network != DEFAULT, false)),
         "Aliases": list_or_null(&asked.aliases),
         "DriverOpts": null,
         "GwPriority": 0,

@@ -27,6 +27,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
+use crate::ops::links::{self, Linked};
 use crate::ops::{Session, network, ps, state, tree};
 use crate::process::activation;
 use crate::process::channel::Channel;
@@ -168,6 +169,10 @@ fn fork_monitor(
     let network = join_network(session, record, &identity)?;
     let published = bind_ports(session, record, &network)?;
     let bundle = bundle(session, record, &identity, &network)?;
+    let endpoints = match &network {
+        Network::Bridge(place) => place.attached.endpoints.clone(),
+        _ => Vec::new(),
+    };
     laps::lap("network place, ports, files");
     let (ours, theirs) = Channel::pair()?;
     let (joined, way_in) = match &network {
@@ -200,7 +205,10 @@ fn fork_monitor(
         }
     };
     match channel.receive::<Started>()? {
-        Some(Started::Runs) => Ok(()),
+        Some(Started::Runs) => {
+            links::relink(session, record, &endpoints);
+            Ok(())
+        }
         Some(Started::Failed(error)) => Err(error),
         None => Err(Error::internal(
             "the container's monitor ended before it said anything",
@@ -395,7 +403,9 @@ fn bundle(
     let store = &session.store;
     let path = store.container_path(&record.id);
     let tree = tree::tree(store, record)?;
-    write_files(record, network, &path)?;
+    let linked = links::linked(session, record)?;
+    write_files(record, network, &linked, &path)?;
+    let record = &with_variables(record, linked.env);
     let files = tree::files(store, record);
     let root = path.join("root");
     let spec = plan::spec(
@@ -420,6 +430,18 @@ fn bundle(
     })
 }
 
+/// What the container was given itself wins over what its links tell.
+fn with_variables(record: &Record, told: Vec<String>) -> Record {
+    let mut record = record.clone();
+    for entry in told {
+        let key = entry.split_inclusive('=').next().unwrap_or_default();
+        if !record.env.iter().any(|own| own.starts_with(key)) {
+            record.env.push(entry);
+        }
+    }
+    record
+}
+
 /// A container's addresses, network by network.
 fn addresses(endpoints: &[Endpoint]) -> Vec<IpAddr> {
     let of = |one: &Endpoint| [Some(one.v4.ip.into()), one.v6.map(|v6| v6.ip.into())];
@@ -433,7 +455,7 @@ fn gateway(endpoints: &[Endpoint]) -> Option<IpAddr> {
 }
 
 /// The three files of `/etc` that tell a container who and where it is.
-fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
+fn write_files(record: &Record, network: &Network, linked: &Linked, path: &Path) -> Result<()> {
     let shared = matches!(network, Network::Host | Network::Shared(_));
     let endpoints: &[Endpoint] = match network {
         Network::Bridge(place) => &place.attached.endpoints,
@@ -451,6 +473,7 @@ fn write_files(record: &Record, network: &Network, path: &Path) -> Result<()> {
         ips: &addresses(endpoints),
         hostname: &record.hostname,
         extra: &record.hosts,
+        linked: &linked.hosts,
         gateway,
     };
     let names = endpoints.iter().any(|place| place.network != DEFAULT);

@@ -25,6 +25,7 @@ pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod launch;
+pub mod links;
 pub mod load;
 pub mod login;
 pub mod logout;

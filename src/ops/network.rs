@@ -25,11 +25,11 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::network::plan::{Plan, default_network, free_subnet, pool_of};
 use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
-use crate::ops::{Session, attach, state};
+use crate::ops::{Session, attach, links, state};
 use crate::process::frames::{self, Hello};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::{ContainerName, NetworkId};
-use crate::spec::network::{Attachment, DEFAULT, Network, Outlook, Pool, check_network_name};
+use crate::spec::network::{Attachment, DEFAULT, Network, Pool, check_network_name};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 use crate::store::atomic::random_bytes;
@@ -285,10 +285,7 @@ pub fn find(session: &Session, text: &str) -> Result<Network> {
 /// Returns the networks that a container is to join, with all that has to be known of them.
 pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
     let one = |mut place: Attachment| {
-        place.outlook = Outlook {
-            servers: record.dns.clone(),
-            links: BTreeMap::new(),
-        };
+        place.outlook = links::outlook(record);
         Ok(Wanted {
             plan: plan(session, &place.network)?,
             place,
@@ -339,6 +336,10 @@ pub fn connect(session: &Session, container: &str, place: Attachment) -> Result<
         return Err(Error::of(Kind::Conflict, "it is on that network already").what(what()));
     }
     networks.push(place.clone());
+    let place = Attachment {
+        outlook: links::outlook(&changing.record),
+        ..place
+    };
     let leave = Change::Leave(plan.id.clone());
     let join = Change::Join(Box::new(Wanted { plan, place }));
     changing.ask(session, &join).what(what)?;

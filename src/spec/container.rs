@@ -73,6 +73,8 @@ pub struct Request {
     pub dns_options: Vec<String>,
     /// `--add-host`: a name and an address.
     pub hosts: Vec<(String, String)>,
+    /// `--link`: a container as typed, and the name it is known by.
+    pub links: Vec<(String, String)>,
     /// `--label` and `--label-file`.
     pub labels: BTreeMap<String, String>,
     /// `--restart`.
@@ -215,6 +217,17 @@ impl Restart {
     }
 }
 
+/// Another container, known by a name of one's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name when the link was made.
+    pub name: String,
+    /// The name it is known by.
+    pub alias: String,
+}
+
 /// One limit of setrlimit(2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ulimit {
@@ -297,6 +310,9 @@ pub struct Record {
     /// More lines of `/etc/hosts`.
     #[serde(default)]
     pub hosts: Vec<(String, String)>,
+    /// Other containers that it knows by names of its own.
+    #[serde(default)]
+    pub links: Vec<Link>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Restart policy.

@@ -168,3 +168,74 @@ fn containers_on_a_network_know_each_other_by_all_their_names() {
     rpod.remove_all();
     rpod.run(&["network", "rm", "blue", "red"]).success();
 }
+
+#[test]
+fn a_link_is_a_name_variables_and_a_line_that_stays_true() {
+    let rpod = Sandbox::with(&["debian"]);
+    let link = ["--link", "testmysql:mysql", "debian", "sleep", "1000"];
+    rpod.run(&[&["run", "-d"][..], &link].concat())
+        .refuses()
+        .stderr_has("no such container: \"testmysql\"");
+    let sleep = ["debian", "sleep", "1000"];
+    let words = [
+        "--name",
+        "testmysql",
+        "--expose",
+        "3306",
+        "-e",
+        "SECRET=123456",
+    ];
+    rpod.start(&[&words[..], &sleep].concat());
+    rpod.start(&[&["--name", "web"][..], &link].concat());
+    let hosts = |name: &str| {
+        let asked = rpod.run(&["exec", "web", "getent", "ahostsv4", name]);
+        asked
+            .stdout()
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert_eq!(hosts("mysql"), rpod.address("testmysql"));
+    assert_eq!(hosts("testmysql"), rpod.address("testmysql"));
+    let address = rpod.address("testmysql");
+    rpod.run(&[
+        "exec",
+        "web",
+        "sh",
+        "-c",
+        "tr '\\0' '\\n' < /proc/1/environ",
+    ])
+    .success()
+    .stdout_has(&format!("MYSQL_PORT=tcp://{address}:3306"))
+    .stdout_has(&format!("MYSQL_PORT_3306_TCP_ADDR={address}"))
+    .stdout_has("MYSQL_NAME=/web/mysql")
+    .stdout_has("MYSQL_ENV_SECRET=123456");
+    assert_eq!(
+        rpod.inspect("web", "{{json .HostConfig.Links}}"),
+        r#"["/testmysql:/web/mysql"]"#
+    );
+    // It comes back with another address.
+    rpod.run(&["stop", "-t", "0", "testmysql"]).success();
+    rpod.start(&[&["--name", "between"][..], &sleep].concat());
+    rpod.run(&["start", "testmysql"]).success();
+    assert_ne!(rpod.address("testmysql"), address);
+    assert_eq!(hosts("mysql"), rpod.address("testmysql"));
+    // Without a line, the name server knows it as well.
+    rpod.run(&[
+        "exec",
+        "web",
+        "sh",
+        "-c",
+        "sed /mysql/d /etc/hosts > /tmp/h; cat /tmp/h > /etc/hosts",
+    ])
+    .success();
+    assert_eq!(hosts("mysql"), rpod.address("testmysql"));
+    // One that does not run has no address to tell.
+    rpod.run(&["stop", "-t", "0", "testmysql", "web"]).success();
+    rpod.run(&["start", "web"])
+        .fails(1)
+        .stderr_has("testmysql")
+        .stderr_has("not running");
+    rpod.remove_all();
+}

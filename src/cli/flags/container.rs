@@ -57,7 +57,6 @@ pub const TO_COME: &[&str] = &[
     "--io-maxiops",
     "--isolation",
     "--kernel-memory",
-    "--link",
     "--link-local-ip",
     "--log-driver",
     "--log-opt",
@@ -169,6 +168,9 @@ pub struct Flags {
     /// Add a line to /etc/hosts (can be repeated)
     #[arg(long, value_name = "NAME:ADDRESS")]
     add_host: Vec<String>,
+    /// Know another container by a name (can be repeated)
+    #[arg(long, value_name = "CONTAINER[:NAME]")]
+    link: Vec<String>,
     /// Set a label (can be repeated)
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     label: Vec<String>,
@@ -284,6 +286,7 @@ impl Flags {
             dns_search: self.dns_search,
             dns_options: self.dns_option,
             hosts: all(&self.add_host, |text| one(host_line(text)))?,
+            links: all(&self.link, |text| one(link(text)))?,
             labels: pairs::labels(&self.label_file, &self.label)?,
             restart,
             stop_signal: self.stop_signal,
@@ -412,6 +415,24 @@ fn expose(text: &str) -> Result<Vec<Port>> {
 fn address(flag: &str, text: &str) -> Result<IpAddr> {
     text.parse()
         .map_err(|_| usage(format!("{flag} \"{text}\" is no IP address")))
+}
+
+/// `container:name`, or a container alone, which is known by its own name. docker once
+/// wrote a name with a slash before it, and still reads that.
+fn link(text: &str) -> Result<(String, String)> {
+    let (container, alias) = text.split_once(':').unwrap_or((text, text));
+    let (container, alias) = (
+        container.trim_start_matches('/'),
+        alias.trim_start_matches('/'),
+    );
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fits = !alias.is_empty() && alias.len() <= 63 && alias.chars().all(good);
+    if container.is_empty() || !fits {
+        return Err(usage(format!("--link \"{text}\" makes no link")).hint(
+            "write CONTAINER:NAME; a name has 1 to 63 letters, digits, \"-\", \"_\" and \".\"",
+        ));
+    }
+    Ok((container.to_owned(), alias.to_owned()))
 }
 
 /// `name:address`; an IPv6 address may stand in brackets, and after `=`.
