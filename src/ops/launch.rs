@@ -249,7 +249,8 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
         NetworkMode::Bridge => {
             let wanted = network::wanted(session, record)?;
             let runtime = &session.host.runtime;
-            let mut client = control::connect_or(runtime, || start_net(session, identity))
+            let revive = || network::revive(session);
+            let mut client = control::connect_or(runtime, revive, || start_net(session, identity))
                 .what(|| "cannot start the network")?;
             let attached = client.attach(&record.id, &record.name, &wanted)?;
             Ok(Network::Bridge(Box::new(Place {

@@ -258,8 +258,8 @@ impl Monitor {
             Some((Said::Failed(error), _)) => return Err(error),
             _ => None,
         };
-        if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
-            place.client.link(namespace.as_fd(), None)?;
+        if let Some(namespace) = &namespace {
+            self.link_all(namespace)?;
         }
         // Before the program can run: whatever becomes of us from here on, the next
         // command finds the process.
