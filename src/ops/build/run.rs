@@ -546,6 +546,7 @@ fn etc_files(
     let hosts = Hosts {
         machine: shared.then_some(machine_hosts.as_str()),
         ips: &[],
+        linked: &[],
         hostname: &record.hostname,
         extra: &site.runs.hosts,
         gateway: shared.then(|| std::net::IpAddr::from([127, 0, 0, 1])),
@@ -599,6 +600,7 @@ fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record>
             RunNetwork::None => NetworkMode::None,
         },
         networks: Vec::new(),
+        links: Vec::new(),
         dns: Vec::new(),
         dns_search: Vec::new(),
         dns_options: Vec::new(),
