@@ -62,6 +62,8 @@ pub struct MonitorJob {
     pub network: Network,
     /// The host's ports that are its.
     pub published: Option<Bound>,
+    /// Where its packets are written.
+    pub capture: Option<fs::File>,
     /// Who is attached from the beginning.
     pub client: Option<(OwnedFd, Hello)>,
     /// The container's lock, held until its state says that it runs: also when
@@ -166,6 +168,7 @@ fn fork_monitor(
     drop(fs::remove_file(
         session.store.container_path(&record.id).join("stop"),
     ));
+    let capture = open_capture(record)?;
     let network = join_network(session, record, &identity)?;
     let published = bind_ports(session, record, &network)?;
     let bundle = bundle(session, record, &identity, &network)?;
@@ -188,6 +191,7 @@ fn fork_monitor(
         identity: identity.clone(),
         network,
         published,
+        capture,
         client,
         lock: lock.try_clone().ok(),
         way,
@@ -214,6 +218,15 @@ fn fork_monitor(
             "the container's monitor ended before it said anything",
         )),
     }
+}
+
+/// As tcpdump does, it begins the file anew.
+fn open_capture(record: &Record) -> Result<Option<fs::File>> {
+    let Some(path) = &record.network_capture else {
+        return Ok(None);
+    };
+    let file = fs::File::create(path).what(|| format!("cannot write packets to \"{path}\""))?;
+    Ok(Some(file))
 }
 
 /// docker keeps a container that could not be started, with the reason.
