@@ -601,6 +601,7 @@ fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record>
         },
         networks: Vec::new(),
         links: Vec::new(),
+        network_capture: None,
         dns: Vec::new(),
         dns_search: Vec::new(),
         dns_options: Vec::new(),
