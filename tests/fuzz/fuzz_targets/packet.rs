@@ -2,7 +2,11 @@
 //! together again. The input is packets, each after its length in two bytes.
 
 #![no_main]
-#![allow(dead_code, missing_docs, reason = "the sources are rpod's own, read in part")]
+#![allow(
+    dead_code,
+    missing_docs,
+    reason = "the sources are rpod's own, read in part"
+)]
 
 #[path = "../../../src/dataplane/uplink/fragments.rs"]
 mod fragments;
