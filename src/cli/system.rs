@@ -1,4 +1,4 @@
-//! `rpod system df`: what the store takes on the disk.
+//! `rpod system …`: df, check.
 use std::collections::BTreeMap;
 
 use clap::Parser;
@@ -8,7 +8,7 @@ use crate::cli::door::Door;
 use crate::cli::render::list::{self, Field, Look, Row};
 use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
-use crate::cli::{images, ps};
+use crate::cli::{failure, images, ps};
 use crate::error::Result;
 use crate::ops;
 use crate::ops::df::{Total, Usage};
@@ -71,6 +71,58 @@ impl Act for Df {
             }
         }
         Ok(0)
+    }
+}
+
+/// Show what is broken in the store, and mend it
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Exits with 1 when something is broken, and with --repair when something still is."
+)]
+pub struct Check {
+    /// Compare sizes alone, and unpack no layer to compare it
+    #[arg(short, long)]
+    quick: bool,
+    /// Fetch, unpack or make again what is broken
+    #[arg(short, long)]
+    repair: bool,
+}
+
+impl Act for Check {
+    fn act(self, door: &Door) -> Result<u8> {
+        let options = ops::check::Options {
+            quick: self.quick,
+            repair: self.repair,
+        };
+        let checked = ops::check::check(&door.session()?, options)?;
+        let found = &checked.found;
+        let mut out = String::new();
+        out.extend(
+            checked
+                .mended
+                .iter()
+                .map(|f| format!("mended: {}\n", f.sentence())),
+        );
+        out.extend(
+            found
+                .faults
+                .iter()
+                .map(|f| format!("broken: {}\n", f.sentence())),
+        );
+        let result = match found.faults.len() {
+            0 => "nothing is broken".to_owned(),
+            1 => "1 thing is broken".to_owned(),
+            many => format!("{many} things are broken"),
+        };
+        out += &format!(
+            "Checked {} images, {} layers and {} containers: {result}\n",
+            found.images, found.layers, found.containers
+        );
+        terminal::answer(&out)?;
+        for error in &checked.failures {
+            failure::say(error);
+        }
+        Ok(u8::from(!found.faults.is_empty()))
     }
 }
 

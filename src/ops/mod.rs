@@ -7,6 +7,9 @@
 
 pub mod access;
 pub mod attach;
+pub mod build;
+pub mod builder;
+pub mod check;
 pub mod commit;
 pub mod cp;
 pub mod create;

@@ -228,11 +228,37 @@ impl Store {
         link.to_str()?.parse().ok()
     }
 
+    /// Returns all names and what they lead to.
+    pub fn names(&self) -> Result<Vec<(ContainerName, ContainerId)>> {
+        let path = self.root().join("names");
+        let entries = fs::read_dir(&path).what(|| format!("cannot list \"{}\"", path.display()))?;
+        let name_of = |entry: fs::DirEntry| {
+            let name: ContainerName = entry.file_name().to_str()?.parse().ok()?;
+            let id = self.named(&name)?;
+            Some((name, id))
+        };
+        Ok(entries.flatten().filter_map(name_of).collect())
+    }
+
+    /// Frees a name that leads to no container.
+    pub fn drop_loose_name(&self, name: &ContainerName) {
+        if let Some(id) = self.named(name)
+            && !self.is_being_made(&id)
+            && !self.container_path(&id).is_dir()
+        {
+            self.free_name(name, &id);
+        }
+    }
+
     fn name_path(&self, name: &ContainerName) -> PathBuf {
         self.root().join("names").join(name.as_str())
     }
 
-    fn take_name(&self, name: &ContainerName, id: &ContainerId) -> Result<()> {
+    /// Makes a name lead to a container.
+    ///
+    /// # Errors
+    /// `Conflict` when it leads to another; the error names it.
+    pub fn take_name(&self, name: &ContainerName, id: &ContainerId) -> Result<()> {
         let path = self.name_path(name);
         match symlink(id.as_str(), &path) {
             Ok(()) => return Ok(()),
@@ -268,7 +294,7 @@ impl Store {
     }
 
     /// Says whether a living process has this container staged.
-    fn is_being_made(&self, id: &ContainerId) -> bool {
+    pub fn is_being_made(&self, id: &ContainerId) -> bool {
         let prefix = format!("container-{id}-");
         let garbage = self.garbage();
         fs::read_dir(self.tmp())

@@ -279,6 +279,13 @@ impl Store {
         })
     }
 
+    /// Returns the digest of an image's configuration, if its manifest can be read.
+    pub fn config_of(&self, entry: &Entry) -> Option<Digest> {
+        let manifest = self.read_blob(&entry.digest, DOCUMENT_LIMIT).ok()?;
+        let manifest: ImageManifest = parse_document(&manifest).ok()?;
+        manifest.config().digest().as_ref().parse().ok()
+    }
+
     /// Puts an entry into the index; a name moves from the entry that had it, which stays without one.
     pub fn add_image(&self, entry: Entry) -> Result<()> {
         self.change_images(

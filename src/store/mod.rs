@@ -12,6 +12,7 @@
 //!   compressed/                 digests of layers as registries have them (`compressed`)
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
+//!   build/                      results of build steps, cache mounts, digests of contexts
 //!   tmp/                        everything unfinished, and what waits to be deleted
 //! ```
 //!
@@ -25,6 +26,7 @@
 
 pub mod atomic;
 pub mod blobs;
+pub mod build;
 pub mod compressed;
 pub mod containers;
 pub mod gc;

@@ -86,6 +86,29 @@ impl Store {
         }
     }
 
+    /// Gives a volume that is broken back what it lacks; its files stay.
+    pub fn restore_volume(&self, volume: &Volume) -> Result<()> {
+        if self.create_volume(volume)? {
+            return Ok(());
+        }
+        let data = self.volume_data(&volume.name);
+        if !data.is_dir() {
+            fs::DirBuilder::new()
+                .mode(0o755)
+                .create(&data)
+                .what(|| format!("cannot make \"{}\"", data.display()))?;
+        }
+        if self.load_volume(&volume.name).is_err() {
+            let place = self.root().join("volumes").join(&volume.name);
+            self.write(
+                &place.join("volume.json"),
+                &serde_json::to_vec(volume)?,
+                true,
+            )?;
+        }
+        Ok(())
+    }
+
     /// Reads a volume.
     ///
     /// # Errors

@@ -150,3 +150,45 @@ fn a_killed_network_process_is_replaced() {
         .stdout_has("172.17.0.1");
     rpod.remove_all();
 }
+
+#[test]
+fn killed_while_collecting_and_somebody_loads() {
+    let rpod = Sandbox::new();
+    let archive = rpod.write("image.tar", image().docker_archive());
+    let other = Image::new("other").layer(Layer::new().file("f", "f"));
+    let other = rpod.write("other.tar", other.docker_archive());
+    let load = ["load", "-q", "-i", archive.to_str().unwrap()];
+    let prune = ["system", "prune", "-a", "-f"];
+    rpod.load(&other);
+    let whole = rpod.run(&prune).took;
+    for instant in instants(kills() / 4, whole) {
+        rpod.load(&other);
+        let loading = rpod.command(&load).spawn();
+        let mut pruning = rpod.command(&prune).spawn();
+        std::thread::sleep(instant);
+        pruning.signal("KILL");
+        drop(pruning);
+        loading.wait().success();
+        rpod.run(&["system", "check"]).success();
+    }
+    rpod.run(&load).success();
+    rpod.run(&["run", "--rm", "tiny"])
+        .success()
+        .stdout_is("sound");
+    rpod.run(&prune).success();
+    swept(&rpod);
+    let blobs = std::fs::read_dir(rpod.store().join("images/blobs/sha256"));
+    assert_eq!(blobs.unwrap().count(), 0, "blobs of no image");
+}
+
+#[test]
+fn a_killed_create_leaves_no_volume_without_an_owner() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let words = ["create", "--name", "same", "-v", "/data", "busybox", "true"];
+    kill_at_instants(&rpod, kills() / 4, &words, || {
+        rpod.run(&["rm", "-f", "-v", "same"]).success();
+    });
+    rpod.run(&["rm", "-f", "-v", "same"]).success();
+    swept(&rpod);
+    rpod.run(&["volume", "ls", "-q"]).success().stdout_is("");
+}

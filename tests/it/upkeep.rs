@@ -222,3 +222,162 @@ fn system_prune_takes_all_that_is_not_used() {
     rpod.remove_all();
     rpod.run(&["volume", "ls", "-q"]).success().stdout_is("");
 }
+
+/// A sandbox with an image from a registry, a container of it and a volume.
+fn with_container() -> (Sandbox, HostileRegistry, Image) {
+    let own = Layer::new()
+        .directory("d")
+        .file("d/greeting", "sound")
+        .executable("d/tool", "#!");
+    let image = Image::new("tiny")
+        .layer(busybox_layer().gzip())
+        .layer(own.gzip())
+        .cmd(&["cat", "/d/greeting"]);
+    let rpod = Sandbox::new();
+    let registry = HostileRegistry::serve(&image, |_| Reply::Honest);
+    rpod.run(&["pull", &registry.name("tiny")]).success();
+    rpod.run(&[
+        "create",
+        "--name",
+        "user",
+        "-v",
+        "mine:/data",
+        &registry.name("tiny"),
+    ])
+    .success();
+    (rpod, registry, image)
+}
+
+/// The check says this; mending mends it; the container runs.
+fn is_found_and_mended(rpod: &Sandbox, words: &str) {
+    let found = rpod.run(&["system", "check"]);
+    found.fails(1).stdout_has("broken: ").stdout_has(words);
+    let mended = rpod.run(&["system", "check", "--repair"]);
+    mended
+        .success()
+        .stdout_has("mended: ")
+        .stdout_has("nothing is broken");
+    rpod.run(&["system", "check"]).success();
+    rpod.run(&["start", "-a", "user"])
+        .success()
+        .stdout_is("sound");
+}
+
+#[test]
+fn a_sound_store_is_called_sound() {
+    let (rpod, _registry, _) = with_container();
+    rpod.run(&["system", "check"])
+        .success()
+        .stdout_is("Checked 1 images, 2 layers and 1 containers: nothing is broken\n");
+    rpod.run(&["system", "check", "--quick"]).success();
+    rpod.remove_all();
+}
+
+#[test]
+fn broken_blobs_and_documents_are_fetched_again() {
+    let (rpod, registry, image) = with_container();
+    let blobs = rpod.store().join("images/blobs/sha256");
+    let config = image.id().replace("sha256:", "");
+    let manifest = image.digest().replace("sha256:", "");
+    std::fs::remove_file(blobs.join(&config)).unwrap();
+    is_found_and_mended(&rpod, "it is not there");
+    std::fs::write(blobs.join(&manifest), "{").unwrap();
+    is_found_and_mended(&rpod, "it has 1 bytes instead of");
+    let layer = std::fs::read_dir(&blobs).unwrap().flatten();
+    let layer = layer.map(|entry| entry.path());
+    let layer = layer
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let mut bytes = std::fs::read(&layer).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&layer, bytes).unwrap();
+    rpod.run(&["system", "check", "--quick"]).success();
+    let before = registry.requests().len();
+    is_found_and_mended(&rpod, "its content has digest sha256:");
+    let fetched = registry.requests();
+    let fetched = fetched[before..].iter().filter(|r| r.kind() == Kind::Blob);
+    assert_eq!(fetched.count(), 1, "only what was broken is fetched");
+    rpod.run(&["images", "--format", "{{.Tag}}"])
+        .success()
+        .stdout_is("latest\n");
+    rpod.remove_all();
+}
+
+#[test]
+fn broken_layers_are_unpacked_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let (rpod, registry, _) = with_container();
+    let find = || {
+        let maps = std::fs::read_dir(rpod.store().join("layers")).unwrap();
+        let layers = maps
+            .flatten()
+            .flat_map(|map| std::fs::read_dir(map.path()).unwrap());
+        let mut trees = layers.flatten().map(|layer| layer.path().join("tree"));
+        trees.find(|tree| tree.join("d/greeting").exists()).unwrap()
+    };
+    let before = registry.requests().len();
+    std::fs::write(find().join("d/greeting"), "SOUND").unwrap();
+    is_found_and_mended(&rpod, "\"d/greeting\" has other content");
+    std::fs::remove_file(find().join("d/tool")).unwrap();
+    is_found_and_mended(&rpod, "\"d/tool\" is missing");
+    std::fs::write(find().join("d/more"), "").unwrap();
+    is_found_and_mended(&rpod, "\"d/more\" does not belong to it");
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(find().join("d/tool"), mode).unwrap();
+    is_found_and_mended(&rpod, "\"d/tool\" has another mode");
+    std::fs::rename(find(), find().with_file_name("tree.gone")).unwrap();
+    is_found_and_mended(&rpod, "it has no files");
+    assert_eq!(registry.requests().len(), before, "nothing was fetched");
+    rpod.remove_all();
+}
+
+#[test]
+fn names_and_volumes_are_made_again_and_loose_names_go() {
+    let (rpod, _registry, _) = with_container();
+    let names = rpod.store().join("names");
+    std::fs::remove_file(names.join("user")).unwrap();
+    let found = rpod.run(&["system", "check"]);
+    found.fails(1).stdout_has("\"user\" does not lead to it");
+    rpod.run(&["system", "check", "--repair"]).success();
+    rpod.run(&["start", "-a", "user"])
+        .success()
+        .stdout_is("sound");
+    std::os::unix::fs::symlink("e".repeat(64), names.join("loose")).unwrap();
+    is_found_and_mended(&rpod, "the name \"loose\": it leads to no container");
+    std::fs::remove_dir_all(rpod.store().join("volumes/mine")).unwrap();
+    is_found_and_mended(&rpod, "volume \"mine\": container \"user\" has it");
+    let id = rpod.inspect("user", "{{.Id}}");
+    let record = rpod
+        .store()
+        .join("containers")
+        .join(&id)
+        .join("container.json");
+    let kept = std::fs::read(&record).unwrap();
+    std::fs::write(&record, "{").unwrap();
+    let broken = rpod.run(&["system", "check", "--repair"]);
+    broken.fails(1).stdout_has("broken: container ");
+    std::fs::write(&record, kept).unwrap();
+    rpod.remove_all();
+}
+
+#[test]
+fn what_was_loaded_and_broken_is_told_with_its_way_out() {
+    let rpod = loaded(&Image::new("one").layer(Layer::new().file("f", "f")), "one");
+    let blobs = rpod.store().join("images/blobs/sha256");
+    let sizes = std::fs::read_dir(&blobs)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path());
+    let layer = sizes
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    std::fs::remove_file(layer).unwrap();
+    let broken = rpod.run(&["system", "check", "--repair"]);
+    broken
+        .fails(1)
+        .stdout_has("it is not there")
+        .stderr_has("rpod rmi -f");
+    rpod.run(&["rmi", "-f", "one"]).success();
+    rpod.run(&["system", "check"]).success();
+}

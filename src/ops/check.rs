@@ -1,0 +1,629 @@
+//! `system check`: whether the store is what it says, and mending what is not.
+//!
+//! 1. every document and blob that an image needs is there and has its digest
+//! 2. every unpacked layer has the files that its blob has: it is unpacked once
+//!    more beside it and compared name by name
+//! 3. every container has its record, its state, its name, layers and volumes
+//! 4. every name leads to a container
+//!
+//! Mending: a document or blob comes from the image's registry again, by digest; a
+//! layer is unpacked again; a name that leads nowhere goes and one that is missing
+//! is made; a volume that is missing is made, empty. Then all is looked at again.
+//!
+//! Lives here: those looks and those remedies.
+//! Must not: touch what is not broken, or a layer that a running container sees.
+//! Called by: `cli::system`.
+//! Always true: the look holds the store's lease, so nothing is collected under it;
+//! it runs inside the user's namespace, where files of all ids can be read.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Result};
+use crate::image::layer::{self, Report, shown};
+use crate::ops::access::Asked;
+use crate::ops::{Session, pull, state, sweep};
+use crate::process::identity::Identity;
+use crate::process::userns::run_inside;
+use crate::progress::{Silent, Step};
+use crate::spec::container::{PullPolicy, Status};
+use crate::spec::digest::{Digest, Hasher};
+use crate::spec::id::{ContainerId, ContainerName};
+use crate::spec::idmap::IdMap;
+use crate::spec::mount::Source;
+use crate::spec::reference::Reference;
+use crate::spec::time::Time;
+use crate::store::Store;
+use crate::store::gc::Partials;
+use crate::store::images::{Entry, Image, Layer};
+use crate::store::volumes::Volume;
+
+/// How thorough, and whether to mend.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// `--quick`: sizes instead of digests, and no layer is unpacked.
+    pub quick: bool,
+    /// `--repair`.
+    pub repair: bool,
+}
+
+/// What was looked at and what is broken.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Found {
+    /// Images looked at.
+    pub images: usize,
+    /// Unpacked layers looked at.
+    pub layers: usize,
+    /// Containers looked at.
+    pub containers: usize,
+    /// What is broken.
+    pub faults: Vec<Fault>,
+}
+
+/// One broken thing, and why it is taken for broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which.
+    pub thing: Thing,
+    /// In plain words.
+    pub why: String,
+}
+
+/// What can be broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Thing {
+    /// A document or a layer's blob of the image whose manifest has the other digest.
+    Blob(Digest, Digest),
+    /// An unpacked layer of an image.
+    Layer(Digest, Digest),
+    /// A layer that a container needs, and that is not there.
+    ContainerLayer(ContainerId, Digest),
+    /// A container's record or state.
+    Container(ContainerId),
+    /// A container's name that does not lead to it.
+    Name(ContainerId),
+    /// A name that leads nowhere.
+    LooseName(String),
+    /// A volume, and whether it was made for one container.
+    Volume(String, bool),
+}
+
+impl Fault {
+    /// Returns it as one sentence.
+    pub fn sentence(&self) -> String {
+        let thing = match &self.thing {
+            Thing::Blob(blob, image) => format!("blob {blob} of image {}", image.short()),
+            Thing::Layer(layer, image) => format!("layer {layer} of image {}", image.short()),
+            Thing::ContainerLayer(id, layer) => {
+                format!("layer {layer} of container {}", id.short())
+            }
+            Thing::Container(id) => format!("container {}", id.short()),
+            Thing::Name(id) => format!("the name of container {}", id.short()),
+            Thing::LooseName(name) => format!("the name \"{name}\""),
+            Thing::Volume(name, _) => format!("volume \"{name}\""),
+        };
+        format!("{thing}: {}", self.why)
+    }
+}
+
+/// What a check came to.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// What was looked at, and what is broken now.
+    pub found: Found,
+    /// What was broken and is not any more.
+    pub mended: Vec<Fault>,
+    /// Why something could not be mended.
+    pub failures: Vec<Error>,
+}
+
+/// Looks at the whole store, and mends it if asked to.
+pub fn check(session: &Session, options: Options) -> Result<Checked> {
+    let identity = Identity::of(&session.host)?;
+    let look = || run_inside(&identity, || find(session, &identity.map, options.quick));
+    let found = look()?;
+    let mut checked = Checked::default();
+    if !options.repair {
+        checked.found = found;
+        return Ok(checked);
+    }
+    if !found.faults.is_empty() {
+        checked.failures = mend(session, &identity, &found.faults);
+        let after = look()?;
+        let is_mended = |fault: &Fault| !after.faults.iter().any(|f| f.thing == fault.thing);
+        checked.mended = found.faults.into_iter().filter(is_mended).collect();
+        checked.found = after;
+    } else {
+        checked.found = found;
+    }
+    // While a record cannot be read, anything may be needed, and nothing is collected.
+    if let Err(error) = sweep::collect(session, Partials::Expired) {
+        let error = error.what("cannot collect what nothing needs");
+        checked.failures.push(error);
+    }
+    Ok(checked)
+}
+
+fn find(session: &Session, id_map: &IdMap, quick: bool) -> Result<Found> {
+    let store = &session.store;
+    let _lease = store.lease()?;
+    let mut look = Look {
+        store,
+        id_map,
+        quick,
+        found: Found::default(),
+        blobs: HashMap::new(),
+        layers: HashSet::new(),
+    };
+    for entry in store.image_entries()? {
+        look.image(&entry);
+    }
+    for id in store.container_ids()? {
+        look.container(session, &id);
+    }
+    for (name, id) in store.names()? {
+        if !store.container_path(&id).is_dir() && !store.is_being_made(&id) {
+            look.say(
+                Thing::LooseName(name.to_string()),
+                "it leads to no container",
+            );
+        }
+    }
+    Ok(look.found)
+}
+
+struct Look<'a> {
+    store: &'a Store,
+    id_map: &'a IdMap,
+    quick: bool,
+    found: Found,
+    /// Blobs looked at, and whether they are sound.
+    blobs: HashMap<Digest, bool>,
+    layers: HashSet<Digest>,
+}
+
+impl Look<'_> {
+    fn say(&mut self, thing: Thing, why: impl Into<String>) {
+        let why = why.into();
+        self.found.faults.push(Fault { thing, why });
+    }
+
+    fn image(&mut self, entry: &Entry) {
+        if self.blobs.contains_key(&entry.digest) {
+            return;
+        }
+        self.found.images += 1;
+        let top = &entry.digest;
+        if !self.blob(top, top, Some(entry.size)) {
+            return;
+        }
+        let image = match self.store.load_image(entry) {
+            Ok(image) => image,
+            Err(error) => {
+                // Its manifest is sound, so it is its configuration that is not.
+                match self.store.config_of(entry) {
+                    Some(config) if !self.blob(&config, top, None) => {}
+                    _ => self.say(Thing::Blob(top.clone(), top.clone()), error.to_string()),
+                }
+                return;
+            }
+        };
+        self.blob(&image.id, top, None);
+        for layer in &image.layers {
+            let sound = self.blob(&layer.blob, top, Some(layer.size));
+            if sound && self.layers.insert(layer.diff_id.clone()) {
+                self.layer(layer, top);
+            }
+        }
+    }
+
+    /// Looks at a blob; says whether it is sound.
+    fn blob(&mut self, digest: &Digest, image: &Digest, size: Option<u64>) -> bool {
+        if let Some(sound) = self.blobs.get(digest) {
+            return *sound;
+        }
+        let why = self.why_broken(digest, size);
+        self.blobs.insert(digest.clone(), why.is_none());
+        match why {
+            None => true,
+            Some(why) => {
+                self.say(Thing::Blob(digest.clone(), image.clone()), why);
+                false
+            }
+        }
+    }
+
+    fn why_broken(&self, digest: &Digest, size: Option<u64>) -> Option<String> {
+        let path = self.store.blob_path(digest);
+        let meta = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Some("it is not there".to_owned());
+            }
+            Err(error) => return Some(error.to_string()),
+            Ok(meta) => meta,
+        };
+        if let Some(size) = size.filter(|size| *size != meta.len() && *size > 0) {
+            return Some(format!("it has {} bytes instead of {size}", meta.len()));
+        }
+        if self.quick {
+            return None;
+        }
+        match digest_of(&path) {
+            Ok(is) if is == *digest => None,
+            Ok(is) => Some(format!("its content has digest {is}")),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    fn layer(&mut self, layer: &Layer, image: &Digest) {
+        let map = self.id_map.name();
+        // One that is not unpacked is unpacked when it is needed.
+        if !self.store.layer_path(&map, &layer.diff_id).exists() {
+            return;
+        }
+        self.found.layers += 1;
+        let why = if self.store.has_layer(&map, &layer.diff_id) {
+            match self.quick {
+                true => Ok(None),
+                false => self.differs(layer),
+            }
+        } else {
+            Ok(Some("it has no files".to_owned()))
+        };
+        match why {
+            Ok(None) => {}
+            Ok(Some(why)) => self.say(Thing::Layer(layer.diff_id.clone(), image.clone()), why),
+            Err(error) => self.say(
+                Thing::Layer(layer.diff_id.clone(), image.clone()),
+                error.to_string(),
+            ),
+        }
+    }
+
+    /// Unpacks a layer once more and says where the one there is another.
+    fn differs(&self, layer: &Layer) -> Result<Option<String>> {
+        let staged = self.store.stage_layer()?;
+        let tree = staged.path().join("tree");
+        let (progress, step) = (&Silent, Step(0));
+        let blob = self.store.open_blob(&layer.blob)?;
+        let (_, digest) = layer::unpack(blob, &tree, self.id_map, Report { progress, step })?;
+        if digest != layer.diff_id {
+            return Err(Error::new(format!(
+                "the tar in its blob has digest {digest}, not the one that the image's configuration says"
+            )));
+        }
+        let there = self.store.layer_tree(&self.id_map.name(), &layer.diff_id);
+        let difference =
+            compare(&there, &tree, Path::new("")).what(|| "it cannot be compared with its blob")?;
+        Ok(difference)
+    }
+
+    fn container(&mut self, session: &Session, id: &ContainerId) {
+        self.found.containers += 1;
+        let store = self.store;
+        let record = match store.load_record(id) {
+            Ok(record) => record,
+            Err(_) if !store.container_path(id).is_dir() => return,
+            Err(error) => return self.say(Thing::Container(id.clone()), error.to_string()),
+        };
+        if let Err(error) = state::load(&session.host, store, id)
+            && store.container_path(id).is_dir()
+        {
+            self.say(Thing::Container(id.clone()), error.to_string());
+        }
+        if store.named(&record.name).as_ref() != Some(id) {
+            let why = format!("\"{}\" does not lead to it", record.name);
+            self.say(Thing::Name(id.clone()), why);
+        }
+        for layer in &record.layers {
+            if !store.has_layer(&record.id_map, layer) {
+                let thing = Thing::ContainerLayer(id.clone(), layer.clone());
+                self.say(thing, "it is not unpacked");
+            }
+        }
+        for mount in &record.mounts {
+            let Source::Volume(name) = &mount.source else {
+                continue;
+            };
+            let whole = store.load_volume(name).is_ok() && store.volume_data(name).is_dir();
+            if !whole && store.container_path(id).is_dir() {
+                let anonymous = record.anonymous_volumes.contains(name);
+                let why = format!("container \"{}\" has it, and it is not there", record.name);
+                self.say(Thing::Volume(name.clone(), anonymous), why);
+            }
+        }
+    }
+}
+
+fn digest_of(path: &Path) -> io::Result<Digest> {
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+/// Returns the first difference between a tree and what it should be. Times are not
+/// compared: a layer made here has finer ones than its tar.
+fn compare(is: &Path, should: &Path, below: &Path) -> io::Result<Option<String>> {
+    let list = |top: &Path| -> io::Result<Vec<_>> {
+        let mut names = fs::read_dir(top.join(below))?
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    };
+    let (there, wanted) = (list(is)?, list(should)?);
+    let show = |path: &Path| shown(path.as_os_str().as_encoded_bytes());
+    if let Some(lost) = wanted
+        .iter()
+        .find(|name| there.binary_search(name).is_err())
+    {
+        return Ok(Some(format!("{} is missing", show(&below.join(lost)))));
+    }
+    if let Some(strange) = there
+        .iter()
+        .find(|name| wanted.binary_search(name).is_err())
+    {
+        return Ok(Some(format!(
+            "{} does not belong to it",
+            show(&below.join(strange))
+        )));
+    }
+    for name in wanted {
+        let path = below.join(name);
+        if let Some(what) = differ(&is.join(&path), &should.join(&path))? {
+            return Ok(Some(format!("{} has {what}", show(&path))));
+        }
+        if fs::symlink_metadata(should.join(&path))?.is_dir()
+            && let Some(deeper) = compare(is, should, &path)?
+        {
+            return Ok(Some(deeper));
+        }
+    }
+    Ok(None)
+}
+
+fn differ(is: &Path, should: &Path) -> io::Result<Option<&'static str>> {
+    let (a, b) = (fs::symlink_metadata(is)?, fs::symlink_metadata(should)?);
+    // A whiteout has two forms: a device of number 0, or an empty file with a mark.
+    let may_hide = |m: &fs::Metadata| m.file_type().is_char_device() || m.len() == 0;
+    if a.file_type() != b.file_type() {
+        let whiteouts = may_hide(&a) && may_hide(&b) && !a.is_dir() && !b.is_dir();
+        return Ok((!whiteouts).then_some("another type"));
+    }
+    if a.file_type().is_char_device() && a.rdev() == 0 && b.rdev() == 0 {
+        return Ok(None);
+    }
+    if a.mode() != b.mode() {
+        return Ok(Some("another mode"));
+    }
+    if (a.uid(), a.gid()) != (b.uid(), b.gid()) {
+        return Ok(Some("another owner"));
+    }
+    if a.is_symlink() {
+        let same = fs::read_link(is)? == fs::read_link(should)?;
+        return Ok((!same).then_some("another target"));
+    }
+    if a.is_file() {
+        if a.len() != b.len() {
+            return Ok(Some("another size"));
+        }
+        return Ok((!same_content(is, should)?).then_some("other content"));
+    }
+    Ok((a.rdev() != b.rdev()).then_some("another device number"))
+}
+
+fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut a, mut b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        let count = one.read(&mut a)?;
+        if count == 0 {
+            return Ok(other.read(&mut b)? == 0);
+        }
+        if other.read_exact(&mut b[..count]).is_err() || a[..count] != b[..count] {
+            return Ok(false);
+        }
+    }
+}
+
+/// Mends what can be mended; returns why the rest cannot.
+fn mend(session: &Session, identity: &Identity, faults: &[Fault]) -> Vec<Error> {
+    let mut failures = Vec::new();
+    let mut images: Vec<&Digest> = Vec::new();
+    for fault in faults {
+        if let Thing::Blob(blob, image) = &fault.thing {
+            drop(session.store.discard(&session.store.blob_path(blob)));
+            if !images.contains(&image) {
+                images.push(image);
+            }
+        }
+    }
+    for image in images {
+        if let Err(error) = fetch(session, image) {
+            failures.push(error);
+        }
+    }
+    for fault in faults {
+        let done = match &fault.thing {
+            Thing::Blob(..) => Ok(()),
+            Thing::Layer(layer, image) => unpack(session, identity, layer, image),
+            Thing::ContainerLayer(id, layer) => container_layer(session, identity, id, layer),
+            Thing::Container(id) => {
+                Err(Error::new("nobody else knows what was in it").hint(format!(
+                    "remove it with what is left of it: `rm -r {}`",
+                    session.store.container_path(id).display()
+                )))
+            }
+            Thing::Name(id) => session
+                .store
+                .load_record(id)
+                .and_then(|record| session.store.take_name(&record.name, id)),
+            Thing::LooseName(name) => name
+                .parse::<ContainerName>()
+                .map(|name| session.store.drop_loose_name(&name)),
+            Thing::Volume(name, anonymous) => volume(session, name, *anonymous),
+        };
+        failures.extend(
+            done.err()
+                .map(|e| e.what(format!("cannot mend {}", fault.sentence()))),
+        );
+    }
+    failures
+}
+
+/// Fetches what an image lacks from where it came from, by its digest.
+fn fetch(session: &Session, manifest: &Digest) -> Result<()> {
+    let what = || format!("cannot fetch again what image {} lacks", manifest.short());
+    let entries = session.store.image_entries()?;
+    let same = entries.iter().filter(|entry| entry.digest == *manifest);
+    let names: Vec<Reference> = same.filter_map(Entry::name).collect();
+    if names.is_empty() {
+        return Err(
+            Error::new("it has no name, so nobody knows where it came from")
+                .what(what())
+                .hint(format!("remove it: `rpod rmi -f {}`", manifest.hex())),
+        );
+    }
+    let request = pull::Request {
+        policy: PullPolicy::Always,
+        platform: None,
+        all_tags: false,
+        quiet: true,
+        asked: Asked::default(),
+        retries: None,
+        delay: None,
+    };
+    let mut failure = None;
+    for name in names {
+        let by_digest = Reference {
+            tag: None,
+            digest: Some(manifest.clone()),
+            ..name
+        };
+        let text = by_digest.to_string();
+        let known = entries
+            .iter()
+            .any(|e| e.name().as_ref() == Some(&by_digest));
+        let pulled =
+            pull::pull(session, &request, std::slice::from_ref(&text)).and_then(|mut all| {
+                all.pop()
+                    .unwrap_or_else(|| Err(Error::internal("nothing was pulled")))
+            });
+        if !known {
+            // It was named by its digest for this alone.
+            session
+                .store
+                .remove_images(&|e| e.name().as_ref() == Some(&by_digest))?;
+        }
+        match pulled {
+            Ok(_) => return Ok(()),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) => Err(error
+            .what(what())
+            .hint("load or build it again, or remove it with `rpod rmi -f`")),
+        None => Ok(()),
+    }
+}
+
+/// Unpacks an image's layer again, unless a running container sees it.
+fn unpack(session: &Session, identity: &Identity, diff_id: &Digest, image: &Digest) -> Result<()> {
+    let store = &session.store;
+    let map = identity.map.name();
+    for id in store.container_ids()? {
+        let Ok(record) = store.load_record(&id) else {
+            continue;
+        };
+        let runs = state::load(&session.host, store, &id)
+            .is_ok_and(|s| matches!(s.status, Status::Running | Status::Restarting));
+        if runs && record.layers.contains(diff_id) {
+            return Err(
+                Error::new(format!("container \"{}\" runs upon it", record.name))
+                    .hint(format!("stop it first: `rpod stop {}`", record.name)),
+            );
+        }
+    }
+    let image = image_of(store, image)?;
+    drop(store.discard(&store.layer_path(&map, diff_id)));
+    unpack_one(session, identity, &image, diff_id)
+}
+
+fn unpack_one(
+    session: &Session,
+    identity: &Identity,
+    image: &Image,
+    diff_id: &Digest,
+) -> Result<()> {
+    let layer = image.layers.iter().find(|layer| layer.diff_id == *diff_id);
+    let layer = layer.ok_or_else(|| Error::internal("an image without its own layer"))?;
+    run_inside(identity, || {
+        let _lease = session.store.lease()?;
+        let (progress, step) = (&Silent, Step(0));
+        layer::unpack_blob(
+            &session.store,
+            layer,
+            &identity.map,
+            Report { progress, step },
+        )
+        .map(drop)
+    })
+}
+
+fn image_of(store: &Store, manifest: &Digest) -> Result<Image> {
+    let entries = store.image_entries()?;
+    let entry = entries.iter().find(|entry| entry.digest == *manifest);
+    store.load_image(entry.ok_or_else(|| Error::new("its image has gone"))?)
+}
+
+/// Unpacks a layer that a container needs out of any image that has it.
+fn container_layer(
+    session: &Session,
+    identity: &Identity,
+    id: &ContainerId,
+    diff_id: &Digest,
+) -> Result<()> {
+    let record = session.store.load_record(id)?;
+    if record.id_map != identity.map.name() {
+        return Err(Error::new(
+            "it was made with other subordinate ids than you have now",
+        ));
+    }
+    for entry in session.store.image_entries()? {
+        if let Ok(image) = session.store.load_image(&entry)
+            && image.layers.iter().any(|layer| layer.diff_id == *diff_id)
+        {
+            return unpack_one(session, identity, &image, diff_id);
+        }
+    }
+    Err(Error::new("no image here has it any more")
+        .hint(format!("get it back with `rpod pull {}`", record.image)))
+}
+
+/// Makes a volume again; what was in it is lost.
+fn volume(session: &Session, name: &str, anonymous: bool) -> Result<()> {
+    session.progress.warn(&format!(
+        "volume \"{name}\" is made anew where it was broken; files that were lost do not come back"
+    ));
+    let volume = Volume {
+        version: 1,
+        name: name.to_owned(),
+        created: Time::now(),
+        labels: [].into(),
+        options: [].into(),
+        anonymous,
+    };
+    session.store.restore_volume(&volume)
+}
