@@ -14,6 +14,7 @@
 //! before it leaves the machine; an entry comes into the index only while every
 //! blob it needs is in the store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -246,6 +247,18 @@ pub fn add_image(
     format: Format,
     names: &[Reference],
 ) -> Result<Made> {
+    add_annotated(store, config, layers, format, names, &BTreeMap::new())
+}
+
+/// The same, with annotations in the manifest.
+pub fn add_annotated(
+    store: &Store,
+    config: &Config,
+    layers: &[Layer],
+    format: Format,
+    names: &[Reference],
+    annotations: &BTreeMap<String, String>,
+) -> Result<Made> {
     let config_bytes = serde_json::to_vec(&config.0)?;
     let id = store.add_blob(&config_bytes)?;
     let listed = layers
@@ -258,7 +271,7 @@ pub fn add_image(
             }))
         })
         .collect::<Result<Vec<Value>>>()?;
-    let manifest = serde_json::to_vec(&json!({
+    let mut manifest = json!({
         "schemaVersion": 2,
         "mediaType": format.manifest(),
         "config": {
@@ -267,7 +280,11 @@ pub fn add_image(
             "size": config_bytes.len(),
         },
         "layers": listed,
-    }))?;
+    });
+    if !annotations.is_empty() {
+        manifest["annotations"] = json!(annotations);
+    }
+    let manifest = serde_json::to_vec(&manifest)?;
     let digest = store.add_blob(&manifest)?;
     let size = manifest.len() as u64;
     let named = |name| Entry::new(format.manifest(), digest.clone(), size, name);

@@ -13,6 +13,7 @@ pub mod builtin;
 pub mod change;
 pub mod credentials;
 pub mod download;
+pub mod fetch;
 pub mod layer;
 pub mod policy;
 pub mod registry;

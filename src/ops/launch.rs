@@ -37,6 +37,7 @@ use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns;
 use crate::runtime::plan::{self, Surroundings};
+use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::ContainerName;
@@ -61,6 +62,8 @@ pub struct MonitorJob {
     pub network: Network,
     /// The host's ports that are its.
     pub published: Option<Bound>,
+    /// Where its packets are written.
+    pub capture: Option<fs::File>,
     /// Who is attached from the beginning.
     pub client: Option<(OwnedFd, Hello)>,
     /// The container's lock, held until its state says that it runs: also when
@@ -116,6 +119,22 @@ pub struct Roles {
     pub monitor: fn(MonitorJob) -> u8,
     /// Keeps the user's shared network.
     pub net: fn(NetJob) -> u8,
+    /// Runs a build step's program to its end; returns its status.
+    pub step: fn(StepJob<'_>) -> Result<i32>,
+}
+
+/// A build step's program.
+pub struct StepJob<'a> {
+    /// What it sees.
+    pub bundle: &'a Bundle,
+    /// The program.
+    pub program: Program,
+    /// It has a network of its own, with nothing but loopback.
+    pub own_network: bool,
+    /// A person's streams; without them its output is heard.
+    pub terminal: Option<[OwnedFd; 3]>,
+    /// Hears its output; true is its standard error.
+    pub heard: &'a mut dyn FnMut(bool, &[u8]),
 }
 
 /// Starts a container's program. With `client`, somebody is attached from the first byte.
@@ -149,6 +168,7 @@ fn fork_monitor(
     drop(fs::remove_file(
         session.store.container_path(&record.id).join("stop"),
     ));
+    let capture = open_capture(record)?;
     let network = join_network(session, record, &identity)?;
     let published = bind_ports(session, record, &network)?;
     let bundle = bundle(session, record, &identity, &network)?;
@@ -171,6 +191,7 @@ fn fork_monitor(
         identity: identity.clone(),
         network,
         published,
+        capture,
         client,
         lock: lock.try_clone().ok(),
         way,
@@ -197,6 +218,15 @@ fn fork_monitor(
             "the container's monitor ended before it said anything",
         )),
     }
+}
+
+/// As tcpdump does, it begins the file anew.
+fn open_capture(record: &Record) -> Result<Option<fs::File>> {
+    let Some(path) = &record.network_capture else {
+        return Ok(None);
+    };
+    let file = fs::File::create(path).what(|| format!("cannot write packets to \"{path}\""))?;
+    Ok(Some(file))
 }
 
 /// docker keeps a container that could not be started, with the reason.
@@ -232,7 +262,8 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
         NetworkMode::Bridge => {
             let wanted = network::wanted(session, record)?;
             let runtime = &session.host.runtime;
-            let mut client = control::connect_or(runtime, || start_net(session, identity))
+            let revive = || network::revive(session);
+            let mut client = control::connect_or(runtime, revive, || start_net(session, identity))
                 .what(|| "cannot start the network")?;
             let attached = client.attach(&record.id, &record.name, &wanted)?;
             Ok(Network::Bridge(Box::new(Place {

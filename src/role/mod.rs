@@ -7,6 +7,7 @@
 //! Called by: `main`.
 //! Always true: a role sets its name in `ps` first.
 
+pub mod capture;
 mod fence;
 pub mod init;
 pub mod kubia;
@@ -14,6 +15,7 @@ pub mod monitor;
 pub mod net;
 pub mod ports;
 pub mod reaper;
+pub mod step;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -26,6 +28,7 @@ pub fn roles() -> Roles {
     Roles {
         monitor: monitor::main,
         net: net::main,
+        step: step::main,
     }
 }
 
