@@ -319,6 +319,9 @@ _rpod() {
             rpod__subcmd__network,rm)
                 cmd="rpod__subcmd__network__subcmd__rm"
                 ;;
+            rpod__subcmd__network,stats)
+                cmd="rpod__subcmd__network__subcmd__stats"
+                ;;
             rpod__subcmd__system,df)
                 cmd="rpod__subcmd__system__subcmd__df"
                 ;;
@@ -602,7 +605,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__container__subcmd__create)
-            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -721,6 +724,21 @@ _rpod() {
                     ;;
                 --network-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-capture)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --dns)
@@ -1194,7 +1212,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__container__subcmd__run)
-            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1321,6 +1339,21 @@ _rpod() {
                     ;;
                 --network-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-capture)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --dns)
@@ -1553,7 +1586,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__create)
-            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1672,6 +1705,21 @@ _rpod() {
                     ;;
                 --network-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-capture)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --dns)
@@ -2606,7 +2654,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__network)
-            opts="connect create disconnect exists inspect ls list prune rm remove"
+            opts="connect create disconnect exists inspect ls list prune rm remove stats"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2800,6 +2848,24 @@ _rpod() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rpod__subcmd__network__subcmd__stats)
+            opts="-h --no-stream --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3002,7 +3068,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__run)
-            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3129,6 +3195,21 @@ _rpod() {
                     ;;
                 --network-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-capture)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --dns)

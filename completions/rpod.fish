@@ -94,6 +94,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip -d 'Have this IPv4 
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l mac-address -d 'Have this link address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l network-capture -d 'Write the container\'s packets to a file, as tcpdump does' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -176,6 +177,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip -d 'Have this IP
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l mac-address -d 'Have this link address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l network-capture -d 'Write the container\'s packets to a file, as tcpdump does' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -404,6 +406,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Have this link address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network-capture -d 'Write the container\'s packets to a file, as tcpdump does' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -529,6 +532,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Have this link address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Be known by this name on its networks (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network-capture -d 'Write the container\'s packets to a file, as tcpdump does' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Ask this name server (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search names in this domain (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Set an option of the resolver (can be repeated)' -r
@@ -680,16 +684,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount also what is in use'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from untag" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "connect" -d 'Connect a container to a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "create" -d 'Create a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "disconnect" -d 'Disconnect a container from a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "exists" -d 'Say by the exit status whether there is a network'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "ls" -d 'List networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "list" -d 'List networks'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "prune" -d 'Remove every network that no container uses'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "rm" -d 'Remove networks that no container uses'
-complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove" -f -a "remove" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "connect" -d 'Connect a container to a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "create" -d 'Create a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "disconnect" -d 'Disconnect a container from a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "exists" -d 'Say by the exit status whether there is a network'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "inspect" -d 'Show everything known of networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "ls" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "list" -d 'List networks'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "prune" -d 'Remove every network that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "rm" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "remove" -d 'Remove networks that no container uses'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove stats" -f -a "stats" -d 'Show what containers send and get on networks, each second anew'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip -d 'Have this IPv4 address there' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip6 -d 'Have this IPv6 address there' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l mac-address -d 'Have this link address there' -r
@@ -729,6 +734,9 @@ complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l no-stream -d 'Show it once'
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "create" -d 'Create a volume'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "inspect" -d 'Show everything known of volumes'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "ls" -d 'List volumes'

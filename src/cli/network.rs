@@ -1,6 +1,7 @@
-//! `rpod network …`: create, connect, disconnect, ls, inspect, rm, prune, exists.
+//! `rpod network …`: create, connect, disconnect, ls, inspect, stats, rm, prune, exists.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -10,11 +11,13 @@ use crate::cli::inspect;
 use crate::cli::render::list::{self, Field, Look, Row};
 use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
+use crate::dataplane::control::Traffic;
 use crate::error::{Context, Kind, Result};
 use crate::ops;
 use crate::ops::inspect::Noun;
-use crate::ops::network::{Listed, Request};
+use crate::ops::network::{Listed, Measured, Request};
 use crate::spec::network::Attachment;
+use crate::spec::size;
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 
@@ -221,6 +224,91 @@ impl Act for Inspect {
             false,
             self.format.as_deref(),
         )
+    }
+}
+
+const TRAFFIC: &[Field] = &[
+    ("Network", "NETWORK"),
+    ("ID", "CONTAINER ID"),
+    ("Name", "NAME"),
+    ("Address", "ADDRESS"),
+    ("Received", "RECEIVED"),
+    ("Sent", "SENT"),
+    ("ReceivedRate", "RECEIVED/S"),
+    ("SentRate", "SENT/S"),
+];
+
+/// Show what containers send and get on networks, each second anew
+#[derive(Debug, Parser)]
+pub struct Stats {
+    /// Show it once
+    #[arg(long)]
+    no_stream: bool,
+    /// Show as a Go template says, or as table or json
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Network; without one, all of them
+    #[arg(value_name = "NETWORK")]
+    names: Vec<String>,
+}
+
+impl Act for Stats {
+    fn act(self, door: &Door) -> Result<u8> {
+        let session = door.session()?;
+        let look = Look {
+            fields: TRAFFIC,
+            table: "table {{.Network}}\t{{.ID}}\t{{.Name}}\t{{.Address}}\t{{.Received}}\t{{.Sent}}\t{{.ReceivedRate}}\t{{.SentRate}}",
+            only: None,
+            format: self.format.as_deref(),
+        };
+        let mut before: Option<(Instant, Vec<Measured>)> = None;
+        loop {
+            let now = ops::network::measure(&session, &self.names)?;
+            let rows: Vec<Row> = now
+                .iter()
+                .map(|m| traffic_row(m, before.as_ref()))
+                .collect();
+            if !self.no_stream && terminal::stdout_is_terminal() {
+                // The screen's beginning, and nothing below.
+                terminal::answer("\x1b[H\x1b[J")?;
+            }
+            list::show(&look, &rows)?;
+            if self.no_stream {
+                return Ok(0);
+            }
+            before = Some((Instant::now(), now));
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+}
+
+fn traffic_row(one: &Measured, before: Option<&(Instant, Vec<Measured>)>) -> Row {
+    let earlier = before.and_then(|(when, all)| {
+        let same =
+            |m: &&Measured| m.id == one.id && m.endpoint.network_id == one.endpoint.network_id;
+        Some((when.elapsed(), all.iter().find(same)?.traffic))
+    });
+    let rate = |pick: &dyn Fn(Traffic) -> u64| match earlier {
+        None => "--".to_owned(),
+        Some((time, earlier)) => {
+            let bytes = pick(one.traffic).saturating_sub(pick(earlier));
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+            size::decimal(bytes.saturating_mul(1000) / millis)
+        }
+    };
+    let fields = BTreeMap::from([
+        ("Network", one.endpoint.network.clone()),
+        ("ID", one.id.short().to_owned()),
+        ("Name", one.name.to_string()),
+        ("Address", one.endpoint.v4.ip.to_string()),
+        ("Received", size::decimal(one.traffic.received)),
+        ("Sent", size::decimal(one.traffic.sent)),
+        ("ReceivedRate", rate(&|t| t.received)),
+        ("SentRate", rate(&|t| t.sent)),
+    ]);
+    Row {
+        fields,
+        labels: BTreeMap::new(),
     }
 }
 

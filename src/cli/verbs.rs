@@ -354,6 +354,7 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] NETWORK [NETWORK...]",
         Group::Noun,
     ),
+    verb::<network::Stats>("network stats", "[OPTIONS] [NETWORK...]", Group::Noun),
     verb::<network::Rm>("network rm", "[OPTIONS] NETWORK [NETWORK...]", Group::Noun),
     verb::<network::Prune>("network prune", "[OPTIONS]", Group::Noun),
     verb::<network::Exists>("network exists", "NETWORK", Group::Noun),
@@ -466,8 +467,9 @@ pub static NOUNS: &[Noun] = &[
             (&["ls", "list"], "network ls"),
             (&["prune"], "network prune"),
             (&["rm", "remove"], "network rm"),
+            (&["stats"], "network stats"),
         ],
-        to_come: &["reload", "stats", "update"],
+        to_come: &["reload", "update"],
     },
     Noun {
         name: "volume",

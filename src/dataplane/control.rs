@@ -14,6 +14,7 @@
 //! client → net   {"ask":"join","place":{…},"device":"eth1"}   one more network; then "link"
 //! client → net   {"ask":"leave","network":…}           the link goes as well
 //! client → net   {"ask":"rename","name":…}
+//! client → net   {"ask":"announce"}                    + another socket to serve, and its lock
 //! client → net   {"ask":"members","after":null}
 //! net → client   {"answer":"members","members":[…],"more":false}
 //! net → client   {"answer":"failed","error":{…}}       instead of any of them
@@ -117,6 +118,7 @@ pub(super) enum Ask {
     Members {
         after: Option<ContainerId>,
     },
+    Announce,
     End,
 }
 
@@ -140,6 +142,17 @@ pub struct Member {
     pub name: ContainerName,
     /// Its places.
     pub endpoints: Vec<Endpoint>,
+    /// What has passed each of them, in their order.
+    pub traffic: Vec<Traffic>,
+}
+
+/// Bytes that passed a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// To the container.
+    pub received: u64,
+    /// From it.
+    pub sent: u64,
 }
 
 /// What a new member gets.
@@ -159,12 +172,10 @@ pub struct Client {
     fd: OwnedFd,
 }
 
-/// Connects to the net process that serves `runtime`; none when nobody does. Only
-/// tests look without starting one.
+/// Connects to the net process that serves `runtime`; none when nobody does.
 ///
 /// # Errors
 /// When the directory is not the user's own, or a net process is there and cannot be talked to.
-#[cfg(test)]
 pub fn connect(runtime: &Path) -> Result<Option<Client>> {
     let directory = open_directory(runtime)?;
     connect_at(&directory).what(|| unreachable_words(runtime))
@@ -173,11 +184,26 @@ pub fn connect(runtime: &Path) -> Result<Option<Client>> {
 /// Connects to the net process that serves `runtime`; where nobody does,
 /// `launch` starts one and returns when it is ready ([`ready`]).
 /// Of several that come at once, one launches.
-pub fn connect_or(runtime: &Path, launch: impl FnOnce() -> Result<()>) -> Result<Client> {
+///
+/// A net process that was killed, or whose directory was deleted, may have left
+/// containers behind whose monitors hold the network: `revive` asks them to bring it
+/// back, before anybody makes a second one.
+pub fn connect_or(
+    runtime: &Path,
+    revive: impl FnOnce(),
+    launch: impl FnOnce() -> Result<()>,
+) -> Result<Client> {
     let directory = open_directory(runtime)?;
     let connected = connect_at(&directory).what(|| unreachable_words(runtime))?;
     if let Some(client) = connected {
         return Ok(client);
+    }
+    if left_behind(&directory) {
+        revive();
+        let connected = connect_at(&directory).what(|| unreachable_words(runtime))?;
+        if let Some(client) = connected {
+            return Ok(client);
+        }
     }
     let lock = open_lock(&directory)
         .and_then(|lock| lock.lock().map(|()| lock))
@@ -196,6 +222,12 @@ pub fn connect_or(runtime: &Path, launch: impl FnOnce() -> Result<()>) -> Result
     // Not by closing: the process just launched is a fork and may still have a copy.
     drop(lock.unlock());
     connected
+}
+
+/// Says whether there may be a network that nobody here serves. A net process that
+/// leaves takes its socket away, and the lock stays.
+fn left_behind(directory: &OwnedFd) -> bool {
+    identity(directory, SOCKET).is_some() || identity(directory, LOCK).is_none()
 }
 
 fn unreachable_words(runtime: &Path) -> String {
@@ -280,6 +312,22 @@ impl Client {
         self.done(&Ask::Rename { name: name.clone() }, &[])
     }
 
+    /// Makes the net process serve `runtime` again, whose files were deleted.
+    pub fn announce(&mut self, runtime: &Path) -> Result<()> {
+        let doing = || format!("cannot serve at \"{}\"", runtime.join(SOCKET).display());
+        let directory = open_directory(runtime)?;
+        let lock = open_lock(&directory).what(doing)?;
+        lock.lock().what(doing)?;
+        if connect_at(&directory).what(doing)?.is_some() {
+            return Ok(());
+        }
+        let listener = listen(&directory).what(doing)?;
+        let announced = self.done(&Ask::Announce, &[listener.as_fd(), lock.as_fd()]);
+        // Not by closing: the net process has it open from now on.
+        drop(lock.unlock());
+        announced
+    }
+
     /// Leaves for good, with its container: nobody has its addresses any more.
     pub fn end(&mut self) {
         if let Ok(bytes) = serde_json::to_vec(&Ask::End) {
@@ -296,7 +344,6 @@ impl Client {
     }
 
     /// Lists the members, by id.
-    #[cfg(test)]
     pub fn members(&mut self) -> Result<Vec<Member>> {
         let mut all: Vec<Member> = Vec::new();
         loop {
@@ -474,6 +521,28 @@ pub(super) fn open_lock(directory: &OwnedFd) -> io::Result<File> {
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::RUSR | Mode::WUSR,
     )?))
+}
+
+/// Makes a socket to serve. It gets its name when it listens already: whoever finds
+/// it is heard.
+pub(super) fn listen(directory: &OwnedFd) -> io::Result<OwnedFd> {
+    let fd = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?;
+    let name = temporary_name();
+    rustix::fs::unlinkat(directory, &name, AtFlags::empty()).ok();
+    rustix::net::bind(&fd, &socket_address(directory, &name)?)?;
+    rustix::net::listen(&fd, 128)?;
+    rustix::fs::renameat(directory, &name, directory, SOCKET)?;
+    Ok(fd)
+}
+
+/// A name for a socket that is not served yet, or not any more.
+pub(super) fn temporary_name() -> String {
+    format!("{SOCKET}.{}", std::process::id())
 }
 
 /// Names a file of the directory by its device and number; none when it is not there.

@@ -22,6 +22,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
     InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    Stats64,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -241,6 +242,10 @@ pub struct Port {
     pub name: String,
     /// Whose it is, as [`attach`] was told.
     pub mark: String,
+    /// Bytes that came to the container.
+    pub received: u64,
+    /// Bytes that it sent.
+    pub sent: u64,
 }
 
 /// Lists the links of containers that there are in this namespace.
@@ -251,16 +256,24 @@ pub fn ports() -> io::Result<Vec<Port>> {
         let RouteNetlinkMessage::NewLink(link) = message else {
             return;
         };
-        let (mut name, mut mark) = (None, None);
+        let (mut name, mut mark, mut stats) = (None, None, Stats64::default());
         for attribute in link.attributes {
             match attribute {
                 LinkAttribute::IfName(text) => name = Some(text),
                 LinkAttribute::IfAlias(text) => mark = Some(text),
+                LinkAttribute::Stats64(counted) => stats = counted,
                 _ => {}
             }
         }
         if let (Some(name), Some(mark)) = (name, mark) {
-            ports.push(Port { name, mark });
+            // Counted at the bridge: what leaves there comes to the container.
+            let (received, sent) = (stats.tx_bytes, stats.rx_bytes);
+            ports.push(Port {
+                name,
+                mark,
+                received,
+                sent,
+            });
         }
     })?;
     Ok(ports)

@@ -11,6 +11,7 @@
 //! [`register`] who is on which network; [`uplink`] is the way out; [`publish`] binds a container's ports on the machine,
 //! [`holder`] finds who has one, [`relay`] carries their streams and [`datagram`]
 //! their datagrams.
+//! [`capture`] writes a container's packets down.
 //! Must not: decide an address or a name (`network`), or know a container record.
 //! Called by: `ops`, `role`.
 //! Always true: nothing a container sends can make it panic or grow without bound.
@@ -21,6 +22,7 @@
 //! that the container joins or leaves disturbs a published port, and no byte of
 //! it crosses the bridge.
 
+pub mod capture;
 pub mod control;
 pub mod datagram;
 pub mod dns;

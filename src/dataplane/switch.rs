@@ -39,11 +39,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::AtFlags;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::SocketFlags;
 
 use crate::dataplane::control::{
-    Answer, Ask, FRAME, Member, SOCKET, VERSION, Wanted, check_peer, identity, open_directory,
-    open_lock, socket_address,
+    Answer, Ask, FRAME, Member, SOCKET, Traffic, VERSION, Wanted, check_peer, identity, listen,
+    open_directory, open_lock, temporary_name,
 };
 use crate::dataplane::link;
 use crate::dataplane::register::{OnNetwork, Register, Seated, addresses};
@@ -457,8 +457,27 @@ impl Switch {
             Ask::Rename { name } => self.rename(token, &name),
             Ask::Link { device } => self.link(token, device.as_deref(), descriptors),
             Ask::Members { after } => self.page(after.as_ref()),
+            Ask::Announce => self.announce(descriptors),
             Ask::End => Err(Error::internal("an end has no answer")),
         }
+    }
+
+    /// Serves another socket from now on: the directory of the one before was deleted.
+    /// In the new one we may touch nothing, so the socket stays there when we leave.
+    fn announce(&mut self, descriptors: &[OwnedFd]) -> Result<Answer> {
+        let [listener, lock] = descriptors else {
+            return Err(Error::internal("a socket and its lock are announced"));
+        };
+        let listener = listener.try_clone()?;
+        self.epoll
+            .add(&listener, LISTENER, Interest::IN)
+            .what(|| "cannot serve another socket")?;
+        drop(self.epoll.remove(&self.listener));
+        self.listening = Listening::Yes;
+        self.place = None;
+        self.lock = File::from(lock.try_clone()?);
+        self.listener = listener;
+        Ok(Answer::Done)
     }
 
     /// Says whether a connection may become a container's membership.
@@ -750,18 +769,23 @@ impl Switch {
             None => (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded),
             Some(id) => (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded),
         };
+        let links = link::ports().unwrap_or_default();
         let networks = self.register.read();
         let (mut members, mut bytes) = (Vec::new(), 0);
         for (id, _) in self.members.range::<ContainerId, _>(range) {
-            let seats: Vec<&Seated> = networks
+            let places: Vec<(&Seated, &Plan)> = networks
                 .values()
-                .filter_map(|on| on.members.get(id))
+                .filter_map(|on| Some((on.members.get(id)?, &on.plan)))
                 .collect();
-            let Some(first) = seats.first() else { continue };
+            let Some((first, _)) = places.first() else {
+                continue;
+            };
+            let traffic = |(_, plan): &(&Seated, &Plan)| traffic(&links, id, &plan.bridge);
             let member = Member {
                 id: id.clone(),
                 name: first.name.clone(),
-                endpoints: seats.iter().map(|s| s.endpoint.clone()).collect(),
+                endpoints: places.iter().map(|(s, _)| s.endpoint.clone()).collect(),
+                traffic: places.iter().map(traffic).collect(),
             };
             bytes += serde_json::to_vec(&member)?.len();
             if bytes > PAGE && !members.is_empty() {
@@ -808,6 +832,17 @@ impl Switch {
         }
         false
     }
+}
+
+/// Returns what has passed a container's link to a bridge.
+fn traffic(links: &[link::Port], id: &ContainerId, bridge: &str) -> Traffic {
+    // Without taking each mark apart: there may be many links.
+    let begin = format!("rpod {id} {bridge} ");
+    let link = links.iter().find(|link| link.mark.starts_with(&begin));
+    link.map_or_else(Traffic::default, |link| Traffic {
+        received: link.received,
+        sent: link.sent,
+    })
 }
 
 impl Orphan {
@@ -863,26 +898,6 @@ const LINK_NAMES: u32 = 0x1000;
 /// `veth`, 8 digits of the container's id, 3 that count: 15 bytes, all a device's name may have.
 fn link_name(id: &ContainerId, count: u32) -> String {
     format!("veth{}{:03x}", &id.as_str()[..8], count & 0xfff)
-}
-
-fn temporary_name() -> String {
-    format!("{SOCKET}.{}", std::process::id())
-}
-
-/// The socket gets its name when it listens already: whoever finds it is served.
-fn listen(directory: &OwnedFd) -> io::Result<OwnedFd> {
-    let fd = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
-    let name = temporary_name();
-    rustix::fs::unlinkat(directory, &name, AtFlags::empty()).ok();
-    rustix::net::bind(&fd, &socket_address(directory, &name)?)?;
-    rustix::net::listen(&fd, 128)?;
-    rustix::fs::renameat(directory, &name, directory, SOCKET)?;
-    Ok(fd)
 }
 
 fn send(fd: &OwnedFd, answer: &Answer, descriptors: &[std::os::fd::BorrowedFd<'_>]) -> Result<()> {

@@ -220,7 +220,8 @@ fn containers_reach_each_other_and_the_network_goes_with_the_last() {
         let runtime = runtime.path().join("a/b");
         let mut children = Vec::new();
         let mut first = || {
-            let client = control::connect_or(&runtime, || launch(&runtime, None, &mut children));
+            let client =
+                control::connect_or(&runtime, || {}, || launch(&runtime, None, &mut children));
             client.expect("connected")
         };
         let one = Container::start(first(), 1);
@@ -284,9 +285,11 @@ fn a_killed_net_process_loses_nothing() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let client = control::connect_or(runtime.path(), || {
-            launch(runtime.path(), None, &mut children)
-        })
+        let client = control::connect_or(
+            runtime.path(),
+            || {},
+            || launch(runtime.path(), None, &mut children),
+        )
         .expect("connected");
         let one = Container::start(client, 1);
         let two = Container::start(
@@ -299,9 +302,11 @@ fn a_killed_net_process_loses_nothing() {
         children[0].kill(9);
         children.clear();
         drop((one.client, two.client));
-        let mut again = control::connect_or(runtime.path(), || {
-            launch(runtime.path(), Some(network.into()), &mut children)
-        })
+        let mut again = control::connect_or(
+            runtime.path(),
+            || {},
+            || launch(runtime.path(), Some(network.into()), &mut children),
+        )
         .expect("connected");
         let attached = again
             .adopt(
@@ -345,9 +350,11 @@ fn networks_are_apart_whatever_a_container_does() {
         let runtime = temporary();
         let mut children = Vec::new();
         let mut client = || {
-            control::connect_or(runtime.path(), || {
-                launch(runtime.path(), None, &mut children)
-            })
+            control::connect_or(
+                runtime.path(),
+                || {},
+                || launch(runtime.path(), None, &mut children),
+            )
             .expect("connected")
         };
         let blue = || any(network("blue", "172.18.0.0/16"));
@@ -430,9 +437,11 @@ fn a_running_container_joins_and_leaves_networks() {
         let runtime = temporary();
         let mut children = Vec::new();
         let mut client = || {
-            control::connect_or(runtime.path(), || {
-                launch(runtime.path(), None, &mut children)
-            })
+            control::connect_or(
+                runtime.path(),
+                || {},
+                || launch(runtime.path(), None, &mut children),
+            )
             .expect("connected")
         };
         let blue = any(network("blue", "172.18.0.0/16"));
@@ -488,9 +497,12 @@ fn of_several_first_starts_one_launches() {
                 let runtime = runtime.path().to_owned();
                 child(move || {
                     let mut children = Vec::new();
-                    let mut client =
-                        control::connect_or(&runtime, || launch(&runtime, None, &mut children))
-                            .expect("connected");
+                    let mut client = control::connect_or(
+                        &runtime,
+                        || {},
+                        || launch(&runtime, None, &mut children),
+                    )
+                    .expect("connected");
                     let attached = client.attach(&id(digit), &name("some"), &[any(bridge())]);
                     attached.expect("attached");
                     eventually("all are there", || {
@@ -513,9 +525,11 @@ fn nonsense_is_refused_and_harms_nobody() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let mut client = control::connect_or(runtime.path(), || {
-            launch(runtime.path(), None, &mut children)
-        })
+        let mut client = control::connect_or(
+            runtime.path(),
+            || {},
+            || launch(runtime.path(), None, &mut children),
+        )
         .expect("connected");
         let null = File::open("/dev/null").expect("open");
         assert!(client.link(null.as_fd(), None).is_err());

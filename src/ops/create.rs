@@ -75,6 +75,13 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     made
 }
 
+/// The file is opened at each start, wherever that is typed.
+fn absolute(path: String) -> Result<String> {
+    let whole =
+        std::path::absolute(&path).what(|| format!("cannot write packets to \"{path}\""))?;
+    Ok(whole.display().to_string())
+}
+
 /// Undoes a container whose image was removed while it was made.
 fn check_image(session: &Session, record: &Record, image: &Image) -> Result<()> {
     let entries = session.store.image_entries()?;
@@ -285,6 +292,7 @@ fn plan(
         } else {
             request.networks
         },
+        network_capture: request.network_capture.map(absolute).transpose()?,
         dns: request.dns,
         dns_search: request.dns_search,
         dns_options: request.dns_options,

@@ -401,7 +401,7 @@ fn addresses(endpoint: Option<&Endpoint>) -> Value {
 }
 
 /// `{ "8080/tcp": [ { "HostIp": "", "HostPort": "1234" } ] }`
-fn bindings(mappings: &[PortMapping]) -> Map<String, Value> {
+pub(super) fn bindings(mappings: &[PortMapping]) -> Map<String, Value> {
     let mut out = Map::new();
     for mapping in mappings {
         let port = mapping.host_port.map(|p| p.to_string()).unwrap_or_default();

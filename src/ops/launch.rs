@@ -61,6 +61,8 @@ pub struct MonitorJob {
     pub network: Network,
     /// The host's ports that are its.
     pub published: Option<Bound>,
+    /// Where its packets are written.
+    pub capture: Option<fs::File>,
     /// Who is attached from the beginning.
     pub client: Option<(OwnedFd, Hello)>,
     /// The container's lock, held until its state says that it runs: also when
@@ -149,6 +151,7 @@ fn fork_monitor(
     drop(fs::remove_file(
         session.store.container_path(&record.id).join("stop"),
     ));
+    let capture = open_capture(record)?;
     let network = join_network(session, record, &identity)?;
     let published = bind_ports(session, record, &network)?;
     let bundle = bundle(session, record, &identity, &network)?;
@@ -171,6 +174,7 @@ fn fork_monitor(
         identity: identity.clone(),
         network,
         published,
+        capture,
         client,
         lock: lock.try_clone().ok(),
         way,
@@ -197,6 +201,15 @@ fn fork_monitor(
             "the container's monitor ended before it said anything",
         )),
     }
+}
+
+/// As tcpdump does, it begins the file anew.
+fn open_capture(record: &Record) -> Result<Option<fs::File>> {
+    let Some(path) = &record.network_capture else {
+        return Ok(None);
+    };
+    let file = fs::File::create(path).what(|| format!("cannot write packets to \"{path}\""))?;
+    Ok(Some(file))
 }
 
 /// docker keeps a container that could not be started, with the reason.
@@ -232,7 +245,8 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
         NetworkMode::Bridge => {
             let wanted = network::wanted(session, record)?;
             let runtime = &session.host.runtime;
-            let mut client = control::connect_or(runtime, || start_net(session, identity))
+            let revive = || network::revive(session);
+            let mut client = control::connect_or(runtime, revive, || start_net(session, identity))
                 .what(|| "cannot start the network")?;
             let attached = client.attach(&record.id, &record.name, &wanted)?;
             Ok(Network::Bridge(Box::new(Place {

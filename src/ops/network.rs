@@ -1,4 +1,4 @@
-//! `network`: create, connect, disconnect, ls, inspect, rm, prune, exists.
+//! `network`: create, connect, disconnect, ls, inspect, stats, rm, prune, exists.
 //!
 //! 1. what was asked is checked against itself (pure)
 //! 2. under the lock of all networks, against those that there are
@@ -20,16 +20,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::dataplane::control::Wanted;
+use crate::dataplane::control::{self, Traffic, Wanted};
 use crate::error::{Context, Error, Kind, Result};
 use crate::network::plan::{Plan, default_network, free_subnet, pool_of};
 use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
-use crate::ops::{Session, attach, links, state};
+use crate::ops::{Session, attach, inspect, links, state};
 use crate::process::frames::{self, Hello};
 use crate::spec::container::{NetworkMode, Record, Status};
-use crate::spec::id::{ContainerName, NetworkId};
-use crate::spec::network::{Attachment, DEFAULT, Network, Pool, check_network_name};
+use crate::spec::id::{ContainerId, ContainerName, NetworkId};
+use crate::spec::network::{Attachment, DEFAULT, Endpoint, Network, Pool, check_network_name};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 use crate::store::atomic::random_bytes;
@@ -314,6 +314,8 @@ pub enum Change {
     Leave(NetworkId),
     /// It has another name.
     Rename(ContainerName),
+    /// Its net process is to be found again, wherever it was lost.
+    Announce,
 }
 
 /// Gives a container a place on one more network, at once where it runs.
@@ -376,6 +378,14 @@ pub fn disconnect(session: &Session, network: &str, container: &str, force: bool
 /// Tells a running container's monitor its new name.
 pub fn renamed(session: &Session, record: &Record, name: &ContainerName) -> Result<()> {
     ask(session, record, &Change::Rename(name.clone()))
+}
+
+/// Lets the monitors of running containers bring their net process back, if there are any.
+pub fn revive(session: &Session) {
+    let running = ps::list(session, &ps::Options::default()).unwrap_or_default();
+    let mut members = running.iter().filter(|one| !one.state.endpoints.is_empty());
+    // One that answers is enough: the others follow, or are with it already.
+    members.any(|one| ask(session, &one.record, &Change::Announce).is_ok());
 }
 
 /// A container whose networks change: nobody else starts, stops or changes it meanwhile.
@@ -650,10 +660,52 @@ fn users<'a>(records: &'a [Record], name: &str) -> Vec<&'a Record> {
     records.iter().filter(uses).collect()
 }
 
-/// docker's entries of those on a network, by id.
+/// What one container has sent and got on one network.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The container.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: ContainerName,
+    /// Its place.
+    pub endpoint: Endpoint,
+    /// What passed its link.
+    pub traffic: Traffic,
+}
+
+/// Measures the traffic of running containers on networks, by network and name; with
+/// `names`, of these networks alone.
+pub fn measure(session: &Session, names: &[String]) -> Result<Vec<Measured>> {
+    let networks = names.iter().map(|name| Ok(find(session, name)?.name));
+    let networks: Vec<String> = networks.collect::<Result<_>>()?;
+    let Some(mut client) = control::connect(&session.host.runtime)? else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::new();
+    for member in client.members()? {
+        let places = member.endpoints.into_iter().zip(member.traffic);
+        all.extend(places.map(|(endpoint, traffic)| Measured {
+            id: member.id.clone(),
+            name: member.name.clone(),
+            endpoint,
+            traffic,
+        }));
+    }
+    all.retain(|one| networks.is_empty() || networks.contains(&one.endpoint.network));
+    let key = |one: &Measured| (one.endpoint.network.clone(), one.name.clone());
+    all.sort_by_key(key);
+    Ok(all)
+}
+
+/// docker's entries of those on a network, by id, with what rpod knows besides.
 fn members(session: &Session, network: &Network) -> Result<Map<String, Value>> {
     let running = ps::list(session, &ps::Options::default())?;
+    // What is measured is shown where the net process answers.
+    let measured = measure(session, std::slice::from_ref(&network.name)).unwrap_or_default();
     let entry = |one: Summary| {
+        let of_it = |m: &&Measured| m.id == one.record.id;
+        let traffic = measured.iter().find(of_it).map(|m| m.traffic);
+        let traffic = traffic.unwrap_or_default();
         let endpoint = one
             .state
             .endpoints
@@ -666,6 +718,9 @@ fn members(session: &Session, network: &Network) -> Result<Map<String, Value>> {
             "MacAddress": endpoint.mac,
             "IPv4Address": format!("{}/{}", endpoint.v4.ip, endpoint.v4.prefix),
             "IPv6Address": v6.unwrap_or_default(),
+            "Ports": inspect::bindings(&one.state.ports),
+            "ReceivedBytes": traffic.received,
+            "SentBytes": traffic.sent,
         });
         Some((one.record.id.to_string(), value))
     };

@@ -13,6 +13,7 @@ use crate::image::archive::save::{self, Saved};
 use crate::ops::{Session, pull};
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
+use crate::store::gc::Lease;
 use crate::store::images::Entry;
 
 /// What `save` writes.
@@ -48,7 +49,6 @@ pub fn find(
                         names: name.into_iter().collect(),
                     };
                     check_platform(&saved, platform).what(what)?;
-                    save::check(&session.store, &saved).what(what)?;
                     found.push(saved);
                 }
             }
@@ -68,13 +68,15 @@ pub fn to_stream(
     form: Form,
     output: &mut dyn Write,
 ) -> Result<()> {
-    save::archive(&session.store, images, form == Form::OciArchive, output)
-        .what(|| "cannot save images")
+    let what = || "cannot save images";
+    let _lease = whole(session, images).what(what)?;
+    save::archive(&session.store, images, form == Form::OciArchive, output).what(what)
 }
 
 /// Writes a directory.
 pub fn to_directory(session: &Session, images: &[Saved], form: Form, place: &Path) -> Result<()> {
     let what = || format!("cannot save images in \"{}\"", place.display());
+    let _lease = whole(session, images).what(what)?;
     std::fs::create_dir_all(place).what(what)?;
     if std::fs::read_dir(place).what(what)?.next().is_some() {
         return Err(Error::of(Kind::Conflict, "it is not empty").what(what()));
@@ -89,6 +91,16 @@ pub fn to_directory(session: &Session, images: &[Saved], form: Form, place: &Pat
         _ => save::oci_directory(&session.store, images, place),
     }
     .what(what)
+}
+
+/// Keeps what is saved from being collected while it is written, and looks again
+/// whether it is all there.
+fn whole(session: &Session, images: &[Saved]) -> Result<Lease> {
+    let lease = session.store.lease()?;
+    for saved in images {
+        save::check(&session.store, saved)?;
+    }
+    Ok(lease)
 }
 
 /// Returns the entries that a text means, each with the name it is saved under.

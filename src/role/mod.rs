@@ -7,6 +7,7 @@
 //! Called by: `main`.
 //! Always true: a role sets its name in `ps` first.
 
+pub mod capture;
 mod fence;
 pub mod init;
 pub mod kubia;

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::Spec;
 
+use crate::dataplane::capture::CaptureJob;
 use crate::dataplane::publish::PortsJob;
 use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
@@ -32,7 +33,7 @@ use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns::{self, Entry};
 use crate::role::init::{self, InitJob, Links, Ready, Said};
-use crate::role::ports;
+use crate::role::{capture, ports};
 use crate::runtime::program::Program;
 use crate::spec::container::{NetworkMode, ProcessId, Record, Restart, State, Status};
 use crate::spec::idmap::IdMap;
@@ -61,6 +62,7 @@ struct Monitor {
     supervisor: Supervisor,
     state: State,
     ports: Option<Ports>,
+    capture: Option<Capture>,
     init: i32,
     /// The container's namespaces. The kernel takes a namespace down while its last
     /// process ends, before anybody hears of that end: held here, it is taken down
@@ -74,6 +76,12 @@ struct Ports {
     pid: i32,
     control: OwnedFd,
     since: Instant,
+}
+
+/// The capture process: it ends when the descriptor is closed, also by our death.
+struct Capture {
+    pid: i32,
+    control: OwnedFd,
 }
 
 /// How long a restart waits: as docker's, from 100 ms, doubled each time.
@@ -128,6 +136,7 @@ impl Monitor {
             signals,
             state,
             ports: None,
+            capture: None,
             init: 0,
             held: Vec::new(),
         })
@@ -258,9 +267,10 @@ impl Monitor {
             Some((Said::Failed(error), _)) => return Err(error),
             _ => None,
         };
-        if let (Network::Bridge(place), Some(namespace)) = (&mut self.job.network, &namespace) {
-            place.client.link(namespace.as_fd(), None)?;
+        if let Some(namespace) = &namespace {
+            self.link_all(namespace)?;
         }
+        self.open_capture()?;
         // Before the program can run: whatever becomes of us from here on, the next
         // command finds the process.
         self.note_start()?;
@@ -279,6 +289,54 @@ impl Monitor {
         }
         self.open_ports()?;
         Ok(terminal)
+    }
+
+    /// Forks the process that writes the container's packets down, and waits until it misses none.
+    fn open_capture(&mut self) -> Result<()> {
+        let Some(file) = &self.job.capture else {
+            return Ok(());
+        };
+        let network = match (&self.job.network, self.held.first()) {
+            (Network::Shared(network), _) => network,
+            (_, Some(network)) => network,
+            _ => return Ok(()),
+        };
+        let flags = rustix::pipe::PipeFlags::CLOEXEC;
+        let (control, ours) = rustix::pipe::pipe_with(flags)?;
+        let (told, ready) = rustix::pipe::pipe_with(flags)?;
+        let job = CaptureJob {
+            file: file.try_clone()?,
+            network: network.try_clone()?,
+            ready,
+            control,
+        };
+        let keep = [
+            job.file.as_raw_fd(),
+            job.network.as_raw_fd(),
+            job.ready.as_raw_fd(),
+            job.control.as_raw_fd(),
+        ];
+        let pid = process::fork(|| {
+            if process::close_all_but(&keep).is_err() {
+                return 1;
+            }
+            process::set_title("rpod-capture");
+            capture::main(job)
+        })
+        .what(|| "cannot start the process that writes its packets")?;
+        self.capture = Some(Capture { pid, control: ours });
+        match rustix::io::read(&told, &mut [0; 1]) {
+            Ok(1) => Ok(()),
+            _ => Err(Error::new("its packets cannot be seen")),
+        }
+    }
+
+    /// The file is whole before anyone hears of the end.
+    fn close_capture(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            drop(capture.control);
+            drop(process::wait(capture.pid, true));
+        }
     }
 
     /// Forks the ports process, once the container has its address; it ends when `self.ports` is closed.
@@ -437,6 +495,7 @@ impl Monitor {
             drop(process::kill(ports.pid, 9));
             drop(process::wait(ports.pid, true));
         }
+        self.close_capture();
         self.state.status = Status::Exited;
         self.state.exit_code = Some(exit.status());
         self.state.finished = Some(Time::now());
@@ -577,6 +636,7 @@ fn keep(job: &MonitorJob, way: &Way) -> Vec<RawFd> {
         Network::Host | Network::None => {}
     }
     let mut raw: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
+    raw.extend(job.capture.iter().map(AsRawFd::as_raw_fd));
     if let Some(bound) = &job.published {
         raw.extend(bound.listeners.iter().map(|l| l.fd.as_raw_fd()));
     }

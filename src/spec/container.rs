@@ -73,6 +73,8 @@ pub struct Request {
     pub dns_options: Vec<String>,
     /// `--add-host`: a name and an address.
     pub hosts: Vec<(String, String)>,
+    /// `--network-capture`.
+    pub network_capture: Option<String>,
     /// `--link`: a container as typed, and the name it is known by.
     pub links: Vec<(String, String)>,
     /// `--label` and `--label-file`.
@@ -298,6 +300,9 @@ pub struct Record {
     /// `disconnect` change them.
     #[serde(default = "default_networks")]
     pub networks: Vec<Attachment>,
+    /// The file into which its packets are written; an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_capture: Option<String>,
     /// Name servers asked for.
     #[serde(default)]
     pub dns: Vec<IpAddr>,

@@ -13,6 +13,7 @@ pub mod mount;
 pub mod namespace;
 pub mod net;
 pub mod netlink;
+pub mod packet;
 pub mod process;
 #[cfg(test)]
 pub mod sandbox;

@@ -39,6 +39,8 @@ mod copy;
 mod crash;
 /// Commands in a running container: `exec`.
 mod exec;
+/// Images as all builders write them, and what is none.
+mod formats;
 /// Archives which mean harm.
 mod hostile;
 /// Who the user is inside: `--user`, owners, groups.

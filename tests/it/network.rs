@@ -411,3 +411,114 @@ fn a_stopped_container_changes_networks_on_paper() {
         .stderr_has("its network is that of \"host\" and cannot change");
     rpod.remove_all();
 }
+
+/// Ends the net process as no careful program ends; returns what it was.
+fn kill_net(rpod: &Sandbox) -> i32 {
+    let all = rpod.processes();
+    let net = all.iter().find(|process| process.name == "rpod-net");
+    let net = net.expect("the network has a process").pid;
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &net.to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    net
+}
+
+#[test]
+fn a_killed_net_process_is_back_at_once_and_no_address_is_given_twice() {
+    let rpod = Sandbox::with(&["busybox"]);
+    create(&rpod, &["blue"]);
+    serve(&rpod, "one", &["--network", "blue"]);
+    serve(&rpod, "two", &["--network", "blue", "--network", "bridge"]);
+    let (one, two) = (
+        address_on(&rpod, "blue", "one"),
+        address_on(&rpod, "blue", "two"),
+    );
+    eventually("neighbours answer", || gets(&rpod, "one", &two));
+    // A connection that stays while all of this goes on.
+    let script = format!("(sleep 4; printf 'GET / HTTP/1.0\\r\\n\\r\\n') | nc {two} 80");
+    let mut talk = rpod.command(&["exec", "one", "sh", "-c", &script]).spawn();
+    for round in 0..3 {
+        kill_net(&rpod);
+        let name = format!("late{round}");
+        serve(&rpod, &name, &["--network", "blue"]);
+        let late = address_on(&rpod, "blue", &name);
+        assert!(late != one && late != two, "{late}");
+        eventually("the new one is reached", || gets(&rpod, "one", &late));
+        assert!(gets(&rpod, &name, &two), "and reaches the others");
+    }
+    let nets = rpod
+        .processes()
+        .iter()
+        .filter(|p| p.name == "rpod-net")
+        .count();
+    assert_eq!(nets, 1);
+    talk.wait_for_stdout("busybox of Debian");
+    talk.wait().success();
+    let format = "{{range .Containers}}{{.Name}} {{end}}";
+    let known = || {
+        let shown = rpod
+            .run(&["network", "inspect", "-f", format, "blue"])
+            .stdout();
+        shown.split_whitespace().count() == 5
+    };
+    eventually("all are known", known);
+    rpod.run(&["network", "disconnect", "blue", "two"])
+        .success();
+    let shown = rpod.run(&["exec", "two", "ip", "-o", "addr"]).stdout();
+    assert!(!shown.contains(&two), "{shown}");
+    rpod.remove_all();
+}
+
+#[test]
+fn a_deleted_runtime_directory_makes_no_second_network() {
+    let rpod = Sandbox::with(&["busybox"]);
+    serve(&rpod, "one", &[]);
+    let one = rpod.address("one");
+    for name in ["two", "three"] {
+        std::fs::remove_dir_all(rpod.store().join("run")).unwrap();
+        serve(&rpod, name, &[]);
+        eventually("they reach each other", || gets(&rpod, name, &one));
+        assert_ne!(rpod.address(name), one);
+    }
+    rpod.remove_all();
+    eventually("nothing is left", || rpod.processes().is_empty());
+}
+
+#[test]
+fn traffic_is_seen_by_network_and_container() {
+    let rpod = Sandbox::with(&["busybox"]);
+    create(&rpod, &["blue"]);
+    serve(&rpod, "server", &["--network", "blue"]);
+    serve(&rpod, "client", &["--network", "blue"]);
+    serve(&rpod, "other", &[]);
+    let address = address_on(&rpod, "blue", "server");
+    eventually("neighbours answer", || gets(&rpod, "client", &address));
+    let shown = rpod
+        .run(&["network", "stats", "--no-stream", "blue"])
+        .success()
+        .stdout();
+    let rows: Vec<Vec<&str>> = shown
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 3, "{shown}");
+    assert_eq!(rows[0][..2], ["NETWORK", "CONTAINER"]);
+    assert_eq!(rows[2][0], "blue");
+    assert_eq!(rows[2][2], "server");
+    assert_eq!(rows[2][3], address);
+    let format = "{{range .Containers}}{{if eq .Name \"server\"}}{{.ReceivedBytes}}{{end}}{{end}}";
+    let bytes = rpod
+        .run(&["network", "inspect", "-f", format, "blue"])
+        .success()
+        .line();
+    assert!(bytes.parse::<u64>().unwrap() > 300, "{bytes}");
+    let mut live = rpod
+        .command(&["network", "stats", "--format", "{{.Name}} {{.SentRate}}"])
+        .spawn();
+    live.wait_for_stdout("server --");
+    live.wait_for_stdout("server 0B");
+    live.signal("INT");
+    drop(live.finish(std::time::Duration::from_secs(10)));
+    rpod.remove_all();
+}

@@ -226,3 +226,50 @@ fn ping_goes_out_or_info_says_what_lets_it() {
         "{ran}{told}"
     );
 }
+
+#[test]
+fn the_packets_of_a_container_are_written_to_a_file() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let file = rpod.work().join("packets.pcap");
+    let path = file.to_str().unwrap();
+    let ran = rpod.run(&[
+        "run",
+        "--rm",
+        "--network-capture",
+        path,
+        "busybox",
+        "ping",
+        "-c",
+        "3",
+        "172.17.0.1",
+    ]);
+    ran.success();
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!(bytes[..4], 0xa1b2_c3d4_u32.to_ne_bytes());
+    assert_eq!(bytes[20..24], 276_u32.to_ne_bytes());
+    if probe::program("tcpdump").is_some() {
+        let shown = rpod.other("tcpdump", &["-nr", path, "icmp"]).run();
+        let shown = shown.success().stdout();
+        assert_eq!(shown.matches("echo request").count(), 3, "{shown}");
+        assert_eq!(shown.matches("echo reply").count(), 3, "{shown}");
+    }
+    rpod.run(&[
+        "run",
+        "--network-capture",
+        "/no/such/place",
+        "busybox",
+        "true",
+    ])
+    .refuses()
+    .stderr_has("/no/such/place");
+    rpod.run(&[
+        "run",
+        "--network=host",
+        "--network-capture",
+        path,
+        "busybox",
+        "true",
+    ])
+    .refuses()
+    .stderr_has("--network host");
+}

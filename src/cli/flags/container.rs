@@ -156,6 +156,9 @@ pub struct Flags {
     /// Be known by this name on its networks (can be repeated)
     #[arg(long, alias = "net-alias", value_name = "NAME")]
     network_alias: Vec<String>,
+    /// Write the container's packets to a file, as tcpdump does
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    network_capture: Option<String>,
     /// Ask this name server (can be repeated)
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -261,6 +264,15 @@ impl Flags {
             aliases: &self.network_alias,
         };
         let (network, networks) = networks.parse()?;
+        if self.network_capture.is_some()
+            && network == Some(crate::spec::container::NetworkMode::Host)
+        {
+            return Err(usage(
+                "--network-capture means nothing with --network host: that network is not the container's"
+                    .to_owned(),
+            )
+            .hint("see this machine's packets with `tcpdump -i any`"));
+        }
         Ok(Request {
             image,
             command,
@@ -282,6 +294,7 @@ impl Flags {
             expose: all(&self.expose, expose)?,
             network,
             networks,
+            network_capture: self.network_capture,
             dns: all(&self.dns, |text| one(address("--dns", text)))?,
             dns_search: self.dns_search,
             dns_options: self.dns_option,

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketType, ipproto};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 
 use super::{Network, Uplink};
 use crate::dataplane::link;
@@ -27,6 +27,11 @@ fn ip(words: &str) {
 /// Runs `servers` in a machine with addresses in both versions of IP, and
 /// `inside` in a namespace whose way out leads there.
 fn world(servers: impl FnOnce(), inside: impl FnOnce(&Uplink)) {
+    world_over(|uplink| uplink.open().expect("a device"), servers, inside);
+}
+
+/// As [`world`]; `open` gives the uplink its device.
+fn world_over(open: impl FnOnce(&Uplink), servers: impl FnOnce(), inside: impl FnOnce(&Uplink)) {
     machine(|| {
         link::loopback_only().expect("loopback");
         ip(&format!("addr add {FOUR}/32 dev lo"));
@@ -36,7 +41,7 @@ fn world(servers: impl FnOnce(), inside: impl FnOnce(&Uplink)) {
         let uplink = Uplink::start().expect("started");
         net::unshare_network().expect("a namespace");
         link::loopback_only().expect("loopback");
-        uplink.open().expect("a device");
+        open(&uplink);
         ip("addr add 172.17.0.2/32 dev lo");
         ip("addr add fd00:17::2/128 dev lo nodad");
         settled("fd00:17::2");
@@ -137,6 +142,91 @@ fn streams_arrive_whole_in_both_directions_and_end_one_after_the_other() {
             sent.reverse();
         }
     });
+}
+
+/// Opens a device between which and the uplink every so many frames are lost,
+/// come twice, or come after the next one, by dice that always fall the same.
+fn lossy(uplink: &Uplink, one_in: u64) {
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .expect("sockets");
+    rustix::io::ioctl_fionbio(&theirs, true).expect("set");
+    let device = std::sync::Arc::new(super::device::make().expect("a device"));
+    rustix::io::ioctl_fionbio(&*device, false).expect("set");
+    uplink.order(super::Order::Device(theirs));
+    let ours = std::sync::Arc::new(ours);
+    for (seed, from, to) in [
+        (1, device.clone(), ours.clone()),
+        (2, ours.clone(), device.clone()),
+    ] {
+        std::thread::spawn(move || {
+            let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
+            let mut frame = super::device::frame();
+            let mut late: Option<Vec<u8>> = None;
+            while let Ok(length @ 1..) = rustix::io::read(&*from, &mut frame) {
+                let send = |bytes: &[u8]| {
+                    rustix::io::write(&*to, bytes).ok();
+                };
+                match dice.roll() % (3 * one_in) {
+                    0 => {}
+                    1 => late = Some(frame[..length].to_vec()),
+                    2 => {
+                        send(&frame[..length]);
+                        send(&frame[..length]);
+                    }
+                    _ => send(&frame[..length]),
+                }
+                if let Some(late) = late.take_if(|_| dice.roll().is_multiple_of(2)) {
+                    send(&late);
+                }
+            }
+        });
+    }
+}
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+#[test]
+fn streams_arrive_whole_over_a_wire_that_loses_frames() {
+    const LENGTH: usize = 3 << 20;
+    let servers = || {
+        serve(80, |mut stream| {
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).expect("heard to the end");
+            all.reverse();
+            stream.write_all(&all).expect("answered");
+        });
+    };
+    world_over(
+        |uplink| lossy(uplink, 12),
+        servers,
+        |_| {
+            let mut sent = pattern(LENGTH);
+            for ip in [FOUR, SIX] {
+                let mut stream = connect(ip, 80).expect("connected");
+                stream.write_all(&sent).expect("sent");
+                stream.shutdown(Shutdown::Write).expect("half closed");
+                let mut back = Vec::new();
+                stream.read_to_end(&mut back).expect("heard");
+                sent.reverse();
+                assert!(back == sent, "{} of {LENGTH} bytes from {ip}", back.len());
+                sent.reverse();
+            }
+        },
+    );
 }
 
 #[test]

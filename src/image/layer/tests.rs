@@ -472,6 +472,23 @@ fn holes_stay_holes() {
 }
 
 #[test]
+fn room_in_a_file_is_a_hole_and_its_content_the_same() {
+    let tree = Tree::new();
+    let mut bytes = vec![0_u8; 3 << 20];
+    bytes[1_000_000] = 7;
+    let zeros = vec![0_u8; 2 << 20];
+    tree.unpack(&[
+        entry(b'0', "some", "", &bytes),
+        entry(b'0', "none", "", &zeros),
+    ])
+    .expect("unpacked");
+    assert_eq!(fs::read(tree.path("some")).expect("read"), bytes);
+    assert_eq!(fs::read(tree.path("none")).expect("read"), zeros);
+    let blocks = |name: &str| fs::metadata(tree.path(name)).expect("there").blocks();
+    assert!(blocks("none") < 300 && blocks("some") < 2000);
+}
+
+#[test]
 fn limits_are_said() {
     let long = "n".repeat(256);
     let named = |name: &str| [pax(&[("path", name.as_bytes())]), entry(b'0', "x", "", b"")];

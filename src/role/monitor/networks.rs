@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use super::Monitor;
 use crate::dataplane::control::{self, NetJob, Wanted};
@@ -35,6 +35,7 @@ impl Monitor {
                 Ok(Change::Join(wanted)) => self.join(*wanted),
                 Ok(Change::Leave(network)) => self.leave(&network),
                 Ok(Change::Rename(name)) => self.rename(name),
+                Ok(Change::Announce) => self.announce(),
                 Err(error) => Err(Error::internal(format!(
                     "the container's monitor does not know this change: {error}"
                 ))),
@@ -42,6 +43,19 @@ impl Monitor {
             let bytes = serde_json::to_vec(&outcome).unwrap_or_default();
             self.supervisor.answer(who, &bytes);
         }
+    }
+
+    /// Links a namespace of the container's to all of its networks.
+    pub(super) fn link_all(&mut self, namespace: &OwnedFd) -> Result<()> {
+        let Ok(place) = self.place() else {
+            return Ok(());
+        };
+        if place.client.link(namespace.as_fd(), None).is_ok() {
+            return Ok(());
+        }
+        // The net process may have been killed since it gave us our places.
+        self.rejoin_network()?;
+        self.place()?.client.link(namespace.as_fd(), None)
     }
 
     fn join(&mut self, wanted: Wanted) -> Result<()> {
@@ -141,6 +155,16 @@ impl Monitor {
         }
     }
 
+    /// Brings the net process back to where others look for it.
+    fn announce(&mut self) -> Result<()> {
+        let runtime = self.job.host.runtime.clone();
+        match self.place()?.client.announce(&runtime) {
+            Ok(()) => Ok(()),
+            // It was killed, and we have not seen that yet.
+            Err(_) => self.rejoin_network(),
+        }
+    }
+
     fn place(&mut self) -> Result<&mut Place> {
         match &mut self.job.network {
             Network::Bridge(place) => Ok(place),
@@ -180,7 +204,8 @@ impl Monitor {
             return Ok(());
         };
         let runtime = &self.job.host.runtime;
-        let mut client = control::connect_or(runtime, || {
+        let nobody = || {};
+        let mut client = control::connect_or(runtime, nobody, || {
             let (ready, waiting) = control::ready()?;
             let adopt = place.attached.network.try_clone()?;
             let keep = [ready.as_raw_fd(), adopt.as_raw_fd()];
