@@ -32,6 +32,7 @@
     )
 )]
 
+mod build;
 mod cli;
 mod dataplane;
 mod error;

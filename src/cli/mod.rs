@@ -14,6 +14,8 @@
 //! so that the way to a container's start is short.
 
 mod attach;
+mod build;
+mod builder;
 mod commit;
 mod completion;
 mod cp;
@@ -53,7 +55,6 @@ mod save;
 mod search;
 mod start;
 mod stop;
-mod suggest;
 #[cfg(test)]
 mod surface;
 mod system;

@@ -161,11 +161,11 @@ fn what_is_wrong_is_said_and_mended() {
     for (line, said) in [
         (
             "buile .",
-            "! 1 rpod has no verb \"buile\" | did you mean `rpod build`? rpod does not have it yet",
+            "! 1 rpod has no verb \"buile\" | did you mean `rpod build`?",
         ),
         (
             "image buile .",
-            "! 1 rpod image has no verb \"buile\" | did you mean `rpod image build`? rpod does not have it yet",
+            "! 1 rpod image has no verb \"buile\" | did you mean `rpod image build`?",
         ),
         (
             "strat x",
@@ -176,8 +176,8 @@ fn what_is_wrong_is_said_and_mended() {
             "! 1 rpod has no verb \"xyzzy\" | `rpod --help` lists the verbs",
         ),
         (
-            "build . -t x",
-            "! 1 rpod has no `build` yet | `rpod --help` lists the verbs there are",
+            "compose up -d",
+            "! 1 rpod has no `compose` yet | `rpod --help` lists the verbs there are",
         ),
         (
             "network reload",
@@ -259,9 +259,7 @@ fn help_lists_what_works_and_fits_a_terminal() {
     for verb in ["run", "ps", "volume", "kubia"] {
         assert!(all.contains(verb), "{verb}");
     }
-    for later in ["build", "push", "compose"] {
-        assert!(!all.contains(later), "{later}");
-    }
+    assert!(!all.contains("compose"), "{all}");
     assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
     let run = verbs::named("run").expect("there is one");
     let page = help::of(&mut run.command("run"));

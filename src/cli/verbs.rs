@@ -12,13 +12,14 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
-    attach, commit, completion, cp, create, diff, exec, export, failure, history, image, images,
-    import, info, inspect, kill, load, login, logout, logs, mount, network, pause, port, prune, ps,
-    pull, rename, restart, rm, rmi, run, save, search, start, stop, system, tag, unshare, untag,
-    version, volume, wait,
+    attach, build, builder, commit, completion, cp, create, diff, exec, export, failure, history,
+    image, images, import, info, inspect, kill, load, login, logout, logs, mount, network, pause,
+    port, prune, ps, pull, rename, restart, rm, rmi, run, save, search, start, stop, system, tag,
+    unshare, untag, version, volume, wait,
 };
-use crate::cli::{flags, help, suggest};
+use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
+use crate::spec::suggest;
 
 /// Arguments of a verb, which know what to do.
 pub trait Act: Parser {
@@ -273,6 +274,10 @@ pub static VERBS: &[Verb] = &[
         verb::<rmi::Args>("rmi", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
         &["--platform"],
     ),
+    to_come(
+        verb::<build::Args>("build", "[OPTIONS] CONTEXT", Group::Images),
+        build::TO_COME,
+    ),
     verb::<tag::Args>("tag", "IMAGE[:TAG] NEW[:TAG]", Group::Images),
     verb::<untag::Args>("untag", "IMAGE [NAME[:TAG]...]", Group::Images),
     verb::<load::Args>("load", "[OPTIONS]", Group::Images),
@@ -293,6 +298,8 @@ pub static VERBS: &[Verb] = &[
         "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
         Group::Images,
     ),
+    verb::<builder::Prune>("builder prune", "[OPTIONS]", Group::Noun),
+    verb::<builder::Du>("builder du", "[OPTIONS]", Group::Noun),
     ending_flags(running(to_come(
         verb::<unshare::Args>("unshare", "[COMMAND] [ARG...]", Group::System),
         &["--rootless-netns"],
@@ -436,6 +443,7 @@ pub static NOUNS: &[Noun] = &[
         name: "image",
         about: "Work with images",
         verbs: &[
+            (&["build"], "build"),
             (&["diff"], "image diff"),
             (&["exists"], "image exists"),
             (&["history"], "history"),
@@ -453,7 +461,39 @@ pub static NOUNS: &[Noun] = &[
             (&["unmount", "umount"], "image unmount"),
             (&["untag"], "untag"),
         ],
-        to_come: &["build", "push"],
+        to_come: &["push"],
+    },
+    Noun {
+        name: "builder",
+        about: "Build images and look at what builds keep",
+        verbs: &[
+            (&["build"], "build"),
+            (&["du"], "builder du"),
+            (&["prune"], "builder prune"),
+        ],
+        to_come: &[],
+    },
+    Noun {
+        name: "buildx",
+        about: "docker's other name for builder",
+        verbs: &[
+            (&["build", "b"], "build"),
+            (&["du"], "builder du"),
+            (&["prune"], "builder prune"),
+        ],
+        to_come: &[
+            "bake",
+            "create",
+            "dial-stdio",
+            "history",
+            "imagetools",
+            "inspect",
+            "ls",
+            "rm",
+            "stop",
+            "use",
+            "version",
+        ],
     },
     Noun {
         name: "network",
@@ -506,9 +546,6 @@ pub static NOUNS: &[Noun] = &[
 const TO_COME: &[&str] = &[
     "auto-update",
     "bake",
-    "build",
-    "builder",
-    "buildx",
     "checkpoint",
     "compose",
     "config",

@@ -13,9 +13,9 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use crate::cli::suggest;
 use crate::cli::verbs::Verb;
 use crate::error::{Error, Kind, Result};
+use crate::spec::suggest;
 
 /// What the words came to.
 #[derive(Debug, PartialEq, Eq)]

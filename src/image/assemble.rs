@@ -14,16 +14,14 @@
 //! before it leaves the machine; an entry comes into the index only while every
 //! blob it needs is in the store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::layer::write::{self, Options, Written};
-use crate::image::layer::{Report, unpack_blob};
-use crate::progress::{Silent, Step};
 use crate::spec::digest::Digest;
-use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
@@ -195,40 +193,6 @@ pub fn plain_layer((digest, size): (Digest, u64)) -> Layer {
     }
 }
 
-/// Makes a layer of a directory that nobody needs any more: it is moved to where
-/// layers are, and so it is unpacked at once.
-pub fn move_layer(
-    store: &Store,
-    tree: &Path,
-    id_map: &IdMap,
-    options: Options<'_>,
-) -> Result<Layer> {
-    if options.latest.is_some() || options.owner.is_some() {
-        // Its files are not what the tar says.
-        return copy_layer(store, tree, id_map, options);
-    }
-    let (layer, written) = write_layer(store, tree, options)?;
-    let map = id_map.name();
-    if !store.has_layer(&map, &layer.diff_id) {
-        store.adopt_layer(tree, &written.left_out, &map, &layer.diff_id, written.info)?;
-    }
-    Ok(layer)
-}
-
-/// Makes a layer of a directory that goes on being used, and unpacks it. Starts
-/// threads, so the caller must not fork later.
-pub fn copy_layer(
-    store: &Store,
-    tree: &Path,
-    id_map: &IdMap,
-    options: Options<'_>,
-) -> Result<Layer> {
-    let (layer, _) = write_layer(store, tree, options)?;
-    let (progress, step) = (&Silent, Step(0));
-    unpack_blob(store, &layer, id_map, Report { progress, step })?;
-    Ok(layer)
-}
-
 /// An image that was put together.
 #[derive(Clone, Debug)]
 pub struct Made {
@@ -246,6 +210,18 @@ pub fn add_image(
     format: Format,
     names: &[Reference],
 ) -> Result<Made> {
+    add_annotated(store, config, layers, format, names, &BTreeMap::new())
+}
+
+/// The same, with annotations in the manifest.
+pub fn add_annotated(
+    store: &Store,
+    config: &Config,
+    layers: &[Layer],
+    format: Format,
+    names: &[Reference],
+    annotations: &BTreeMap<String, String>,
+) -> Result<Made> {
     let config_bytes = serde_json::to_vec(&config.0)?;
     let id = store.add_blob(&config_bytes)?;
     let listed = layers
@@ -258,7 +234,7 @@ pub fn add_image(
             }))
         })
         .collect::<Result<Vec<Value>>>()?;
-    let manifest = serde_json::to_vec(&json!({
+    let mut manifest = json!({
         "schemaVersion": 2,
         "mediaType": format.manifest(),
         "config": {
@@ -267,7 +243,11 @@ pub fn add_image(
             "size": config_bytes.len(),
         },
         "layers": listed,
-    }))?;
+    });
+    if !annotations.is_empty() {
+        manifest["annotations"] = json!(annotations);
+    }
+    let manifest = serde_json::to_vec(&manifest)?;
     let digest = store.add_blob(&manifest)?;
     let size = manifest.len() as u64;
     let named = |name| Entry::new(format.manifest(), digest.clone(), size, name);
@@ -343,8 +323,10 @@ pub fn layer_type(media_type: &str, format: Format) -> Result<String> {
 mod tests {
     use std::fs;
 
-    use super::{Config, Format, History, add_image, copy_layer, move_layer};
+    use super::{Config, Format, History, add_image, write_layer};
     use crate::image::layer::write::Options;
+    use crate::image::layer::{Report, unpack_blob};
+    use crate::progress::{Silent, Step};
     use crate::spec::idmap::IdMap;
     use crate::spec::platform::Platform;
     use crate::spec::time::Time;
@@ -365,13 +347,19 @@ mod tests {
             owner: Some((0, 0)),
             ..Options::default()
         };
-        let copied = copy_layer(&store, &tree, &ids, options).expect("copied");
+        let (copied, _) = write_layer(&store, &tree, options).expect("written");
+        let (progress, step) = (&Silent, Step(0));
+        unpack_blob(&store, &copied, &ids, Report { progress, step }).expect("unpacked");
         let copy = store.layer_tree("single", &copied.diff_id);
         assert_eq!(fs::read(copy.join("f")).expect("there"), b"hello");
         assert!(tree.exists());
 
         fs::write(tree.join("g"), "more").expect("written");
-        let moved = move_layer(&store, &tree, &ids, Options::default()).expect("moved");
+        let (moved, written) = write_layer(&store, &tree, Options::default()).expect("written");
+        let (left_out, info) = (&written.left_out, written.info);
+        store
+            .adopt_layer(&tree, left_out, "single", &moved.diff_id, info)
+            .expect("moved");
         let there = store.layer_tree("single", &moved.diff_id);
         assert_eq!(fs::read(there.join("g")).expect("there"), b"more");
         assert!(!tree.exists());

@@ -7,12 +7,12 @@
 //! Always true: nothing gets a name in the store before its digest was checked.
 
 pub mod archive;
-#[allow(dead_code, reason = "the verbs that use it are on their way")]
 pub mod assemble;
 pub mod builtin;
 pub mod change;
 pub mod credentials;
 pub mod download;
+pub mod fetch;
 pub mod layer;
 pub mod policy;
 pub mod registry;

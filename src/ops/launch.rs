@@ -37,6 +37,7 @@ use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns;
 use crate::runtime::plan::{self, Surroundings};
+use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::ContainerName;
@@ -118,6 +119,22 @@ pub struct Roles {
     pub monitor: fn(MonitorJob) -> u8,
     /// Keeps the user's shared network.
     pub net: fn(NetJob) -> u8,
+    /// Runs a build step's program to its end; returns its status.
+    pub step: fn(StepJob<'_>) -> Result<i32>,
+}
+
+/// A build step's program.
+pub struct StepJob<'a> {
+    /// What it sees.
+    pub bundle: &'a Bundle,
+    /// The program.
+    pub program: Program,
+    /// It has a network of its own, with nothing but loopback.
+    pub own_network: bool,
+    /// A person's streams; without them its output is heard.
+    pub terminal: Option<[OwnedFd; 3]>,
+    /// Hears its output; true is its standard error.
+    pub heard: &'a mut dyn FnMut(bool, &[u8]),
 }
 
 /// Starts a container's program. With `client`, somebody is attached from the first byte.

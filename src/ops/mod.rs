@@ -7,6 +7,8 @@
 
 pub mod access;
 pub mod attach;
+pub mod build;
+pub mod builder;
 pub mod commit;
 pub mod cp;
 pub mod create;

@@ -15,6 +15,7 @@ pub mod monitor;
 pub mod net;
 pub mod ports;
 pub mod reaper;
+pub mod step;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -27,6 +28,7 @@ pub fn roles() -> Roles {
     Roles {
         monitor: monitor::main,
         net: net::main,
+        step: step::main,
     }
 }
 

@@ -100,6 +100,11 @@ impl Hasher {
         self.0.update(bytes);
     }
 
+    /// Returns the bare SHA-256 of all bytes taken.
+    pub fn finish_raw(self) -> [u8; 32] {
+        self.0.finish().as_ref().try_into().unwrap_or_default()
+    }
+
     /// Returns the digest of all bytes taken.
     pub fn finish(self) -> Digest {
         let mut text = String::with_capacity(71);

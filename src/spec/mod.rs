@@ -18,4 +18,5 @@ pub mod port;
 pub mod reference;
 pub mod size;
 pub mod subnet;
+pub mod suggest;
 pub mod time;

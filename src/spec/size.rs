@@ -2,7 +2,7 @@
 //!
 //! Lives here: docker's grammar for sizes and its two ways to show them.
 //! Must not: know what the bytes are of.
-//! Called by: `cli`, `spec::mount`.
+//! Called by: `cli`, `build`, `spec::mount`.
 //! Always true: `k`, `m`, `g`, `t` typed are powers of 1024; units shown are
 //! powers of 1000, as docker has both.
 

@@ -36,6 +36,11 @@ impl Time {
         Duration::try_from(Timestamp::now().duration_since(self.0)).unwrap_or(Duration::ZERO)
     }
 
+    /// Returns the time so many seconds after 1970; what no calendar has is 1970 itself.
+    pub fn from_unix(seconds: i64) -> Self {
+        Self(Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+
     /// Returns seconds since 1970.
     pub fn unix(self) -> i64 {
         self.0.as_second()

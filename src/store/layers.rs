@@ -76,7 +76,6 @@ impl Store {
 
     /// Makes a layer of a directory, which is moved; `left_out` is removed from it, a
     /// directory before what is in it.
-    #[allow(dead_code, reason = "the verbs that use it are on their way")]
     pub fn adopt_layer(
         &self,
         tree: &Path,

@@ -11,6 +11,7 @@
 //!   mounts/<image-id>/          where an image is mounted, inside `rpod unshare`
 //!   partial/                    blobs on their way, one lock each
 //!   run/                        sockets and locks of processes (`dataplane::control`)
+//!   build/                      results of build steps, cache mounts, digests of contexts
 //!   tmp/                        everything unfinished, and what waits to be deleted
 //! ```
 //!
@@ -24,6 +25,7 @@
 
 pub mod atomic;
 pub mod blobs;
+pub mod build;
 pub mod containers;
 pub mod gc;
 pub mod images;

@@ -29,6 +29,8 @@ mod applications;
 mod attach;
 /// Machines that lack or forbid something: what still works, and what is said.
 mod broken_hosts;
+/// Images from Dockerfiles: `build`, and what it keeps.
+mod build;
 /// What containers have changed, images and tars of it: `diff`, `commit`, `export`, `import`.
 mod commit;
 /// Several rpods at the same time.

@@ -19,5 +19,6 @@ pub mod probe;
 pub mod registry;
 pub mod sandbox;
 pub mod tokens;
+pub mod web;
 
 pub use sandbox::{Output, Running, Sandbox, eventually, free_port, http_get};

@@ -6,6 +6,7 @@
 //! Always true: the answer goes to standard output, all else to standard error;
 //! a reader that has gone ends rpod quietly.
 
+pub mod build;
 pub mod list;
 pub mod output;
 pub mod ports;

@@ -359,7 +359,7 @@ fn named(name: String, place: Place) -> Result<Base> {
         "nil" => Ok(Base::Nil),
         _ if functions::exists(&name) => Ok(Base::Function(name)),
         _ => {
-            let near = crate::cli::suggest::nearest(&name, functions::NAMES.iter().copied());
+            let near = crate::spec::suggest::nearest(&name, functions::NAMES.iter().copied());
             let error = place.error(format!("there is no function \"{name}\""));
             Err(match near {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),

@@ -275,7 +275,7 @@ fn walk(from: &Value, operand: &Operand, lenient: bool) -> Result<Value> {
                     let error = operand
                         .place
                         .error(format!("there is no field \"{field}\""));
-                    let near = crate::cli::suggest::nearest(field, map.keys().map(String::as_str));
+                    let near = crate::spec::suggest::nearest(field, map.keys().map(String::as_str));
                     return Err(match near {
                         Some(near) => error.hint(format!("did you mean `.{near}`?")),
                         None => error.hint(format!("there are: {}", names(map))),

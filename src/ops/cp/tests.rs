@@ -71,6 +71,7 @@ impl House {
             roles: Roles {
                 monitor: |_| 0,
                 net: |_| 0,
+                step: |_| Ok(0),
             },
         };
         Self { dir, session }

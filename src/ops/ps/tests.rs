@@ -40,6 +40,7 @@ pub fn session() -> (tempfile::TempDir, Session) {
         roles: Roles {
             monitor: |_| 0,
             net: |_| 0,
+            step: |_| Ok(0),
         },
     };
     (dir, session)

@@ -2,7 +2,7 @@
 //!
 //! Lives here: the distance between two words.
 //! Must not: know which words there are.
-//! Called by: `verbs`, `words`, `template`.
+//! Called by: `cli`, `build`.
 //! Always true: a suggestion is near enough that it is likelier a slip than
 //! another word.
 

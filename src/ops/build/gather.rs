@@ -1,0 +1,570 @@
+//! What a `COPY` or a bind mount reads, and the digest of it.
+//!
+//! ```text
+//! pattern ─ resolve ─▶ paths ─ walk ─▶ pieces of items ─ digest ─▶ the step's key
+//!                                         └─▶ copy
+//! ```
+//!
+//! The digest is of names, kinds, modes, owners, links and contents: no times, no
+//! inode numbers, so that two checkouts of the same files are the same.
+//!
+//! Lives here: looking paths up below a root, walking them, and their digest.
+//! Must not: write anything but what `hashes` keeps.
+//! Called by: `copy`, `run`; in a step's own process.
+//! Always true: nothing outside of the root is read, wherever links lead; only
+//! what was asked for is read, each directory in the order of its names.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, readlinkat,
+    statat,
+};
+use rustix::io::Errno;
+
+use crate::build::ignore::Ignore;
+use crate::build::pattern;
+use crate::error::{Context, Error, Kind as ErrorKind, Result};
+use crate::ops::build::hashes::{Hashes, Sum};
+use crate::spec::digest::{Digest, Hasher};
+
+/// Where things are looked up.
+pub struct Look<'a> {
+    /// The root: the whole world of paths and links.
+    pub root: BorrowedFd<'a>,
+    /// What is left out of it.
+    pub ignore: Option<&'a Ignore>,
+    /// Owners count; else all is root's, as in a context.
+    pub owners: bool,
+    /// What is known of its files.
+    pub hashes: &'a mut Hashes,
+    /// How it is called in an error: `the build context`.
+    pub name: &'a str,
+    /// How many things were left out.
+    pub left_out: usize,
+}
+
+/// One thing that was asked for, with all that is in it.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its path below the root, as it was found.
+    pub path: Vec<u8>,
+    /// Its name in a directory it is copied to: of a link, the link's.
+    pub name: Vec<u8>,
+    /// What it is and what is in it, each directory before what is inside.
+    pub items: Vec<Item>,
+}
+
+/// A file or a directory of a piece.
+#[derive(Debug)]
+pub struct Item {
+    /// Its path below the piece; empty for the piece itself.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions.
+    pub mode: u32,
+    /// Owner and group.
+    pub owner: (u32, u32),
+    /// When it was changed.
+    pub modified: (i64, u32),
+    /// Tells whether it is the file that was read.
+    pub facts: (u64, u64, i64),
+}
+
+/// What an item is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A file of so many bytes with this content.
+    File(u64, Sum),
+    /// Another name of an earlier item of the piece.
+    Same(usize),
+    /// A link and where it leads.
+    Link(Vec<u8>),
+    /// A FIFO.
+    Fifo,
+}
+
+impl Piece {
+    /// Says whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.items
+            .first()
+            .is_some_and(|item| item.kind == Kind::Directory)
+    }
+}
+
+/// Directories in each other at most: each has a descriptor open.
+const LEVELS: usize = 500;
+/// Things that are read for one step at most.
+const MOST: usize = 5_000_000;
+
+impl Look<'_> {
+    /// Returns the paths that a pattern means, in the order of their names. One
+    /// without a wildcard is returned whether it is there or not.
+    pub fn resolve(&self, text: &str) -> Result<Vec<Vec<u8>>> {
+        let parts = components(text.as_bytes());
+        if parts.iter().all(|part| pattern::Path::is_plain(part)) {
+            return Ok(vec![parts.join(&b'/')]);
+        }
+        let mut found = vec![Vec::new()];
+        for part in parts {
+            let mut next = Vec::new();
+            for path in found {
+                self.match_part(&path, part, &mut next)?;
+            }
+            next.dedup();
+            found = next;
+        }
+        found.retain(|path| self.ignore.is_none_or(|ignore| !ignore.excludes(path)));
+        Ok(found)
+    }
+
+    fn match_part(&self, path: &[u8], part: &[u8], out: &mut Vec<Vec<u8>>) -> Result<()> {
+        if pattern::Path::is_plain(part) {
+            let path = join(path, part);
+            if self.open_path(&path).is_ok() {
+                out.push(path);
+            }
+            return Ok(());
+        }
+        if part == b"**" {
+            out.push(path.to_vec());
+            for (name, is_directory) in self.list(path)? {
+                if is_directory {
+                    self.match_part(&join(path, &name), part, out)?;
+                }
+            }
+            return Ok(());
+        }
+        let pattern = pattern::Path::parse(part).map_err(|why| {
+            Error::of(
+                ErrorKind::Usage,
+                format!("\"{}\" is no pattern: {why}", String::from_utf8_lossy(part)),
+            )
+        })?;
+        for (name, _) in self.list(path)? {
+            if pattern.matches(&name) {
+                out.push(join(path, &name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in a directory, sorted; of what is no directory, none.
+    fn list(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, bool)>> {
+        let what = || format!("cannot read directory \"{}\"", shown(path));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let directory = match self.open(path, flags) {
+            Ok(fd) => fd,
+            Err(Errno::NOTDIR | Errno::NOENT) => return Ok(Vec::new()),
+            Err(error) => return Err(error).what(what),
+        };
+        let mut names = Vec::new();
+        for name in names_of(directory.as_fd()).what(what)? {
+            let stat = statat(
+                &directory,
+                OsStr::from_bytes(&name),
+                AtFlags::SYMLINK_NOFOLLOW,
+            );
+            let is_directory = stat.is_ok_and(|s| kind_of(&s) == FileType::Directory);
+            names.push((name, is_directory));
+        }
+        Ok(names)
+    }
+
+    fn open(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = if path.is_empty() { b"." } else { path };
+        loop {
+            match openat2(
+                self.root,
+                OsStr::from_bytes(path),
+                flags | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+            ) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn open_path(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        self.open(path, OFlags::PATH)
+    }
+
+    /// Follows the links of a path, inside the root; returns where it ends.
+    fn follow(&self, path: &[u8]) -> Result<Vec<u8>> {
+        let plain = openat2(
+            self.root,
+            OsStr::from_bytes(if path.is_empty() { b"." } else { path }),
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS,
+        );
+        if plain.is_ok() {
+            return Ok(path.to_vec());
+        }
+        let there = self
+            .open_path(path)
+            .map_err(|errno| self.missing(path, errno))?;
+        let place = |fd: BorrowedFd<'_>| -> Result<Vec<u8>> {
+            use std::os::fd::AsRawFd;
+            let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
+            Ok(link.into_os_string().into_encoded_bytes())
+        };
+        let (root, there) = (place(self.root)?, place(there.as_fd())?);
+        let root = if root == b"/" { Vec::new() } else { root };
+        let below = there.strip_prefix(root.as_slice()).unwrap_or(&there);
+        Ok(below.strip_prefix(b"/").unwrap_or(below).to_vec())
+    }
+
+    fn missing(&self, path: &[u8], errno: Errno) -> Error {
+        let what = format!("cannot copy \"{}\" from {}", shown(path), self.name);
+        match errno {
+            Errno::NOENT | Errno::NOTDIR => {
+                Error::of(ErrorKind::NotFound, "there is no such file or directory").what(what)
+            }
+            errno => Error::from(errno).what(what),
+        }
+    }
+
+    /// Reads what is at a path. `exclude` leaves out more, by paths below it.
+    pub fn piece(&mut self, path: &[u8], exclude: Option<&Ignore>) -> Result<Piece> {
+        if !path.is_empty()
+            && let Some(ignore) = self.ignore
+            && ignore.excludes(path)
+            && !ignore.may_include_below(path)
+        {
+            return Err(self
+                .missing(path, Errno::NOENT)
+                .hint("the file is there, but `.dockerignore` leaves it out of the context")
+                .kind_of(ErrorKind::NotFound));
+        }
+        let found = self.follow(path)?;
+        let mut walk = Walk {
+            look: self,
+            exclude,
+            items: Vec::new(),
+            waiting: Vec::new(),
+            seen: HashMap::new(),
+        };
+        walk.all(&found)?;
+        let items = walk.items;
+        if items.is_empty() {
+            return Err(self
+                .missing(path, Errno::NOENT)
+                .hint("sockets and devices are not copied, nor what `.dockerignore` names"));
+        }
+        Ok(Piece {
+            name: path
+                .rsplit(|b| *b == b'/')
+                .next()
+                .unwrap_or_default()
+                .to_vec(),
+            path: found,
+            items,
+        })
+    }
+}
+
+struct Walk<'l, 'a> {
+    look: &'l mut Look<'a>,
+    exclude: Option<&'l Ignore>,
+    items: Vec<Item>,
+    /// Directories that are left out, unless something in them is not.
+    waiting: Vec<Item>,
+    /// Files of several names, by device and number.
+    seen: HashMap<(u64, u64), usize>,
+}
+
+impl Walk<'_, '_> {
+    fn all(&mut self, path: &[u8]) -> Result<()> {
+        let what = || format!("cannot read \"{}\"", shown(path));
+        let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
+            Some(at) => (&path[..at], &path[at + 1..]),
+            None => (&b""[..], path),
+        };
+        let name = if name.is_empty() { b"." } else { name };
+        let parent = self
+            .look
+            .open(parent, OFlags::RDONLY | OFlags::DIRECTORY)
+            .what(what)?;
+        self.visit(parent.as_fd(), name, path, b"", 0)
+    }
+
+    /// `path` is below the root, `below` below the piece.
+    fn visit(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &[u8],
+        path: &[u8],
+        below: &[u8],
+        level: usize,
+    ) -> Result<()> {
+        let what = || format!("cannot read \"{}\" in {}", shown(path), self.look.name);
+        let stat = statat(parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW).what(what)?;
+        let ignored = !path.is_empty() && self.look.ignore.is_some_and(|i| i.excludes(path));
+        let excluded = self.exclude.is_some_and(|exclude| {
+            let shown = if below.is_empty() && kind_of(&stat) != FileType::Directory {
+                name
+            } else {
+                below
+            };
+            !shown.is_empty() && exclude.excludes(shown)
+        });
+        if kind_of(&stat) == FileType::Directory {
+            let dead_end = (ignored
+                && self.look.ignore.is_some_and(|i| !i.may_include_below(path)))
+                || (excluded && self.exclude.is_some_and(|e| !e.may_include_below(below)));
+            if dead_end {
+                self.look.left_out += 1;
+                return Ok(());
+            }
+            return self.directory(
+                parent,
+                name,
+                path,
+                below,
+                level,
+                (&stat, ignored || excluded),
+            );
+        }
+        if ignored || excluded {
+            self.look.left_out += 1;
+            return Ok(());
+        }
+        let kind = match kind_of(&stat) {
+            FileType::RegularFile => self.file(parent, name, path, &stat)?,
+            FileType::Symlink => {
+                let link = readlinkat(parent, OsStr::from_bytes(name), Vec::new()).what(what)?;
+                Kind::Link(link.into_bytes())
+            }
+            FileType::Fifo => Kind::Fifo,
+            // As docker's client: a socket means something only to its process.
+            _ => return Ok(()),
+        };
+        let item = self.item(below, &stat, kind);
+        self.add(item)
+    }
+
+    fn file(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &[u8],
+        path: &[u8],
+        stat: &Stat,
+    ) -> Result<Kind> {
+        if stat.st_nlink > 1 {
+            let next = self.items.len() + self.waiting.len();
+            match self.seen.get(&(stat.st_dev, stat.st_ino)) {
+                Some(first) => return Ok(Kind::Same(*first)),
+                None => drop(self.seen.insert((stat.st_dev, stat.st_ino), next)),
+            }
+        }
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let mut open = || -> Result<File> {
+            let fd = openat(parent, OsStr::from_bytes(name), flags, Mode::empty())?;
+            let now = fstat(&fd)?;
+            if facts(&now) != facts(stat) || kind_of(&now) != FileType::RegularFile {
+                return Err(Error::new("it changes while it is read"));
+            }
+            Ok(File::from(fd))
+        };
+        let name = self.look.name;
+        let sum = self.look.hashes.sum(&mut open, stat).map_err(|error| {
+            let denied = error.errno() == Some(Errno::ACCESS.raw_os_error());
+            let error = error.what(format!("cannot read \"{}\" in {name}", shown(path)));
+            if denied {
+                error.hint(
+                    "leave it out with a line in `.dockerignore`, or make it readable: `chmod u+r`",
+                )
+            } else {
+                error
+            }
+        })?;
+        Ok(Kind::File(stat.st_size.cast_unsigned(), sum))
+    }
+
+    fn directory(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &[u8],
+        path: &[u8],
+        below: &[u8],
+        level: usize,
+        (stat, left_out): (&Stat, bool),
+    ) -> Result<()> {
+        let name_of_root = self.look.name;
+        let what = || {
+            format!(
+                "cannot read directory \"{}\" in {name_of_root}",
+                shown(path)
+            )
+        };
+        if level == LEVELS {
+            return Err(Error::new(format!(
+                "it has more than {LEVELS} directories in each other"
+            )))
+            .what(what);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = openat(parent, OsStr::from_bytes(name), flags, Mode::empty());
+        let directory = opened.what(what)?;
+        let item = self.item(below, stat, Kind::Directory);
+        let (before, depth) = (self.items.len(), self.waiting.len());
+        if left_out {
+            self.waiting.push(item);
+        } else {
+            self.add(item)?;
+        }
+        for name in names_of(directory.as_fd()).what(what)? {
+            let (path, below) = (join(path, &name), join(below, &name));
+            self.visit(directory.as_fd(), &name, &path, &below, level + 1)?;
+        }
+        if left_out && self.items.len() == before {
+            self.waiting.truncate(depth);
+        }
+        Ok(())
+    }
+
+    fn item(&self, below: &[u8], stat: &Stat, kind: Kind) -> Item {
+        Item {
+            path: below.to_vec(),
+            kind,
+            mode: stat.st_mode & 0o7777,
+            owner: if self.look.owners {
+                (stat.st_uid, stat.st_gid)
+            } else {
+                (0, 0)
+            },
+            modified: (
+                stat.st_mtime,
+                u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            ),
+            facts: facts(stat),
+        }
+    }
+
+    /// A directory that was left out is needed for what is in it.
+    fn add(&mut self, item: Item) -> Result<()> {
+        self.items.append(&mut self.waiting);
+        self.items.push(item);
+        if self.items.len() > MOST {
+            return Err(Error::new(format!("there are more than {MOST} files")));
+        }
+        Ok(())
+    }
+}
+
+/// What changes when a file does.
+pub fn facts(stat: &Stat) -> (u64, u64, i64) {
+    let time = stat
+        .st_ctime
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(stat.st_ctime_nsec.cast_signed());
+    (stat.st_ino, stat.st_size.cast_unsigned(), time)
+}
+
+fn kind_of(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// The names in an open directory, sorted.
+fn names_of(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") && !name.contains(&b'/') {
+            names.push(name.to_vec());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Returns the digest of pieces: what decides how a tree looks when they are copied to it.
+pub fn digest(pieces: &[Piece]) -> Digest {
+    let mut hasher = Hasher::default();
+    for piece in pieces {
+        field(&mut hasher, b"piece", &piece.name);
+        for item in &piece.items {
+            field(&mut hasher, b"item", &item.path);
+            let mut line = Vec::with_capacity(64);
+            for number in [item.mode, item.owner.0, item.owner.1] {
+                line.extend_from_slice(&number.to_le_bytes());
+            }
+            match resolved(piece, item) {
+                Kind::Directory => line.push(b'd'),
+                Kind::File(size, sum) => {
+                    line.push(b'f');
+                    line.extend_from_slice(&size.to_le_bytes());
+                    line.extend_from_slice(sum);
+                }
+                Kind::Link(link) => {
+                    line.push(b'l');
+                    line.extend_from_slice(link);
+                }
+                Kind::Fifo => line.push(b'p'),
+                Kind::Same(_) => line.push(b's'),
+            }
+            field(&mut hasher, b"says", &line);
+        }
+    }
+    hasher.finish()
+}
+
+/// A second name has the content of the first: a checkout may have made two files of them.
+fn resolved<'a>(piece: &'a Piece, item: &'a Item) -> &'a Kind {
+    match item.kind {
+        Kind::Same(first) => piece.items.get(first).map_or(&item.kind, |i| &i.kind),
+        _ => &item.kind,
+    }
+}
+
+/// Adds a value with its name and length, so that no two lists of values look alike.
+pub fn field(hasher: &mut Hasher, name: &[u8], value: &[u8]) {
+    hasher.update(name);
+    hasher.update(&[0]);
+    hasher.update(&(value.len() as u64).to_le_bytes());
+    hasher.update(value);
+}
+
+/// Parts a path into its components, `.` and `..` done away with, inside its root.
+pub fn components(path: &[u8]) -> Vec<&[u8]> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// Joins two paths.
+pub fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
+    match (parent, name) {
+        (b"", name) => name.to_vec(),
+        (parent, b"") => parent.to_vec(),
+        (parent, name) => [parent, b"/", name].concat(),
+    }
+}
+
+/// A path as it is shown.
+pub fn shown(path: &[u8]) -> String {
+    match path {
+        b"" => ".".to_owned(),
+        path => Path::new(OsStr::from_bytes(path)).display().to_string(),
+    }
+}

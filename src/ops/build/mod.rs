@@ -1,0 +1,396 @@
+//! `build`: from a Dockerfile and a context to an image.
+//!
+//! ```text
+//! context, Dockerfile ─▶ plan ─▶ graph ─▶ solve ─▶ step, step, …  ─▶ output
+//!                         │                        (copy, run)        image, files
+//!                         └ images pulled, URLs and repositories fetched
+//! ```
+//!
+//! 1. the Dockerfile is read and checked, the context found
+//! 2. the plan: what the target needs, all variables put in, images pulled
+//! 3. a child in the user's namespace does the steps, side by side where it can
+//! 4. the same child puts the image together and gives it its names
+//!
+//! Lives here: that order, and what is asked of a build.
+//! Must not: draw, or know a flag.
+//! Called by: `cli`.
+//! Always true: what is in the cache is found by content, so a build that was
+//! killed goes on where it stopped, and two at once do the same work once.
+
+pub mod event;
+pub mod graph;
+pub mod plan;
+pub mod run;
+
+mod archive;
+mod chmod;
+mod clock;
+mod context;
+mod copy;
+mod fetch;
+mod gather;
+mod hashes;
+mod output;
+mod remote;
+mod solve;
+mod step;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+
+use crate::build::dockerfile::Dockerfile;
+use crate::build::{check, parse};
+use crate::error::{Context, Error, Kind, Result};
+use crate::image::assemble::{Config, Format};
+use crate::ops::build::context::Found;
+use crate::ops::build::event::{Event, Listener, Speaker};
+use crate::ops::build::graph::Fetch;
+use crate::ops::build::plan::{Base, Named, Outside, Plan, Wishes};
+use crate::ops::build::step::Site;
+use crate::ops::{Session, pull};
+use crate::process::identity::Identity;
+use crate::process::userns::{self, Entry};
+use crate::spec::container::PullPolicy;
+use crate::spec::digest::Digest;
+use crate::spec::platform::Platform;
+use crate::spec::reference::Reference;
+use crate::spec::time::Time;
+use crate::store::images::Layer;
+use crate::sys::{namespace, process};
+
+pub use context::Source;
+pub use output::Output;
+
+/// What is asked of a build.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The context.
+    pub context: Source,
+    /// `-f`, as typed.
+    pub file: Option<String>,
+    /// `-t`.
+    pub tags: Vec<Reference>,
+    /// What changes the plan.
+    pub wishes: Wishes,
+    /// `--build-context`.
+    pub contexts: BTreeMap<String, String>,
+    /// `--secret`: what each says.
+    pub secrets: BTreeMap<String, Vec<u8>>,
+    /// `--ssh`: an agent's socket for each name.
+    pub agents: BTreeMap<String, PathBuf>,
+    /// `--pull`.
+    pub pull: PullPolicy,
+    /// Settings of every `RUN`.
+    pub runs: run::Settings,
+    /// `--cache-ttl`.
+    pub ttl: Option<Duration>,
+    /// `--format`.
+    pub format: Format,
+    /// `--annotation`.
+    pub annotations: BTreeMap<String, String>,
+    /// `-o`.
+    pub outputs: Vec<Output>,
+    /// `--check`: nothing is built.
+    pub check: bool,
+    /// `--ignorefile`.
+    pub ignore_file: Option<PathBuf>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Built {
+    /// The image's id; none when only files were asked for.
+    pub id: Option<Digest>,
+    /// Its manifest's digest.
+    pub manifest: Option<Digest>,
+}
+
+/// Sees what happens.
+pub trait Watch {
+    /// The steps are known.
+    fn plan(&mut self, plan: &Plan);
+    /// Something happened.
+    fn event(&mut self, event: &Event);
+    /// Some time has gone by.
+    fn tick(&mut self);
+    /// Nothing more happens; with an image, all went well.
+    fn end(&mut self, built: Option<&Built>);
+}
+
+/// How often whoever watches is woken.
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
+/// Builds.
+pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Result<Built> {
+    let identity = Identity::of(&session.host)?;
+    session.store.prepare_build()?;
+    let _lease = session.store.lease()?;
+    let found = context::find(session, request)?;
+    let file = parse::parse(&found.text)
+        .map_err(|problem| problem.into_error(&found.name, &found.text))?;
+    look_over(session, &file, &found, request.check)?;
+    if request.check {
+        return Ok(Built::default());
+    }
+    let mut world = World::new(session, request, &found)?;
+    let plan = plan::plan(&file, &found.name, &found.text, &request.wishes, &mut world)?;
+    for warning in &plan.warnings {
+        session.progress.warn(warning);
+    }
+    watch.plan(&plan);
+    let result = in_builder(
+        session,
+        &identity,
+        request,
+        &found,
+        &plan,
+        world.known,
+        watch,
+    );
+    watch.end(result.as_ref().ok());
+    result
+}
+
+/// The checks: warnings, or with `# check=error=true` and `--check` the end.
+fn look_over(session: &Session, file: &Dockerfile, found: &Found, only: bool) -> Result<()> {
+    let warnings = check::check(file, &found.text);
+    let count = warnings.len();
+    for warning in warnings {
+        session
+            .progress
+            .warn(&warning.shown(&found.name, &found.text));
+    }
+    if count > 0 && (only || file.check.error) {
+        return Err(Error::of(
+            Kind::Usage,
+            format!(
+                "{} has {count} warning{}",
+                found.name,
+                if count == 1 { "" } else { "s" }
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// What the builder says at its end.
+#[derive(Serialize, Deserialize)]
+struct Told(Result<Built>);
+
+#[allow(clippy::too_many_arguments, reason = "all that a builder needs, once")]
+fn in_builder(
+    session: &Session,
+    identity: &Identity,
+    request: &Request,
+    found: &Found,
+    plan: &Plan,
+    known: HashMap<Digest, Layer>,
+    watch: &mut dyn Watch,
+) -> Result<Built> {
+    let (events, speaking) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
+    let (result, telling) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
+    let mut writers = Some((speaking, telling));
+    let child = userns::launch(identity, |channel| {
+        let Some((speaking, telling)) = writers.take() else {
+            return 1;
+        };
+        let told = Entry::unshare(channel)
+            .and_then(Entry::mapped)
+            .and_then(|_channel| {
+                process::die_with_parent(9)?;
+                first_process(|| {
+                    let site = Site {
+                        store: &session.store,
+                        identity,
+                        person: &session.host.user_name(),
+                        roles: session.roles,
+                        contexts: &found.places,
+                        speaker: &Speaker::new(speaking),
+                        runs: &request.runs,
+                        ttl: request.ttl.map(|ttl| ttl.as_secs()),
+                    };
+                    let built = output::build(&site, request, plan, &known);
+                    tell(&telling, built)
+                })
+            });
+        told.unwrap_or(1)
+    });
+    drop(writers);
+    let child = child?;
+    let told = hear(&events, &result, watch);
+    drop(process::wait(child.pid, true));
+    told
+}
+
+fn tell(telling: &std::os::fd::OwnedFd, built: Result<Built>) -> u8 {
+    let bytes = serde_json::to_vec(&Told(built)).unwrap_or_default();
+    let mut pipe = match telling.try_clone() {
+        Ok(fd) => std::fs::File::from(fd),
+        Err(_) => return 1,
+    };
+    match pipe.write_all(&bytes) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    }
+}
+
+/// Forks a child that is the first process of a process namespace, and waits for it.
+fn first_process(work: impl FnOnce() -> u8) -> Result<u8> {
+    namespace::unshare(namespace::PID)
+        .map_err(|error| userns::explain_denied(Error::from(error)))
+        .what(|| "cannot make a process namespace")?;
+    let pid = process::fork(|| {
+        process::set_title("rpod-build");
+        rustix::process::umask(rustix::fs::Mode::empty());
+        match process::die_with_parent(9) {
+            Ok(()) => work(),
+            Err(_) => 1,
+        }
+    })
+    .what(|| "cannot start the builder")?;
+    let exit = process::wait(pid, true)?;
+    Ok(u8::try_from(exit.map_or(1, process::Exit::status)).unwrap_or(1))
+}
+
+fn hear(
+    events: &std::os::fd::OwnedFd,
+    result: &std::os::fd::OwnedFd,
+    watch: &mut dyn Watch,
+) -> Result<Built> {
+    let mut listener = Listener::default();
+    let mut bytes = Vec::new();
+    let (mut speaking, mut telling) = (true, true);
+    while speaking || telling {
+        let mut fds = Vec::new();
+        if speaking {
+            fds.push(PollFd::from_borrowed_fd(events.as_fd(), PollFlags::IN));
+        }
+        if telling {
+            fds.push(PollFd::from_borrowed_fd(result.as_fd(), PollFlags::IN));
+        }
+        match poll(&mut fds, Some(&TICK)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error).what(|| "cannot wait for the build"),
+        }
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let (heard, told) = (
+            speaking && ready.next().unwrap_or(false),
+            telling && ready.next().unwrap_or(false),
+        );
+        if heard {
+            speaking = listener.read(events, &mut |event| watch.event(&event))?;
+        }
+        if told {
+            let mut buffer = [0; 16 << 10];
+            match rustix::io::read(result, &mut buffer) {
+                Ok(0) => telling = false,
+                Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(error) => return Err(error).what(|| "cannot hear the build"),
+            }
+        }
+        watch.tick();
+    }
+    match serde_json::from_slice::<Told>(&bytes) {
+        Ok(Told(built)) => built,
+        Err(_) => Err(Error::new(
+            "its process ended without a result; perhaps it was killed, or the machine is out of memory",
+        )
+        .hint("build again: what was done is in the cache")),
+    }
+}
+
+/// The world outside of a plan: images, secrets, what is fetched.
+struct World<'a> {
+    session: &'a Session,
+    request: &'a Request,
+    found: &'a Found,
+    images: HashMap<(String, Option<Platform>), Base>,
+    /// The blobs of images' layers, by their diff ids.
+    known: HashMap<Digest, Layer>,
+}
+
+impl<'a> World<'a> {
+    fn new(session: &'a Session, request: &'a Request, found: &'a Found) -> Result<Self> {
+        Ok(Self {
+            session,
+            request,
+            found,
+            images: HashMap::new(),
+            known: HashMap::new(),
+        })
+    }
+}
+
+impl Outside for World<'_> {
+    fn image(&mut self, name: &str, platform: Option<&Platform>) -> Result<Base> {
+        let key = (name.to_owned(), platform.cloned());
+        if let Some(base) = self.images.get(&key) {
+            return Ok(base.clone());
+        }
+        let image = pull::ensure(self.session, name, self.request.pull, platform.cloned())?;
+        let created = image
+            .config
+            .created()
+            .as_deref()
+            .and_then(|text| text.parse::<Time>().ok())
+            .map_or(plan::EARLIEST, Time::unix)
+            .max(plan::EARLIEST);
+        for layer in &image.layers {
+            self.known.insert(layer.diff_id.clone(), layer.clone());
+        }
+        let base = Base {
+            layers: image
+                .layers
+                .iter()
+                .map(|layer| layer.diff_id.clone())
+                .collect(),
+            config: Config::of(&self.session.store, &image)?,
+            created,
+        };
+        self.images.insert(key, base.clone());
+        Ok(base)
+    }
+
+    fn context(&mut self, name: &str) -> Result<Option<Named>> {
+        Ok(self.found.named.get(name).cloned())
+    }
+
+    fn fetch(&mut self, url: &str, checksum: Option<&str>, keep_git: bool) -> Result<Fetch> {
+        remote::fetch(self.session, url, checksum, keep_git)
+    }
+
+    fn secret(&mut self, id: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.request.secrets.get(id).cloned())
+    }
+
+    fn agent(&mut self, id: &str) -> Result<Option<PathBuf>> {
+        Ok(self.request.agents.get(id).cloned())
+    }
+}
+
+/// Returns how many bytes the files of a context have: docker's classic form tells it.
+pub fn context_size(request: &Request) -> Result<u64> {
+    context::size(request)
+}
+
+/// Says whether a context is an address rather than a directory.
+pub fn is_address(context: &str) -> bool {
+    plan::is_remote(context)
+}
+
+/// Says whether a path is the standard input.
+fn is_dash(path: &str) -> bool {
+    Path::new(path) == Path::new("-")
+}
