@@ -938,31 +938,3 @@ fn datagrams_reach_the_server_with_their_senders_address() {
             .join();
     });
 }
-
-/// Not a test: holds a published port open for measuring with other programs.
-/// `RPOD_MEASURE="iperf3 -c 127.0.0.1 -p @PORT@ -t 3" cargo test measure -- --ignored --nocapture`
-#[test]
-#[ignore = "measures; run by hand"]
-fn measure() {
-    let commands = std::env::var("RPOD_MEASURE").unwrap_or_default();
-    machine(|| {
-        let published = Published::new("5201");
-        let _server = published.container.spawn(|| {
-            use std::os::unix::process::CommandExt;
-            // In place of this process, so that it ends with it.
-            let error = std::process::Command::new("iperf3")
-                .args(["-s", "-p", "5201"])
-                .stdout(std::process::Stdio::null())
-                .exec();
-            panic!("iperf3: {error}");
-        });
-        std::thread::sleep(Duration::from_millis(500));
-        for command in commands.split(';') {
-            let command = command.replace("@PORT@", &published.ports[0].to_string());
-            std::process::Command::new("sh")
-                .args(["-c", &command])
-                .status()
-                .expect("sh");
-        }
-    });
-}

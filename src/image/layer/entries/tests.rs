@@ -8,7 +8,9 @@ use super::{Entries, Entry, Kind};
 pub fn header(kind: u8, name: &[u8], link: &[u8], size: u64) -> [u8; 512] {
     let mut block = [0; 512];
     block[..name.len()].copy_from_slice(name);
-    block[100..107].copy_from_slice(b"0000644");
+    // Nobody but root gets into a directory without its x.
+    let mode = if kind == b'5' { b"0000755" } else { b"0000644" };
+    block[100..107].copy_from_slice(mode);
     block[108..115].copy_from_slice(b"0000000");
     block[116..123].copy_from_slice(b"0000000");
     block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
