@@ -24,7 +24,7 @@ use crate::store::images::Entry;
 
 const VERSION: u32 = 1;
 
-/// What lists show of an image.
+/// What lists show of an image, or of a list of images, which has no layers itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Its id.
@@ -115,7 +115,17 @@ impl Store {
         found
     }
 
-    fn summarize(&self, entry: &Entry) -> Option<Summary> {
+    /// Reads what lists show of one image.
+    pub fn summarize(&self, entry: &Entry) -> Option<Summary> {
+        if entry.is_list() {
+            return Some(Summary {
+                id: entry.digest.clone(),
+                created: None,
+                platform: String::new(),
+                documents: entry.size,
+                layers: Vec::new(),
+            });
+        }
         let image = self.load_image(entry).ok()?;
         let bytes = |digest| fs::metadata(self.blob_path(digest)).map_or(0, |meta| meta.len());
         Some(Summary {
