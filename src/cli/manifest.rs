@@ -18,7 +18,7 @@ use crate::ops::rmi::Removed;
 
 /// How a registry is to be reached, with docker's word for one that is not trusted.
 #[derive(Debug, clap::Args)]
-struct Reach {
+struct ListReach {
     /// Accept a registry without a certificate that is trusted
     #[arg(long)]
     insecure: bool,
@@ -26,7 +26,7 @@ struct Reach {
     registry: Registry,
 }
 
-impl Reach {
+impl ListReach {
     fn asked(self) -> Result<Asked> {
         let mut asked = self.registry.asked()?;
         asked.insecure |= self.insecure;
@@ -80,7 +80,7 @@ pub struct Create {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    reach: Reach,
+    reach: ListReach,
     /// Its name
     #[arg(value_name = "LIST")]
     list: String,
@@ -113,7 +113,7 @@ pub struct Add {
     #[command(flatten)]
     said: Said,
     #[command(flatten)]
-    reach: Reach,
+    reach: ListReach,
     /// List
     #[arg(value_name = "LIST")]
     list: String,
@@ -163,7 +163,7 @@ impl Act for Annotate {
 #[derive(Debug, Parser)]
 pub struct Inspect {
     #[command(flatten)]
-    reach: Reach,
+    reach: ListReach,
     /// List, or image at a registry
     #[arg(value_name = "NAME")]
     name: String,
@@ -197,7 +197,7 @@ pub struct Push {
     #[command(flatten)]
     compression: Compression,
     #[command(flatten)]
-    reach: Reach,
+    reach: ListReach,
     /// List
     #[arg(value_name = "LIST")]
     list: String,

@@ -177,8 +177,8 @@ fn a_local_list_stands_for_the_image_of_this_machine() {
         .success()
         .stdout_is(architecture());
     // What is committed lies on the layers of the image in the list.
-    rpod.run(&["run", "--name", "c", "both"]).success();
-    rpod.run(&["commit", "c", "committed"]).success();
+    rpod.run(&["run", "--name", "made", "both"]).success();
+    rpod.run(&["commit", "made", "committed"]).success();
     rpod.run(&["tag", "both", "again"]).success();
     rpod.run(&["rmi", "both"])
         .success()
@@ -187,7 +187,7 @@ fn a_local_list_stands_for_the_image_of_this_machine() {
         .success()
         .stdout_is(&format!("Untagged: again:latest\nDeleted: {id}\n"));
     rpod.run(&["manifest", "exists", "again"]).fails(1);
-    rpod.run(&["start", "-a", "c"])
+    rpod.run(&["start", "-a", "made"])
         .success()
         .stdout_is(architecture());
 }
