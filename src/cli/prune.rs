@@ -113,7 +113,14 @@ impl Act for System {
         }
         let pruned = ops::prune::images(&session, self.all, &filters)?;
         out += &images(&pruned);
-        terminal::answer(&(out + &total(bytes + pruned.bytes)))?;
+        bytes += pruned.bytes;
+        // Steps have no labels, and an age only of their last use.
+        if filters.is_empty() {
+            let cache = ops::builder::prune(&session, self.all, None)?;
+            out += &block("Deleted build cache objects:", &cache.ids);
+            bytes += cache.bytes;
+        }
+        terminal::answer(&(out + &total(bytes)))?;
         Ok(0)
     }
 }
@@ -127,6 +134,12 @@ impl System {
             text += "  - all anonymous volumes not used by at least one container\n";
         }
         text += &format!("  - {}\n", which_images(self.all));
+        if self.filter.is_empty() {
+            text += match self.all {
+                true => "  - all build cache\n",
+                false => "  - unused build cache\n",
+            };
+        }
         text += if self.all {
             "  - all downloads that were broken off\n"
         } else {

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,7 @@ struct Session {
     listener: usize,
     client: SocketAddr,
     last: Instant,
+    by_ipv6: bool,
 }
 
 impl Datagrams {
@@ -115,20 +116,36 @@ impl Datagrams {
                 Err(_) => continue,
             };
             let Ok(client) = client else { continue };
-            let Some(slot) = self.session(epoll, index, client) else {
+            let Some(slot) = self.session(epoll, index, client, true) else {
                 continue;
             };
-            if let Some((_, Some(session))) = self.slots.get_mut(slot) {
-                session.last = Instant::now();
-                let bytes = &self.buffer[..length];
-                // The first call may only report that an earlier datagram found no program.
-                if rustix::net::send(&session.fd, bytes, SendFlags::NOSIGNAL)
-                    == Err(Errno::CONNREFUSED)
-                {
-                    rustix::net::send(&session.fd, bytes, SendFlags::NOSIGNAL).ok();
-                }
+            if self.pass_on(slot, length) {
+                continue;
+            }
+            // A program that listens by IPv4 alone: its kernel has said so by now.
+            self.forget(slot);
+            if let Some(slot) = self.session(epoll, index, client, false) {
+                self.pass_on(slot, length);
             }
         }
+    }
+
+    /// Sends what the buffer holds; false when nobody listens by IPv6.
+    fn pass_on(&mut self, slot: usize, length: usize) -> bool {
+        let Some((_, Some(session))) = self.slots.get_mut(slot) else {
+            return true;
+        };
+        session.last = Instant::now();
+        let bytes = &self.buffer[..length];
+        // The first call may only report that an earlier datagram found no program.
+        if rustix::net::send(&session.fd, bytes, SendFlags::NOSIGNAL) == Err(Errno::CONNREFUSED) {
+            rustix::net::send(&session.fd, bytes, SendFlags::NOSIGNAL).ok();
+        }
+        !session.by_ipv6
+            || !matches!(
+                sockopt::socket_error(&session.fd),
+                Ok(Err(Errno::CONNREFUSED))
+            )
     }
 
     /// Passes on what the program has answered to a client.
@@ -171,7 +188,13 @@ impl Datagrams {
         self.sweep = (!self.by_client.is_empty()).then(|| now + SWEEP);
     }
 
-    fn session(&mut self, epoll: &Epoll, listener: usize, client: SocketAddr) -> Option<usize> {
+    fn session(
+        &mut self,
+        epoll: &Epoll,
+        listener: usize,
+        client: SocketAddr,
+        by_ipv6: bool,
+    ) -> Option<usize> {
         if let Some(slot) = self.by_client.get(&(listener, client)) {
             return Some(*slot);
         }
@@ -179,10 +202,11 @@ impl Datagrams {
             self.forget(self.most_silent()?);
         }
         let port = self.sockets.get(listener)?.container;
-        let fd = match self.connect(client, port) {
+        let by_ipv6 = by_ipv6 && self.target.by_ipv6(client).is_some();
+        let fd = match self.connect(client, port, by_ipv6) {
             Err(error) if out_of_descriptors(&error) && !self.by_client.is_empty() => {
                 self.forget(self.most_silent()?);
-                self.connect(client, port).ok()?
+                self.connect(client, port, by_ipv6).ok()?
             }
             other => other.ok()?,
         };
@@ -202,6 +226,7 @@ impl Datagrams {
             listener,
             client,
             last,
+            by_ipv6,
         });
         self.by_client.insert((listener, client), slot);
         self.sweep.get_or_insert(last + SWEEP);
@@ -225,11 +250,17 @@ impl Datagrams {
         }
     }
 
-    fn connect(&self, client: SocketAddr, port: u16) -> io::Result<OwnedFd> {
-        let to = SocketAddrV4::new(self.target.ip, port);
+    fn connect(&self, client: SocketAddr, port: u16, by_ipv6: bool) -> io::Result<OwnedFd> {
+        if by_ipv6 && let Some(ip) = self.target.by_ipv6(client) {
+            let made = connect_from(Some(client), SocketAddr::new(ip, port));
+            if made.is_ok() {
+                return made;
+            }
+        }
+        let to = SocketAddr::new(self.target.ip.into(), port);
         if self.transparent {
             let source = self.target.source(client);
-            let any_port = SocketAddrV4::new(*source.ip(), 0);
+            let any_port = SocketAddr::new(source.ip(), 0);
             for from in [source, any_port] {
                 match connect_from(Some(from), to) {
                     Err(error) if !out_of_descriptors(&error) => {}
@@ -241,15 +272,19 @@ impl Datagrams {
     }
 }
 
-fn connect_from(from: Option<SocketAddrV4>, to: SocketAddrV4) -> io::Result<OwnedFd> {
+fn connect_from(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match to {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
     let fd = rustix::net::socket_with(
-        AddressFamily::INET,
+        family,
         SocketType::DGRAM,
         SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         None,
     )?;
     if let Some(from) = from {
-        socket::set_transparent(&fd)?;
+        socket::set_transparent(&fd, to.is_ipv6())?;
         // For the kernel's own answers: that no program listens.
         socket::set_mark(&fd, MARK)?;
         // One client may come to several of the container's ports with one port of

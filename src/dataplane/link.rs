@@ -351,10 +351,9 @@ pub fn loopback_only() -> Result<()> {
 /// Datagrams are known by the source port of the answer, for `udp_ports`; the
 /// networks that are connected come first, so that a neighbour on the bridge is
 /// answered there, and only the gateway, which never asks by itself, is ours.
-pub fn transparent(endpoint: &Endpoint, udp_ports: &[u16]) -> Result<()> {
+pub fn transparent(ip: IpAddr, gateway: IpAddr, udp_ports: &[u16]) -> Result<()> {
     let mut netlink = open()?;
     let doing = || "cannot keep clients' addresses for published ports";
-    let (ip, gateway) = (endpoint.v4.ip.into(), endpoint.v4.gateway.into());
     local_everything(&mut netlink, ip).what(doing)?;
     let family = family(ip);
     let mut marked = rule(family, 100, TABLE);
@@ -364,7 +363,8 @@ pub fn transparent(endpoint: &Endpoint, udp_ports: &[u16]) -> Result<()> {
     write_setting("net/ipv4/tcp_fwmark_accept", "1").what(doing)?;
     // What the kernel answers where no program listens has the mark as well;
     // without it a refusal goes astray and the client waits for minutes.
-    write_setting("net/ipv4/fwmark_reflect", "1").what(doing)?;
+    let version = if ip.is_ipv4() { "ipv4" } else { "ipv6" };
+    write_setting(&format!("net/{version}/fwmark_reflect"), "1").what(doing)?;
     if udp_ports.is_empty() {
         return Ok(());
     }

@@ -37,7 +37,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -253,14 +253,19 @@ impl Relay {
 
     /// Connects a client that has come with the program.
     fn start(&mut self, client: OwnedFd, address: Option<SocketAddr>, port: u16) -> io::Result<()> {
-        let server = self
-            .connect(address, port)
-            .inspect_err(|_| reset(&client))?;
+        let by_ipv6 = self.connect_by_ipv6(address, port);
+        let again = by_ipv6.is_some().then_some(port);
+        let server = match by_ipv6 {
+            Some(server) => server,
+            None => self
+                .connect(address, port)
+                .inspect_err(|_| reset(&client))?,
+        };
         // Bytes go on as they come: whether to gather them is the ends' decision.
         sockopt::set_tcp_nodelay(&client, true).ok();
         // A client that vanished without a word is found out after some hours.
         sockopt::set_socket_keepalive(&client, true).ok();
-        let key = self.flows.insert(Flow::new(client, server));
+        let key = self.flows.insert(Flow::new(client, server, again));
         let Some(flow) = self.flows.get(key.slot) else {
             return Ok(());
         };
@@ -282,11 +287,11 @@ impl Relay {
     /// else with another port (a program's own port, or one still in use by a
     /// connection that ends), else in our own name.
     fn connect(&self, client: Option<SocketAddr>, port: u16) -> io::Result<OwnedFd> {
-        let to = SocketAddrV4::new(self.target.ip, port);
+        let to = SocketAddr::new(self.target.ip.into(), port);
         if self.transparent {
             let client = client.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0));
             let source = self.target.source(client);
-            let any_port = SocketAddrV4::new(*source.ip(), 0);
+            let any_port = SocketAddr::new(source.ip(), 0);
             for from in [source, any_port] {
                 match connect_from(Some(from), to) {
                     Err(error) if !out_of_room(&error) => {}
@@ -295,6 +300,33 @@ impl Relay {
             }
         }
         connect_from(None, to)
+    }
+
+    /// As [`Self::connect`], by IPv6 where the client came so.
+    fn connect_by_ipv6(&self, client: Option<SocketAddr>, port: u16) -> Option<OwnedFd> {
+        let client = client?;
+        let to = SocketAddr::new(self.target.by_ipv6(client)?, port);
+        let any_port = SocketAddr::new(client.ip(), 0);
+        [client, any_port]
+            .into_iter()
+            .find_map(|from| connect_from(Some(from), to).ok())
+    }
+
+    /// A program that listens by IPv4 alone is reached so, with the gateway's address.
+    fn start_over(&mut self, key: Key) -> bool {
+        let Some(port) = self.flows.get_mut(key).and_then(|flow| flow.again.take()) else {
+            return false;
+        };
+        let Ok(server) = self.connect(None, port) else {
+            return false;
+        };
+        let Some(flow) = self.flows.get_mut(key) else {
+            return false;
+        };
+        flow.server = Side::new(server);
+        let interest = Interest::IN | Interest::OUT | Interest::RDHUP | Interest::ET;
+        let token = Token::Server(key).pack();
+        self.epoll.add(&flow.server.fd, token, interest).is_ok()
     }
 
     /// Remembers what an event says, and lets the connection go on.
@@ -318,6 +350,9 @@ impl Relay {
         if !client && !flow.connected && side.writable {
             let outcome = sockopt::socket_error(&side.fd);
             if !matches!(outcome, Ok(Ok(()))) {
+                if self.start_over(key) {
+                    return;
+                }
                 return self.end(key.slot, true);
             }
             flow.connected = true;
@@ -377,20 +412,24 @@ impl Relay {
     }
 }
 
-fn connect_from(from: Option<SocketAddrV4>, to: SocketAddrV4) -> io::Result<OwnedFd> {
+fn connect_from(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match to {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
     let fd = rustix::net::socket_with(
-        AddressFamily::INET,
+        family,
         SocketType::STREAM,
         SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         None,
     )?;
     sockopt::set_tcp_nodelay(&fd, true)?;
     if let Some(from) = from {
-        socket::set_transparent(&fd)?;
+        socket::set_transparent(&fd, to.is_ipv6())?;
         socket::set_mark(&fd, MARK)?;
         // One client may come to several of the container's ports with one port of its own.
         sockopt::set_socket_reuseaddr(&fd, true)?;
-        if from.port() == 0 {
+        if from.port() == 0 && from.is_ipv4() {
             socket::set_late_port(&fd)?;
         }
         rustix::net::bind(&fd, &from)?;
@@ -431,10 +470,12 @@ struct Flow {
     connected: bool,
     /// It is in the queue of those that wait for their turn.
     queued: bool,
+    /// Made by IPv6: where to try by IPv4 when that is refused.
+    again: Option<u16>,
 }
 
 impl Flow {
-    fn new(client: OwnedFd, server: OwnedFd) -> Self {
+    fn new(client: OwnedFd, server: OwnedFd, again: Option<u16>) -> Self {
         Self {
             client: Side::new(client),
             server: Side::new(server),
@@ -442,6 +483,7 @@ impl Flow {
             down: Half::default(),
             connected: false,
             queued: false,
+            again,
         }
     }
 }

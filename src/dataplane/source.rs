@@ -4,9 +4,9 @@
 //! Must not: open a socket.
 //! Called by: `dataplane::relay`, `dataplane::datagram`.
 //! Always true: what it returns is no loopback address, which the container
-//! would take for its own, and of the container's version of IP.
+//! would take for its own, and both addresses are of one version of IP.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::spec::network::Endpoint;
 
@@ -17,6 +17,8 @@ pub struct Target {
     pub ip: Ipv4Addr,
     /// Its gateway: who stands for clients that have no address of their own there.
     pub gateway: Ipv4Addr,
+    /// Its IPv6 address, where it has one and clients can keep theirs.
+    pub ip6: Option<Ipv6Addr>,
 }
 
 impl Target {
@@ -25,6 +27,24 @@ impl Target {
         Self {
             ip: endpoint.v4.ip,
             gateway: endpoint.v4.gateway,
+            ip6: endpoint.v6.map(|v6| v6.ip),
+        }
+    }
+
+    /// Returns where the program is for a client that came by IPv6 and keeps its
+    /// address: the program may not listen there, and then [`Self::source`] is left.
+    pub fn by_ipv6(&self, client: SocketAddr) -> Option<IpAddr> {
+        match (client.ip().to_canonical(), self.ip6) {
+            (IpAddr::V6(from), Some(ip))
+                if !(from.is_loopback()
+                    || from.is_unspecified()
+                    || from.is_multicast()
+                    || from.is_unicast_link_local()
+                    || from == ip) =>
+            {
+                Some(ip.into())
+            }
+            _ => None,
         }
     }
 
@@ -33,7 +53,7 @@ impl Target {
     /// A client on the machine itself that came by loopback is the gateway, as
     /// docker shows it; so is one that came by IPv6, which a container without
     /// IPv6 has no other word for, and one with the container's own address.
-    pub fn source(&self, client: SocketAddr) -> SocketAddrV4 {
+    pub fn source(&self, client: SocketAddr) -> SocketAddr {
         match client.ip().to_canonical() {
             IpAddr::V4(ip)
                 if !(ip.is_loopback()
@@ -42,9 +62,9 @@ impl Target {
                     || ip.is_broadcast()
                     || ip == self.ip) =>
             {
-                SocketAddrV4::new(ip, client.port())
+                SocketAddr::new(ip.into(), client.port())
             }
-            _ => SocketAddrV4::new(self.gateway, 0),
+            _ => SocketAddr::new(self.gateway.into(), 0),
         }
     }
 }
@@ -58,6 +78,7 @@ mod tests {
         let target = Target {
             ip: [172, 17, 0, 2].into(),
             gateway: [172, 17, 0, 1].into(),
+            ip6: "fd00::2".parse().ok(),
         };
         for (client, seen) in [
             ("198.51.100.77:40000", "198.51.100.77:40000"),
@@ -73,6 +94,17 @@ mod tests {
         ] {
             let client = client.parse().expect(client);
             assert_eq!(target.source(client).to_string(), seen, "{client}");
+        }
+        for (client, kept) in [
+            ("[2001:db8::7]:40000", true),
+            ("[fd00::2]:40000", false),
+            ("[fe80::7]:40000", false),
+            ("[::1]:40000", false),
+            ("[::ffff:198.51.100.77]:40000", false),
+            ("198.51.100.77:40000", false),
+        ] {
+            let client = client.parse().expect(client);
+            assert_eq!(target.by_ipv6(client).is_some(), kept, "{client}");
         }
     }
 }

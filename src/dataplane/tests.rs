@@ -652,7 +652,8 @@ impl Published {
 
 fn ports_process(job: PortsJob) {
     net::enter_network(&job.network).expect("entered");
-    link::transparent(&job.endpoint, &job.bound.udp_ports()).expect("transparent");
+    let (v4, udp) = (job.endpoint.v4, job.bound.udp_ports());
+    link::transparent(v4.ip.into(), v4.gateway.into(), &udp).expect("transparent");
     relay::Relay::new(job.bound, &job.endpoint, true, job.control)
         .and_then(|mut relay| relay.run())
         .expect("served");

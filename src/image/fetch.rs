@@ -1,9 +1,9 @@
-//! One file from a web server, as `ADD` and a build's context have them.
+//! One file from a web server, as `import`, `ADD` and a build's context have them.
 //!
 //! Lives here: asking for it, and for what is newer than the one that is there.
 //! Must not: know what it is for.
-//! Called by: `ops::build`.
-//! Always true: it starts no thread, so its caller may fork; it ends within the
+//! Called by: `ops::build`, `ops::import`.
+//! Always true: no credentials are sent; it starts no thread, so its caller may fork; it ends within the
 //! limits of [`http::Limits`]; what comes is at most [`LARGEST`] bytes.
 
 use std::fs::File;
@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::image::registry::http::{Call, Client, Limits, Trust};
 use crate::image::registry::proxy::Proxies;
 use crate::image::registry::url::Url;
+use crate::progress::Progress;
 use crate::spec::digest::{Digest, Hasher};
 
 /// Bytes of a file at most.
@@ -44,7 +45,12 @@ pub enum Came {
 }
 
 /// Fetches a file. With `known`, only if it is another one by now.
-pub fn fetch(url: &str, known: Option<&Said>, to: &mut File) -> Result<Came> {
+pub fn fetch(
+    url: &str,
+    known: Option<&Said>,
+    to: &mut File,
+    progress: &dyn Progress,
+) -> Result<Came> {
     let what = || format!("cannot fetch \"{url}\"");
     let variable = |name: &str| std::env::var(name).ok();
     let client = Client::new(
@@ -69,10 +75,17 @@ pub fn fetch(url: &str, known: Option<&Said>, to: &mut File) -> Result<Came> {
         .enable_time()
         .build()
         .what(|| "cannot set up for the network")?;
-    runtime.block_on(receive(&client, &call, to)).what(what)
+    runtime
+        .block_on(receive(&client, &call, to, progress))
+        .what(what)
 }
 
-async fn receive(client: &Client, call: &Call, to: &mut File) -> Result<Came> {
+async fn receive(
+    client: &Client,
+    call: &Call,
+    to: &mut File,
+    progress: &dyn Progress,
+) -> Result<Came> {
     let mut answer = client.exchange(call, None).await?;
     match answer.status.as_u16() {
         200 => {}
@@ -94,6 +107,7 @@ async fn receive(client: &Client, call: &Call, to: &mut File) -> Result<Came> {
         name: header("content-disposition").as_deref().and_then(name_in),
     };
     let length = answer.length();
+    let step = progress.begin(&answer.url.origin.to_string(), "Downloading", length);
     let mut hasher = Hasher::default();
     let mut count = 0;
     while let Some(bytes) = answer.chunk().await? {
@@ -103,7 +117,9 @@ async fn receive(client: &Client, call: &Call, to: &mut File) -> Result<Came> {
         }
         hasher.update(&bytes);
         to.write_all(&bytes)?;
+        progress.advance(step, bytes.len() as u64);
     }
+    progress.end(step, "Download complete");
     if length.is_some_and(|length| length != count) {
         return Err(Error::new(format!(
             "it ended after {count} bytes, before its end"

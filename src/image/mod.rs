@@ -12,7 +12,6 @@ pub mod builtin;
 pub mod change;
 pub mod compress;
 pub mod credentials;
-pub mod download;
 pub mod fetch;
 pub mod layer;
 pub mod policy;

@@ -1,6 +1,6 @@
 //! `system df`: what the store takes on the disk.
 //!
-//! Lives here: measuring images, containers and volumes.
+//! Lives here: measuring images, containers, volumes and what builds keep.
 //! Must not: format.
 //! Called by: `cli::system`.
 //! Always true: a blob or a layer that several images have is counted once in the
@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
+use crate::ops::builder::{self, Kept};
 use crate::ops::images::Row;
 use crate::ops::ps::{self, Summary};
 use crate::ops::{Session, images, volume};
@@ -90,13 +91,7 @@ pub fn usage(session: &Session) -> Result<Usage> {
         images_total(session, &rows)?,
         containers_total(&containers),
         volumes_total(&volumes),
-        Total {
-            kind: "Build Cache",
-            count: 0,
-            active: 0,
-            bytes: 0,
-            reclaimable: 0,
-        },
+        cache_total(&builder::list(session)?),
     ];
     Ok(Usage {
         images: rows,
@@ -144,6 +139,19 @@ fn containers_total(containers: &[(Summary, u64)]) -> Total {
         active: containers.iter().filter(|(one, _)| runs(one)).count(),
         bytes: containers.iter().map(|(_, bytes)| bytes).sum(),
         reclaimable: ended.map(|(_, bytes)| bytes).sum(),
+    }
+}
+
+/// What is a layer of an image counts there.
+fn cache_total(kept: &[Kept]) -> Total {
+    let (active, rest): (Vec<&Kept>, Vec<&Kept>) = kept.iter().partition(|one| one.in_use);
+    let bytes = rest.iter().map(|one| one.size).sum();
+    Total {
+        kind: "Build Cache",
+        count: kept.len(),
+        active: active.len(),
+        bytes,
+        reclaimable: bytes,
     }
 }
 

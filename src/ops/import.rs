@@ -14,7 +14,7 @@ use serde_json::Map;
 use crate::error::{Context, Error, Result};
 use crate::image::assemble::{self, Config, Format, History};
 use crate::image::layer::{self, Report, inflate};
-use crate::image::{change, download};
+use crate::image::{change, fetch};
 use crate::ops::Session;
 use crate::process::identity::Identity;
 use crate::process::userns;
@@ -65,7 +65,11 @@ pub fn import(
     let _lease = session.store.lease().what(what)?;
     let blob: (Digest, u64) = userns::run_inside(&identity, || {
         if is_url {
-            let mut file = download::download(&session.store, source, &*session.progress)?;
+            let (path, mut file) = session.store.stage_file("download")?;
+            // Whatever becomes of us, nothing is left of it.
+            drop(std::fs::remove_file(&path));
+            fetch::fetch(source, None, &mut file, &*session.progress)?;
+            file.seek(SeekFrom::Start(0))?;
             return take(session, &identity.map, &mut file);
         }
         match &mut file {

@@ -20,12 +20,19 @@ use crate::dataplane::relay::Relay;
 use crate::sys::{memory, net};
 
 /// Does the job and returns the exit status of the process.
-pub fn main(job: PortsJob) -> u8 {
+pub fn main(mut job: PortsJob) -> u8 {
     drop(net::set_name(c"rpod-ports"));
     if net::enter_network(&job.network).is_err() {
         return 1;
     }
-    let transparent = link::transparent(&job.endpoint, &job.bound.udp_ports()).is_ok();
+    let udp = job.bound.udp_ports();
+    let v4 = job.endpoint.v4;
+    let transparent = link::transparent(v4.ip.into(), v4.gateway.into(), &udp).is_ok();
+    // Clients by IPv6 have no address to keep without the rules, and come by IPv4.
+    job.endpoint.v6 = job
+        .endpoint
+        .v6
+        .filter(|v6| link::transparent(v6.ip.into(), v6.gateway.into(), &udp).is_ok());
     let served =
         Relay::new(job.bound, &job.endpoint, transparent, job.control).and_then(|mut relay| {
             memory::slim_down();

@@ -88,6 +88,7 @@ impl Entry {
     pub fn without_name(mut self) -> Self {
         self.annotations.remove(REF_NAME);
         self.annotations.remove(TAGGED);
+        self.annotations.remove(PUSHED_DIGEST);
         self
     }
 

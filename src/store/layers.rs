@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Result};
 use crate::spec::digest::Digest;
 use crate::store::Store;
-use crate::store::atomic::Staged;
+use crate::store::atomic::{self, Staged};
 
 /// What is known of an unpacked layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,10 +109,11 @@ impl Store {
         let publish = || -> io::Result<()> {
             fs::create_dir_all(self.root().join("layers").join(id_map))?;
             fs::write(staged.path().join("layer.json"), serde_json::to_vec(&info)?)?;
-            // The files were written through the page cache: syncfs(2) makes all
-            // of them durable at once before the name says that they are there.
-            rustix::fs::syncfs(fs::File::open(staged.path())?)?;
-            match staged.publish(&place, true) {
+            // The files were written through the page cache: all of them are made
+            // durable at once before the name says that they are there. The name
+            // itself may be lost with the power: the layer is unpacked again then.
+            atomic::sync_file_system(staged.path())?;
+            match staged.publish(&place, false) {
                 Err(error) if is_there(&error) => Ok(()),
                 done => done,
             }

@@ -34,8 +34,11 @@ pub fn set_option(fd: &impl AsFd, level: i32, name: i32, value: i32) -> io::Resu
 }
 
 /// Lets a socket bind addresses that are not this namespace's (`IP_TRANSPARENT`).
-pub fn set_transparent(fd: &impl AsFd) -> io::Result<()> {
-    set_option(fd, libc::SOL_IP, libc::IP_TRANSPARENT, 1)
+pub fn set_transparent(fd: &impl AsFd, v6: bool) -> io::Result<()> {
+    match v6 {
+        true => set_option(fd, libc::SOL_IPV6, libc::IPV6_TRANSPARENT, 1),
+        false => set_option(fd, libc::SOL_IP, libc::IP_TRANSPARENT, 1),
+    }
 }
 
 /// Marks what a socket sends, for routing rules (`SO_MARK`).

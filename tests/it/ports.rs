@@ -345,20 +345,29 @@ fn a_remote_client_keeps_its_address() {
         trap 'kill $far' EXIT
         until [ "$(readlink /proc/$far/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
         ip link add near type veth peer name far netns $far
-        ip addr add 192.0.2.1/24 dev near; ip link set near up
-        nsenter -t $far -n sh -c 'ip addr add 192.0.2.99/24 dev far; ip link set far up'
+        ip addr add 192.0.2.1/24 dev near; ip -6 addr add 2001:db8::1/64 dev near nodad; ip link set near up
+        nsenter -t $far -n sh -c 'ip addr add 192.0.2.99/24 dev far; ip -6 addr add 2001:db8::99/64 dev far nodad; ip link set far up'
         "$RPOD" run -d --name web -p 8080:8080 kubia > /dev/null
         for try in 1 2 3 4 5 6 7 8 9 10; do
             nsenter -t $far -n curl -s -m 2 http://192.0.2.1:8080/ && break
             sleep 0.3
         done
-        "$RPOD" rm -f web > /dev/null
+        nsenter -t $far -n curl -s -m 5 'http://[2001:db8::1]:8080/'
+        # One that listens by IPv4 alone is reached as well.
+        "$RPOD" run -d --name four -p 8081:80 busybox httpd -f -p 0.0.0.0:80 -h /var/www > /dev/null
+        for try in 1 2 3 4 5 6 7 8 9 10; do
+            nsenter -t $far -n curl -s -m 2 'http://[2001:db8::1]:8081/' && break
+            sleep 0.3
+        done
+        "$RPOD" rm -f web four > /dev/null
     "#;
     rpod.other("unshare", &["-Urnm", "sh", "-ec", script])
         .env("RPOD", program)
         .run()
         .success()
-        .stdout_has("Your IP is 192.0.2.99. ");
+        .stdout_has("Your IP is 192.0.2.99. ")
+        .stdout_has("Your IP is 2001:db8::99. ")
+        .stdout_has("busybox of Debian");
 }
 
 fn cannot_make_links() -> bool {

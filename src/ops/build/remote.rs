@@ -25,6 +25,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::image::fetch::{self, Came, Said};
 use crate::ops::Session;
 use crate::ops::build::graph::Fetch;
+use crate::progress::Silent;
 use crate::spec::digest::Digest;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,11 +90,11 @@ pub fn file(session: &Session, address: &str, checksum: Option<&str>) -> Result<
     let mut to = File::create(&path).what(|| format!("cannot write \"{}\"", path.display()))?;
     session.progress.line(&format!("Fetching {address}"));
     let said = known.as_ref().map(|known| &known.said);
-    let new = match (fetch::fetch(address, said, &mut to)?, known) {
+    let new = match (fetch::fetch(address, said, &mut to, &Silent)?, known) {
         (Came::Same, Some(known)) if is_wanted(&known.digest) => {
             return Ok(made(address, &place, &known));
         }
-        (Came::Same, _) => match fetch::fetch(address, None, &mut to)? {
+        (Came::Same, _) => match fetch::fetch(address, None, &mut to, &Silent)? {
             Came::File(digest, said) => (digest, said),
             Came::Same => {
                 return Err(Error::new("its server does not send it")
