@@ -38,6 +38,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
+mod manifest;
 mod mount;
 mod network;
 mod pause;

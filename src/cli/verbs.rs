@@ -13,9 +13,9 @@ use crate::cli::door::Door;
 use crate::cli::render::terminal;
 use crate::cli::{
     attach, build, builder, commit, completion, cp, create, diff, exec, export, failure, history,
-    image, images, import, info, inspect, kill, load, login, logout, logs, mount, network, pause,
-    port, prune, ps, pull, push, rename, restart, rm, rmi, run, save, search, start, stop, system,
-    tag, unshare, untag, version, volume, wait,
+    image, images, import, info, inspect, kill, load, login, logout, logs, manifest, mount,
+    network, pause, port, prune, ps, pull, push, rename, restart, rm, rmi, run, save, search,
+    start, stop, system, tag, unshare, untag, version, volume, wait,
 };
 use crate::cli::{flags, help};
 use crate::error::{Error, Kind, Result};
@@ -346,6 +346,41 @@ pub static VERBS: &[Verb] = &[
     verb::<mount::Image>("image mount", "[OPTIONS] [IMAGE...]", Group::Noun),
     verb::<mount::UnmountImage>("image unmount", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
+    verb::<manifest::Create>("manifest create", "[OPTIONS] LIST [IMAGE...]", Group::Noun),
+    to_come(
+        verb::<manifest::Add>(
+            "manifest add",
+            "[OPTIONS] LIST IMAGE [IMAGE...]",
+            Group::Noun,
+        ),
+        &["--artifact", "--artifact-type", "--features"],
+    ),
+    to_come(
+        verb::<manifest::Annotate>(
+            "manifest annotate",
+            "[OPTIONS] LIST IMAGE|DIGEST",
+            Group::Noun,
+        ),
+        &["--features", "--index", "--subject"],
+    ),
+    to_come(
+        verb::<manifest::Inspect>("manifest inspect", "[OPTIONS] NAME", Group::Noun),
+        &["--verbose", "-v"],
+    ),
+    to_come(
+        verb::<manifest::Push>("manifest push", "[OPTIONS] LIST [DESTINATION]", Group::Noun),
+        &[
+            "--add-compression",
+            "--format",
+            "-f",
+            "--remove-signatures",
+            "--sign-by",
+            "--sign-by-sigstore",
+        ],
+    ),
+    verb::<manifest::Exists>("manifest exists", "LIST", Group::Noun),
+    verb::<manifest::Remove>("manifest remove", "LIST DIGEST", Group::Noun),
+    verb::<manifest::Rm>("manifest rm", "[OPTIONS] LIST [LIST...]", Group::Noun),
     to_come(
         verb::<network::Create>("network create", "[OPTIONS] NAME", Group::Noun),
         &[
@@ -517,6 +552,21 @@ pub static NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "manifest",
+        about: "Work with lists of images for several platforms",
+        verbs: &[
+            (&["add"], "manifest add"),
+            (&["annotate"], "manifest annotate"),
+            (&["create"], "manifest create"),
+            (&["exists"], "manifest exists"),
+            (&["inspect"], "manifest inspect"),
+            (&["push"], "manifest push"),
+            (&["remove"], "manifest remove"),
+            (&["rm"], "manifest rm"),
+        ],
+        to_come: &[],
+    },
+    Noun {
         name: "network",
         about: "Work with networks",
         verbs: &[
@@ -570,7 +620,6 @@ const TO_COME: &[&str] = &[
     "generate",
     "healthcheck",
     "kube",
-    "manifest",
     "network",
     "mount",
     "node",

@@ -143,6 +143,24 @@ pub fn tags(sources: Vec<Source>, progress: &Arc<dyn Progress>) -> Result<Vec<St
     })
 }
 
+/// Returns what a repository has under a tag or a digest.
+pub fn document(
+    sources: Vec<Source>,
+    wanted: &str,
+    progress: &Arc<dyn Progress>,
+) -> Result<Document> {
+    let sources = Sources::new(sources, Arc::clone(progress));
+    on_this_thread(async move {
+        loop {
+            let (index, source) = sources.current()?;
+            match source.registry.manifest(&source.repository, wanted).await {
+                Err(error) if sources.pass_over(index, &error) => {}
+                document => return document,
+            }
+        }
+    })
+}
+
 fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

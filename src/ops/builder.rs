@@ -159,7 +159,10 @@ fn needed(session: &Session) -> Result<HashSet<Digest>> {
     let store = &session.store;
     let mut needed = HashSet::new();
     for entry in store.image_entries()? {
-        if let Ok(image) = store.load_image(&entry) {
+        for member in store.members(&entry).unwrap_or_default() {
+            let Ok(image) = store.load_image(&member) else {
+                continue;
+            };
             needed.extend(image.layers.into_iter().map(|layer| layer.diff_id));
         }
     }

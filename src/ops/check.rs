@@ -202,6 +202,15 @@ impl Look<'_> {
         if !self.blob(top, top, Some(entry.size)) {
             return;
         }
+        if entry.is_list() {
+            match self.store.members(entry) {
+                Ok(members) => members.iter().for_each(|member| self.image(member)),
+                Err(error) => {
+                    self.say(Thing::Blob(top.clone(), top.clone()), error.to_string());
+                }
+            }
+            return;
+        }
         let image = match self.store.load_image(entry) {
             Ok(image) => image,
             Err(error) => {
@@ -584,8 +593,11 @@ fn unpack_one(
 
 fn image_of(store: &Store, manifest: &Digest) -> Result<Image> {
     let entries = store.image_entries()?;
-    let entry = entries.iter().find(|entry| entry.digest == *manifest);
-    store.load_image(entry.ok_or_else(|| Error::new("its image has gone"))?)
+    let mut images = entries
+        .iter()
+        .flat_map(|entry| store.members(entry).unwrap_or_default());
+    let entry = images.find(|entry| entry.digest == *manifest);
+    store.load_image(&entry.ok_or_else(|| Error::new("its image has gone"))?)
 }
 
 /// Unpacks a layer that a container needs out of any image that has it.
@@ -601,7 +613,11 @@ fn container_layer(
             "it was made with other subordinate ids than you have now",
         ));
     }
-    for entry in session.store.image_entries()? {
+    let entries = session.store.image_entries()?;
+    for entry in entries
+        .iter()
+        .flat_map(|entry| session.store.members(entry).unwrap_or_default())
+    {
         if let Ok(image) = session.store.load_image(&entry)
             && image.layers.iter().any(|layer| layer.diff_id == *diff_id)
         {

@@ -99,7 +99,10 @@ fn image_of(session: &Session, record: &Record) -> Result<Image> {
         (image.id == record.image_id).then_some(image)
     };
     let entries = session.store.image_entries()?;
-    entries.into_iter().find_map(is_it).ok_or_else(|| {
+    let images = entries
+        .iter()
+        .flat_map(|entry| session.store.members(entry).unwrap_or_default());
+    images.into_iter().find_map(is_it).ok_or_else(|| {
         Error::of(
             Kind::NotFound,
             format!("its image \"{}\" has been removed", record.image),

@@ -37,7 +37,7 @@ pub fn history(session: &Session, name: &str) -> Result<Vec<Step>> {
             .hint("`rpod images` lists the images there are")
     })?;
     let store = &session.store;
-    let image = store.load_image(&entry).what(what)?;
+    let image = store.load_for_here(&entry).what(what)?;
     let mut layers = image.layers.iter();
     let mut next = || {
         layers.next().map(|layer| {

@@ -19,7 +19,6 @@ use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::spec::time::Time;
 use crate::store::images::{DOCUMENT_LIMIT, Entry, Image};
-use crate::store::summaries::Summary;
 use crate::store::volumes::Volume;
 
 /// What a name is looked up as.
@@ -455,7 +454,8 @@ fn mount(session: &Session, mount: &Mount) -> Value {
 }
 
 fn image(session: &Session, entry: &Entry) -> Result<Value> {
-    let found = session.store.load_image(entry)?;
+    let chosen = session.store.choose(entry, None)?;
+    let found = session.store.load_image(&chosen)?;
     let document = session.store.read_blob(&found.id, DOCUMENT_LIMIT)?;
     let document: Value = serde_json::from_slice(&document)?;
     let (mut tags, mut digests) = (Vec::new(), Vec::new());
@@ -471,8 +471,8 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
     }
     digests.sort();
     digests.dedup();
-    let summaries = session.store.summaries(std::slice::from_ref(entry));
-    let size = summaries.get(&entry.digest).map_or(0, Summary::size);
+    let summary = session.store.summarize(&chosen);
+    let size = summary.map_or(0, |summary| summary.size());
     let tagged = entry
         .tagged_at()
         .map_or(json!(Time::zero_text()), |t| json!(t));

@@ -31,6 +31,7 @@ pub mod load;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod manifest;
 pub mod mount;
 mod names;
 pub mod network;

@@ -161,7 +161,7 @@ fn find_image(session: &Session, text: &str) -> Result<(Image, IdMap)> {
         Error::of(Kind::NotFound, "there is no such image")
             .hint("`rpod images` lists the images there are")
     })?;
-    let image = session.store.load_image(&entry)?;
+    let image = session.store.load_for_here(&entry)?;
     inside(&map.name(), &format!("image mount {text}"))?;
     Ok((image, map))
 }

@@ -222,7 +222,7 @@ fn one_of(key: &str, value: &str, words: &[&str]) -> Result<()> {
 
 fn ancestor(session: &Session, text: &str) -> Result<Ancestor> {
     let entry = session.store.resolve_image(text)?;
-    let image = entry.and_then(|entry| session.store.load_image(&entry).ok());
+    let image = entry.and_then(|entry| session.store.load_for_here(&entry).ok());
     Ok(Ancestor {
         name: text.parse().ok(),
         id: image.as_ref().map(|image| image.id.clone()),

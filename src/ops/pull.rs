@@ -3,7 +3,7 @@
 //! Lives here: where an image comes from (the store, rpod itself, a registry or its
 //! mirrors), whether it may, and what is said on the way.
 //! Must not: speak HTTP (`image::registry`) or unpack (`image::layer`).
-//! Called by: `cli`, `ops::create`.
+//! Called by: `cli`, `ops::create`, `ops::manifest`.
 //! Always true: an image that is all there costs a few reads: no thread, no
 //! fork, no network. What unpacks does so inside the user's namespace. Nothing is
 //! asked for that the policy does not admit.
@@ -256,7 +256,7 @@ pub fn ensure(
     if let Some(entry) = found
         && (!asks || is_id)
     {
-        let image = session.store.load_image(&entry)?;
+        let image = chosen(session, text, &entry, platform.as_ref())?;
         if fits(&image, platform.as_ref()) {
             match unpacked(session, image) {
                 Err(Lack::Blob(layer)) if policy == PullPolicy::Never || is_id => {
@@ -345,6 +345,38 @@ fn by_name(session: &Session, text: &str) -> Result<Option<Entry>> {
         },
         found => Ok(found),
     }
+}
+
+/// Returns the image that an entry means. Out of a list it is known by the list, which is
+/// what the index names.
+fn chosen(
+    session: &Session,
+    text: &str,
+    entry: &Entry,
+    platform: Option<&Platform>,
+) -> Result<Image> {
+    let one = session.store.choose(entry, platform);
+    let one = one.what(|| format!("cannot use image \"{text}\""))?;
+    let mut image = session.store.load_image(&one)?;
+    image.manifest = entry.digest.clone();
+    Ok(image)
+}
+
+/// Returns what a registry has under a name, or one of its mirrors: the document as it came.
+pub fn document(session: &Session, request: &Request, name: &str) -> Result<(Reference, String)> {
+    let identity = Identity::of(&session.host)?;
+    let settings = settings(session)?;
+    let mut places = Places::new(&session.host, &settings, request);
+    let reference = settings.meaning(name)?;
+    let sources = places.sources(&reference)?;
+    // Images may be pulled after this, which forks: what asks the network stays in a child.
+    let text = run_inside(&identity, || {
+        let wanted = reference.manifest();
+        let document = transfer::document(sources.clone(), wanted, &session.progress)?;
+        String::from_utf8(document.bytes).map_err(|_| Error::new("its manifest is no text"))
+    })
+    .map_err(|error| places.explain(error))?;
+    Ok((reference, text))
 }
 
 fn fits(image: &Image, wanted: Option<&Platform>) -> bool {

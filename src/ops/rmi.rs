@@ -172,11 +172,12 @@ fn plan(
         Error::of(Kind::NotFound, "there is no such image")
             .hint("`rpod images` lists the images there are")
     })?;
-    // An entry that cannot be read is removed by its name, and its parts are left.
+    // A list, or an entry that cannot be read, is removed by its name, and its parts are left.
     let Ok(image) = store.load_image(&found) else {
         let names = found.name().into_iter().collect();
+        let others = entries.iter().filter(|e| e.digest == found.digest).count();
         return Ok(Plan {
-            image: Some(found.digest.clone()),
+            image: (others == 1).then(|| found.digest.clone()),
             entries: vec![found],
             names,
         });

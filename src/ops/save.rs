@@ -39,6 +39,7 @@ pub fn find(
     for text in texts {
         let what = || format!("cannot save \"{text}\"");
         for (entry, name) in meant(session, text).what(what)? {
+            let entry = session.store.choose(&entry, platform).what(what)?;
             match found.iter_mut().find(|s| s.entry.digest == entry.digest) {
                 Some(known) => known.names.extend(name),
                 None => {

@@ -6,12 +6,15 @@
 //! images/lock         held by whoever changes the index
 //! ```
 //!
+//! An entry may also name a list, an index of its own that names manifests for
+//! several platforms (`rpod manifest`).
+//!
 //! Lives here: reading and changing the index; reading an image's manifest and
-//! configuration.
+//! configuration; the image of a list for a platform.
 //! Must not: fetch, or change a blob.
 //! Called by: `image`, `ops`.
 //! Always true: an image in the index has its manifest, its configuration and
-//! its layers' blobs in the store. Readers take no lock.
+//! its layers' blobs in the store, and a list all of its images. Readers take no lock.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -24,6 +27,7 @@ use serde_json::Value;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::digest::Digest;
+use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
 use crate::store::Store;
@@ -35,6 +39,10 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const PUSHED_DIGEST: &str = "rpod.pushed.digest";
 const LIST_DIGEST: &str = "rpod.list.digest";
 const TAGGED: &str = "rpod.tagged";
+
+/// What a list that is made here is.
+pub const LIST_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_LIST_TYPE: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// One line of the index: a manifest, and a name for it if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +139,11 @@ impl Entry {
             .unwrap_or_else(|| self.digest.clone())
     }
 
+    /// Says whether it is a list of images for several platforms.
+    pub fn is_list(&self) -> bool {
+        matches!(self.media_type.as_str(), LIST_TYPE | DOCKER_LIST_TYPE)
+    }
+
     /// Returns its name, if it has one.
     pub fn name(&self) -> Option<Reference> {
         self.annotations.get(REF_NAME)?.parse().ok()
@@ -148,7 +161,28 @@ struct Index {
 }
 
 fn index_type() -> String {
-    "application/vnd.oci.image.index.v1+json".to_owned()
+    LIST_TYPE.to_owned()
+}
+
+/// A list, as far as images are chosen from it.
+#[derive(Deserialize)]
+struct List {
+    manifests: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    media_type: String,
+    digest: Digest,
+    size: u64,
+    platform: Option<Platform>,
+}
+
+impl Listed {
+    fn entry(self) -> Entry {
+        Entry::new(&self.media_type, self.digest, self.size, None)
+    }
 }
 
 /// A layer of an image.
@@ -220,14 +254,19 @@ impl Store {
         }
         let mut found: Option<(Digest, Entry)> = None;
         for entry in self.image_entries()? {
-            let Ok(image) = self.load_image(&entry) else {
-                continue;
+            let own = if entry.is_list() {
+                entry.digest.clone()
+            } else {
+                match self.load_image(&entry) {
+                    Ok(image) => image.id,
+                    Err(_) => continue,
+                }
             };
-            if !image.id.hex().starts_with(hex) && !image.manifest.hex().starts_with(hex) {
+            if !own.hex().starts_with(hex) && !entry.digest.hex().starts_with(hex) {
                 continue;
             }
             match &found {
-                Some((id, _)) if *id != image.id => {
+                Some((id, _)) if *id != own => {
                     return Err(Error::of(
                         Kind::Usage,
                         format!("\"{text}\" is the beginning of more than one image's id"),
@@ -235,15 +274,70 @@ impl Store {
                     .hint("give more digits of it; `rpod images --no-trunc` shows them"));
                 }
                 Some(_) => {}
-                None => found = Some((image.id, entry)),
+                None => found = Some((own, entry)),
             }
         }
         Ok(found.map(|(_, entry)| entry))
     }
 
+    /// Returns the entries of the images that an entry leads to: its own, or those of a list.
+    pub fn members(&self, entry: &Entry) -> Result<Vec<Entry>> {
+        if !entry.is_list() {
+            return Ok(vec![entry.clone()]);
+        }
+        Ok(self.list(entry)?.into_iter().map(Listed::entry).collect())
+    }
+
+    fn list(&self, entry: &Entry) -> Result<Vec<Listed>> {
+        let what = || format!("cannot read list {}", entry.digest);
+        let bytes = self.read_blob(&entry.digest, DOCUMENT_LIMIT).what(what)?;
+        let list: List = parse_document(&bytes).what(what)?;
+        Ok(list.manifests)
+    }
+
+    /// Returns the entry of the image that an entry means: its own, or of a list the one
+    /// for a platform; none is this machine's.
+    pub fn choose(&self, entry: &Entry, platform: Option<&Platform>) -> Result<Entry> {
+        if !entry.is_list() {
+            return Ok(entry.clone());
+        }
+        let wanted = platform.cloned().unwrap_or_else(Platform::host);
+        let list = self.list(entry)?;
+        let offered: Vec<String> = list
+            .iter()
+            .filter_map(|one| Some(one.platform.as_ref()?.to_string()))
+            .collect();
+        let fits = |one: &Listed| one.platform.as_ref().is_some_and(|p| wanted.accepts(p));
+        let chosen = list.into_iter().filter(fits).min_by_key(|one| {
+            let variant = one.platform.as_ref().and_then(|p| p.variant.clone());
+            variant != wanted.variant
+        });
+        chosen.map(Listed::entry).ok_or_else(|| {
+            Error::of(
+                Kind::NotFound,
+                match offered.as_slice() {
+                    [] => "it is a list, and there is no image in it".to_owned(),
+                    _ => format!(
+                        "there is no image for {wanted} in it, only for {}",
+                        offered.join(", ")
+                    ),
+                },
+            )
+            .hint("put one into the list: `rpod manifest add LIST IMAGE`")
+        })
+    }
+
+    /// Reads the manifest and configuration of the image for this machine that an entry means.
+    pub fn load_for_here(&self, entry: &Entry) -> Result<Image> {
+        self.load_image(&self.choose(entry, None)?)
+    }
+
     /// Reads an image's manifest and configuration.
     pub fn load_image(&self, entry: &Entry) -> Result<Image> {
         let what = || format!("cannot read image {}", entry.digest);
+        if entry.is_list() {
+            return Err(Error::new("it is a list of images for several platforms").what(what()));
+        }
         let manifest = self.read_blob(&entry.digest, DOCUMENT_LIMIT).what(what)?;
         let manifest: ImageManifest = parse_document(&manifest).what(what)?;
         let id: Digest = manifest.config().digest().as_ref().parse().what(what)?;

@@ -24,7 +24,7 @@ use crate::store::images::Entry;
 
 const VERSION: u32 = 1;
 
-/// What lists show of an image.
+/// What lists show of an image, or of a list of images, which has the layers of all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Its id.
@@ -115,7 +115,11 @@ impl Store {
         found
     }
 
-    fn summarize(&self, entry: &Entry) -> Option<Summary> {
+    /// Reads what lists show of one image.
+    pub fn summarize(&self, entry: &Entry) -> Option<Summary> {
+        if entry.is_list() {
+            return self.summarize_list(entry);
+        }
         let image = self.load_image(entry).ok()?;
         let bytes = |digest| fs::metadata(self.blob_path(digest)).map_or(0, |meta| meta.len());
         Some(Summary {
@@ -134,6 +138,32 @@ impl Store {
                 .collect(),
             id: image.id,
         })
+    }
+}
+
+impl Store {
+    /// A list holds what its images hold. Most of them are for other machines and never
+    /// unpacked: the size of their blobs has to do.
+    fn summarize_list(&self, entry: &Entry) -> Option<Summary> {
+        let mut summary = Summary {
+            id: entry.digest.clone(),
+            created: None,
+            platform: String::new(),
+            documents: entry.size,
+            layers: Vec::new(),
+        };
+        for member in self.members(entry).ok()?.iter().filter(|m| !m.is_list()) {
+            let Some(image) = self.summarize(member) else {
+                continue;
+            };
+            summary.created = summary.created.max(image.created);
+            summary.documents += image.documents;
+            summary.layers.extend(image.layers);
+        }
+        for layer in &mut summary.layers {
+            layer.size.get_or_insert(layer.packed);
+        }
+        Some(summary)
     }
 }
 

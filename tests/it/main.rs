@@ -57,6 +57,8 @@ mod load;
 mod login;
 /// What containers wrote: `logs`.
 mod logs;
+/// Lists of images for several platforms: `manifest`.
+mod manifest;
 /// Names: what a container asks, and who answers.
 mod names;
 /// What may be typed: flags, their places, names and their conflicts.

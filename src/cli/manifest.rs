@@ -1,0 +1,292 @@
+//! `rpod manifest …`: lists of images for several platforms.
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::cli::door::Door;
+use crate::cli::flags::compression::Compression;
+use crate::cli::flags::registry::Registry;
+use crate::cli::flags::{pairs, usage};
+use crate::cli::render::{terminal, thing};
+use crate::cli::verbs::Act;
+use crate::error::{Kind, Result};
+use crate::ops;
+use crate::ops::access::Asked;
+use crate::ops::manifest::{Details, Wanted};
+use crate::ops::push;
+use crate::ops::rmi::Removed;
+
+/// How a registry is to be reached, with docker's word for one that is not trusted.
+#[derive(Debug, clap::Args)]
+struct ListReach {
+    /// Accept a registry without a certificate that is trusted
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    registry: Registry,
+}
+
+impl ListReach {
+    fn asked(self) -> Result<Asked> {
+        let mut asked = self.registry.asked()?;
+        asked.insecure |= self.insecure;
+        Ok(asked)
+    }
+}
+
+/// What a list says of an image.
+#[derive(Debug, clap::Args)]
+struct Said {
+    /// Say that it is for this operating system
+    #[arg(long, value_name = "OS")]
+    os: Option<String>,
+    /// Say that it is for this architecture
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<String>,
+    /// Say that it is for this variant of the architecture
+    #[arg(long, value_name = "VARIANT")]
+    variant: Option<String>,
+    /// Say that it is for this version of the operating system
+    #[arg(long, value_name = "VERSION")]
+    os_version: Option<String>,
+    /// Say that it needs these of the operating system (can be repeated)
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    os_features: Vec<String>,
+    /// Annotate it (can be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    annotation: Vec<String>,
+}
+
+impl Said {
+    fn details(self) -> Result<Details> {
+        Ok(Details {
+            os: self.os,
+            architecture: self.arch,
+            variant: self.variant,
+            os_version: self.os_version,
+            os_features: self.os_features,
+            annotations: pairs::options("--annotation", &self.annotation)?,
+        })
+    }
+}
+
+/// Create a list of images
+#[derive(Debug, Parser)]
+pub struct Create {
+    /// Add to a list that is there already
+    #[arg(short, long)]
+    amend: bool,
+    /// Add all images of those that are lists
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    reach: ListReach,
+    /// Its name
+    #[arg(value_name = "LIST")]
+    list: String,
+    /// Image
+    #[arg(value_name = "IMAGE")]
+    images: Vec<String>,
+}
+
+impl Act for Create {
+    fn act(self, door: &Door) -> Result<u8> {
+        let wanted = Wanted {
+            images: self.images,
+            all: self.all,
+            details: Details::default(),
+            asked: self.reach.asked()?,
+        };
+        let session = door.session()?;
+        let name = ops::manifest::create(&session, &self.list, &wanted, self.amend)?;
+        terminal::line(&format!("Created manifest list {name}"))?;
+        Ok(0)
+    }
+}
+
+/// Add images to a list
+#[derive(Debug, Parser)]
+pub struct Add {
+    /// Add all images of those that are lists
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    said: Said,
+    #[command(flatten)]
+    reach: ListReach,
+    /// List
+    #[arg(value_name = "LIST")]
+    list: String,
+    /// Image
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+}
+
+impl Act for Add {
+    fn act(self, door: &Door) -> Result<u8> {
+        let wanted = Wanted {
+            images: self.images,
+            all: self.all,
+            details: self.said.details()?,
+            asked: self.reach.asked()?,
+        };
+        let digest = ops::manifest::add(&door.session()?, &self.list, &wanted)?;
+        terminal::line(digest.hex())?;
+        Ok(0)
+    }
+}
+
+/// Change what a list says of an image
+#[derive(Debug, Parser)]
+pub struct Annotate {
+    #[command(flatten)]
+    said: Said,
+    /// List
+    #[arg(value_name = "LIST")]
+    list: String,
+    /// Image, or its digest
+    #[arg(value_name = "IMAGE")]
+    image: String,
+}
+
+impl Act for Annotate {
+    fn act(self, door: &Door) -> Result<u8> {
+        let details = self.said.details()?;
+        let session = door.session()?;
+        let digest = ops::manifest::annotate(&session, &self.list, &self.image, &details)?;
+        terminal::line(digest.hex())?;
+        Ok(0)
+    }
+}
+
+/// Show a list, or what a registry has under a name
+#[derive(Debug, Parser)]
+pub struct Inspect {
+    #[command(flatten)]
+    reach: ListReach,
+    /// List, or image at a registry
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+impl Act for Inspect {
+    fn act(self, door: &Door) -> Result<u8> {
+        let asked = self.reach.asked()?;
+        let found = ops::manifest::inspect(&door.session()?, &self.name, &asked)?;
+        terminal::answer(&thing::indented(&found)?)?;
+        Ok(0)
+    }
+}
+
+/// Push a list and all its images
+#[derive(Debug, Parser)]
+pub struct Push {
+    /// Push the images in it too; rpod always does
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_value = "true", default_missing_value = "true", hide_possible_values = true)]
+    all: bool,
+    /// Remove the list from this machine when it is there
+    #[arg(short, long, alias = "rm")]
+    purge: bool,
+    /// Write the digest of the list to this file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    digestfile: Option<PathBuf>,
+    /// Print only the list's digest when it is there
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    compression: Compression,
+    #[command(flatten)]
+    reach: ListReach,
+    /// List
+    #[arg(value_name = "LIST")]
+    list: String,
+    /// What it is to be called at the registry
+    #[arg(value_name = "DESTINATION")]
+    destination: Option<String>,
+}
+
+impl Act for Push {
+    fn act(self, door: &Door) -> Result<u8> {
+        if !self.all {
+            return Err(usage(
+                "--all cannot be false: a registry takes a list only with its images".to_owned(),
+            ));
+        }
+        let request = push::Request {
+            image: self.list,
+            destination: self.destination,
+            all_tags: false,
+            quiet: self.quiet,
+            wanted: self.compression.wanted()?,
+            asked: self.reach.asked()?,
+        };
+        let done = ops::manifest::push(&door.open(self.quiet)?, &request, self.purge)?;
+        if let Some(path) = &self.digestfile {
+            push::write_digest(path, &done.pushed)?;
+        }
+        terminal::line(done.pushed.digest.as_str())?;
+        Ok(0)
+    }
+}
+
+/// Say by the exit status whether there is such a list
+#[derive(Debug, Parser)]
+pub struct Exists {
+    /// List
+    #[arg(value_name = "LIST")]
+    list: String,
+}
+
+impl Act for Exists {
+    fn act(self, door: &Door) -> Result<u8> {
+        let exists = ops::manifest::exists(&door.session()?, &self.list)?;
+        Ok(u8::from(!exists))
+    }
+}
+
+/// Take an image out of a list
+#[derive(Debug, Parser)]
+pub struct Remove {
+    /// List
+    #[arg(value_name = "LIST")]
+    list: String,
+    /// Digest of the image
+    #[arg(value_name = "DIGEST")]
+    digest: String,
+}
+
+impl Act for Remove {
+    fn act(self, door: &Door) -> Result<u8> {
+        let digest = ops::manifest::remove(&door.session()?, &self.list, &self.digest)?;
+        terminal::line(digest.hex())?;
+        Ok(0)
+    }
+}
+
+/// Remove lists; their images stay
+#[derive(Debug, Parser)]
+pub struct Rm {
+    /// Take it for no error that one is not there
+    #[arg(short, long)]
+    ignore: bool,
+    /// List
+    #[arg(value_name = "LIST", required = true)]
+    lists: Vec<String>,
+}
+
+impl Act for Rm {
+    fn act(self, door: &Door) -> Result<u8> {
+        let session = door.session()?;
+        door.each(&self.lists, |list| {
+            let done = match ops::manifest::rm(&session, list) {
+                Err(error) if self.ignore && error.kind() == Kind::NotFound => return Ok(()),
+                done => done?,
+            };
+            done.iter().try_for_each(|one| match one {
+                Removed::Untagged(name) => terminal::line(&format!("Untagged: {name}")),
+                Removed::Deleted(id) => terminal::line(&format!("Deleted: {id}")),
+            })
+        })
+    }
+}

@@ -1,0 +1,410 @@
+//! `manifest`: lists of images for several platforms, made here and pushed whole.
+//!
+//! ```text
+//! index.json ─▶ list (an OCI index among the blobs) ─▶ manifests of its images
+//! ```
+//!
+//! Lives here: making a list, what it says of its images, and what is done with it.
+//! Must not: send (`ops::push`) or fetch (`ops::pull`).
+//! Called by: `cli::manifest`.
+//! Always true: a list is never changed: another takes its name, under the lock of the
+//! index, so that of two who add at once none is lost. It names only images whose
+//! manifests are in the store.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::image::registry::manifest::{self, Manifest};
+use crate::ops::access::Asked;
+use crate::ops::rmi::{self, Removed};
+use crate::ops::{Session, pull, push};
+use crate::spec::digest::Digest;
+use crate::spec::platform::Platform;
+use crate::spec::reference::Reference;
+use crate::store::Store;
+use crate::store::images::{DOCUMENT_LIMIT, Entry, LIST_TYPE, put};
+
+/// What a list is to say of an image, where it was said.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// `--os`.
+    pub os: Option<String>,
+    /// `--arch`.
+    pub architecture: Option<String>,
+    /// `--variant`.
+    pub variant: Option<String>,
+    /// `--os-version`.
+    pub os_version: Option<String>,
+    /// `--os-features`.
+    pub os_features: Vec<String>,
+    /// `--annotation`.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Which images are to be put into a list.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// By their names or ids, or by names of a registry.
+    pub images: Vec<String>,
+    /// `--all`: of those that are lists, all images.
+    pub all: bool,
+    /// What is said of them.
+    pub details: Details,
+    /// How their registries are to be spoken to.
+    pub asked: Asked,
+}
+
+/// Makes a list; with `amend` it may be there already. Returns its name.
+pub fn create(session: &Session, name: &str, wanted: &Wanted, amend: bool) -> Result<Reference> {
+    let what = || format!("cannot create list \"{name}\"");
+    let reference: Reference = name.parse().what(what)?;
+    if reference.digest.is_some() {
+        return Err(Error::of(
+            Kind::Usage,
+            "a digest follows from what is in it, and cannot be given to it",
+        )
+        .what(what()));
+    }
+    let store = &session.store;
+    check_free(store.find_image(&reference)?.as_ref(), amend).what(what)?;
+    let added = gather(session, wanted).what(what)?;
+    let _lease = store.lease().what(what)?;
+    let make = |entries: &mut Vec<Entry>| {
+        let has = |entry: &&Entry| entry.name().as_ref() == Some(&reference);
+        let known = entries.iter().find(has).cloned();
+        check_free(known.as_ref(), amend)?;
+        let mut value = match &known {
+            Some(entry) => read(store, entry)?,
+            None => json!({ "schemaVersion": 2, "mediaType": LIST_TYPE, "manifests": [] }),
+        };
+        take_in(store, &mut value, added)?;
+        let (digest, size) = write(store, &value)?;
+        // The list that had the name leaves with it.
+        entries.retain(|entry| known.as_ref() != Some(entry));
+        put(
+            entries,
+            Entry::new(LIST_TYPE, digest, size, Some(&reference)),
+        );
+        Ok(())
+    };
+    store.change_images(make, |(), _| {}).what(what)?;
+    Ok(reference)
+}
+
+fn check_free(known: Option<&Entry>, amend: bool) -> Result<()> {
+    match known {
+        None => Ok(()),
+        Some(entry) if !entry.is_list() => Err(Error::of(Kind::Conflict, "an image has this name")
+            .hint("give the list another name, or remove the image with `rpod rmi`")),
+        Some(_) if amend => Ok(()),
+        Some(_) => Err(Error::of(Kind::Conflict, "there is a list of this name")
+            .hint("`--amend` adds to it, and `rpod manifest rm` removes it")),
+    }
+}
+
+/// Puts images into a list; returns the list's digest.
+pub fn add(session: &Session, list: &str, wanted: &Wanted) -> Result<Digest> {
+    let what = || format!("cannot add to list \"{list}\"");
+    find(&session.store, list).what(what)?;
+    let added = gather(session, wanted).what(what)?;
+    change(session, list, |value| take_in(&session.store, value, added)).what(what)
+}
+
+/// Changes what a list says of an image; returns the list's digest.
+pub fn annotate(session: &Session, list: &str, image: &str, details: &Details) -> Result<Digest> {
+    let what = || format!("cannot annotate \"{image}\" in list \"{list}\"");
+    find(&session.store, list).what(what)?;
+    let digest = match image.parse::<Digest>() {
+        Ok(digest) => digest,
+        Err(_) => {
+            let found = pull::find(session, image).what(what)?;
+            found.ok_or_else(|| absent(image)).what(what)?.digest
+        }
+    };
+    change(session, list, |value| {
+        let found = manifests(value)?.iter_mut().find(|one| is(one, &digest));
+        details.write(found.ok_or_else(|| no_member(&digest))?);
+        Ok(())
+    })
+    .what(what)
+}
+
+/// Takes an image out of a list; returns the list's digest.
+pub fn remove(session: &Session, list: &str, image: &str) -> Result<Digest> {
+    let what = || format!("cannot remove \"{image}\" from list \"{list}\"");
+    let digest: Digest = image.parse().what(what)?;
+    change(session, list, |value| {
+        let all = manifests(value)?;
+        let before = all.len();
+        all.retain(|one| !is(one, &digest));
+        if all.len() == before {
+            return Err(no_member(&digest));
+        }
+        Ok(())
+    })
+    .what(what)
+}
+
+/// Says whether there is such a list on this machine.
+pub fn exists(session: &Session, list: &str) -> Result<bool> {
+    let found = session.store.resolve_image(list)?;
+    Ok(found.is_some_and(|entry| entry.is_list()))
+}
+
+/// Returns a list of this machine, or the manifest that a registry has under the name.
+pub fn inspect(session: &Session, name: &str, asked: &Asked) -> Result<Value> {
+    let what = || format!("cannot inspect manifest \"{name}\"");
+    if let Some(entry) = session.store.resolve_image(name).what(what)?
+        && entry.is_list()
+    {
+        return read(&session.store, &entry).what(what);
+    }
+    let request = request(asked, None);
+    let (_, text) = pull::document(session, &request, without_transport(name)).what(what)?;
+    serde_json::from_str(&text).what(what)
+}
+
+/// Pushes a list with all its images; with `purge` it leaves this machine then.
+pub fn push(session: &Session, request: &push::Request, purge: bool) -> Result<push::Done> {
+    let list = &request.image;
+    find(&session.store, list).what(|| format!("cannot push list \"{list}\""))?;
+    let done = push::push(session, request)?;
+    let last = done.into_iter().next_back();
+    let last = last.ok_or_else(|| Error::internal("a push came to nothing"))?;
+    if purge {
+        rm(session, list)?;
+    }
+    Ok(last)
+}
+
+/// Removes a list; its images stay as long as they have names of their own.
+pub fn rm(session: &Session, list: &str) -> Result<Vec<Removed>> {
+    find(&session.store, list).what(|| format!("cannot remove list \"{list}\""))?;
+    rmi::remove(session, list, rmi::Options::default())
+}
+
+fn find(store: &Store, text: &str) -> Result<Entry> {
+    match store.resolve_image(text)? {
+        Some(entry) if entry.is_list() => Ok(entry),
+        Some(_) => Err(Error::of(Kind::Usage, "it is an image and no list")
+            .hint("`rpod manifest create LIST IMAGE` makes a list of images")),
+        None => Err(Error::of(Kind::NotFound, "there is no such list")
+            .hint("`rpod manifest create` makes one; `rpod images` shows those there are")),
+    }
+}
+
+fn absent(image: &str) -> Error {
+    Error::of(
+        Kind::NotFound,
+        format!("there is no image \"{image}\" on this machine"),
+    )
+    .hint("name the image by its digest; `rpod manifest inspect` shows those of a list")
+}
+
+fn no_member(digest: &Digest) -> Error {
+    Error::of(Kind::NotFound, format!("{digest} is not in the list"))
+        .hint("`rpod manifest inspect` shows what is")
+}
+
+/// Puts another list where the one that is meant was.
+fn change(
+    session: &Session,
+    text: &str,
+    change: impl FnOnce(&mut Value) -> Result<()>,
+) -> Result<Digest> {
+    let store = &session.store;
+    let _lease = store.lease()?;
+    store.change_images(
+        |entries| {
+            let found = find(store, text)?;
+            let mut value = read(store, &found)?;
+            change(&mut value)?;
+            let (digest, size) = write(store, &value)?;
+            // Only under this name: two lists with the same content are still two.
+            let entry = entries.iter_mut().find(|entry| **entry == found);
+            let entry = entry.ok_or_else(|| Error::new("it has just been removed"))?;
+            if let Some(name) = entry.name() {
+                // What was pushed under the name was another list.
+                *entry = entry.renamed(&name);
+            }
+            (entry.digest, entry.size) = (digest.clone(), size);
+            Ok(digest)
+        },
+        |_, _| {},
+    )
+}
+
+fn read(store: &Store, entry: &Entry) -> Result<Value> {
+    let bytes = store.read_blob(&entry.digest, DOCUMENT_LIMIT)?;
+    serde_json::from_slice(&bytes).what(|| "cannot read it")
+}
+
+fn write(store: &Store, value: &Value) -> Result<(Digest, u64)> {
+    let bytes = serde_json::to_vec(value)?;
+    let size = bytes.len() as u64;
+    if size > DOCUMENT_LIMIT {
+        return Err(Error::new("it would be larger than registries take"));
+    }
+    Ok((store.add_blob(&bytes)?, size))
+}
+
+fn manifests(value: &mut Value) -> Result<&mut Vec<Value>> {
+    let list = value["manifests"].as_array_mut();
+    list.ok_or_else(|| Error::new("it has no manifests"))
+}
+
+fn is(one: &Value, digest: &Digest) -> bool {
+    one["digest"] == digest.as_str()
+}
+
+/// Adds images; one that is in the list already is said anew.
+fn take_in(store: &Store, value: &mut Value, added: Vec<Value>) -> Result<()> {
+    let all = manifests(value)?;
+    for one in added {
+        let digest: Digest = one["digest"].as_str().unwrap_or_default().parse()?;
+        // It may have been removed since it was found.
+        if !store.has_blob(&digest) {
+            return Err(Error::of(
+                Kind::NotFound,
+                format!("image {digest} has gone"),
+            ));
+        }
+        match all.iter_mut().find(|known| is(known, &digest)) {
+            Some(known) => *known = one,
+            None => all.push(one),
+        }
+    }
+    Ok(())
+}
+
+/// Finds or pulls what is to be added; returns what a list says of it.
+fn gather(session: &Session, wanted: &Wanted) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for text in &wanted.images {
+        let what = || format!("cannot add \"{text}\"");
+        for mut one in members(session, text, wanted).what(what)? {
+            wanted.details.write(&mut one);
+            found.push(one);
+        }
+    }
+    Ok(found)
+}
+
+fn members(session: &Session, text: &str, wanted: &Wanted) -> Result<Vec<Value>> {
+    let store = &session.store;
+    let name = without_transport(text);
+    let here = if name == text {
+        pull::find(session, text)?
+    } else {
+        None
+    };
+    let platform = wanted.details.platform();
+    match here {
+        Some(entry) if entry.is_list() && wanted.all => {
+            let mut value = read(store, &entry)?;
+            Ok(std::mem::take(manifests(&mut value)?))
+        }
+        Some(entry) => {
+            let entry = store.choose(&entry, platform.as_ref())?;
+            Ok(vec![describe(store, &entry)?])
+        }
+        None => {
+            let names = at_registry(session, name, wanted)?;
+            let request = request(&wanted.asked, platform);
+            let pulled = pull::pull(session, &request, &names)?;
+            let say = |one: Result<pull::Pulled>| describe(store, &one?.entry);
+            pulled.into_iter().map(say).collect()
+        }
+    }
+}
+
+/// Returns what is to be pulled: a name, or all images of a list under it by their digests.
+fn at_registry(session: &Session, name: &str, wanted: &Wanted) -> Result<Vec<String>> {
+    if !wanted.all {
+        return Ok(vec![name.to_owned()]);
+    }
+    let (reference, text) = pull::document(session, &request(&wanted.asked, None), name)?;
+    let Manifest::List(list) = manifest::parse(text.as_bytes(), None)? else {
+        return Ok(vec![name.to_owned()]);
+    };
+    let repository = reference.familiar_name();
+    let is_image = |platform: &Option<Platform>| {
+        // Attestations are listed as being for nothing.
+        platform.as_ref().is_some_and(|p| p.os != "unknown")
+    };
+    Ok(list
+        .iter()
+        .filter(|(_, platform)| is_image(platform))
+        .map(|(part, _)| format!("{repository}@{}", part.digest))
+        .collect())
+}
+
+fn request(asked: &Asked, platform: Option<Platform>) -> pull::Request {
+    pull::Request {
+        platform,
+        asked: asked.clone(),
+        ..pull::Request::default()
+    }
+}
+
+/// A name may say its transport, as podman has it.
+fn without_transport(text: &str) -> &str {
+    text.strip_prefix("docker://").unwrap_or(text)
+}
+
+/// Returns what a list says of an image (OCI image spec, image-index.md).
+fn describe(store: &Store, entry: &Entry) -> Result<Value> {
+    let image = store.load_image(entry)?;
+    let size = store.read_blob(&entry.digest, DOCUMENT_LIMIT)?.len();
+    let config = store.read_blob(&image.id, DOCUMENT_LIMIT)?;
+    let config: Value = serde_json::from_slice(&config)?;
+    let mut platform = Map::new();
+    for key in ["architecture", "os", "os.version", "os.features", "variant"] {
+        if let Some(value) = config.get(key).filter(|value| !value.is_null()) {
+            platform.insert(key.to_owned(), value.clone());
+        }
+    }
+    Ok(json!({
+        "mediaType": entry.media_type,
+        "digest": entry.digest,
+        "size": size,
+        "platform": platform,
+    }))
+}
+
+impl Details {
+    /// The platform to choose out of what is a list; none is this machine's.
+    fn platform(&self) -> Option<Platform> {
+        if self.os.is_none() && self.architecture.is_none() && self.variant.is_none() {
+            return None;
+        }
+        let host = Platform::host();
+        Some(Platform {
+            os: self.os.clone().unwrap_or(host.os),
+            architecture: self.architecture.clone().unwrap_or(host.architecture),
+            variant: self.variant.clone(),
+        })
+    }
+
+    fn write(&self, one: &mut Value) {
+        let words = [
+            ("os", &self.os),
+            ("architecture", &self.architecture),
+            ("variant", &self.variant),
+            ("os.version", &self.os_version),
+        ];
+        for (key, word) in words {
+            if let Some(word) = word {
+                one["platform"][key] = word.as_str().into();
+            }
+        }
+        if !self.os_features.is_empty() {
+            one["platform"]["os.features"] = json!(self.os_features);
+        }
+        for (key, value) in &self.annotations {
+            one["annotations"][key] = value.as_str().into();
+        }
+    }
+}
