@@ -470,7 +470,7 @@ pub fn list(session: &Session, filters: &[Filter]) -> Result<Vec<Listed>> {
     all.extend(["host", "none"].map(stand_in));
     all.extend(session.store.networks()?.into_iter().map(listed));
     let records = if filters.iter().any(|(key, _)| key == "dangling") {
-        records(session)?
+        session.store.load_records()?
     } else {
         Vec::new()
     };
@@ -592,7 +592,7 @@ pub fn remove(session: &Session, text: &str) -> Result<String> {
     }
     let name = find(session, text)?.name;
     let removed = session.store.remove_network(&name, || {
-        let records = records(session)?;
+        let records = session.store.load_records()?;
         let users = users(&records, &name);
         if users.is_empty() {
             return Ok(());
@@ -624,7 +624,7 @@ fn in_use(users: &[&Record]) -> Error {
 /// Removes every network that no container uses; returns their names.
 pub fn prune(session: &Session, filters: &[Filter]) -> Result<Vec<String>> {
     filter::check(filters, &["label", "label!"])?;
-    let records = records(session)?;
+    let records = session.store.load_records()?;
     let mut pruned = Vec::new();
     for network in session.store.networks()? {
         let goes =
@@ -640,19 +640,6 @@ pub fn prune(session: &Session, filters: &[Filter]) -> Result<Vec<String>> {
         }
     }
     Ok(pruned)
-}
-
-fn records(session: &Session) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for id in session.store.container_ids()? {
-        match session.store.load_record(&id) {
-            Ok(record) => records.push(record),
-            Err(error) if error.kind() == Kind::NotFound => {}
-            // A record nobody can read may name any network: nothing is removed then.
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(records)
 }
 
 fn users<'a>(records: &'a [Record], name: &str) -> Vec<&'a Record> {

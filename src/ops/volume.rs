@@ -61,7 +61,7 @@ pub fn list(session: &Session, filters: &[Filter]) -> Result<Vec<Volume>> {
         }
     }
     let records = if asks_use {
-        records(session)?
+        session.store.load_records()?
     } else {
         Vec::new()
     };
@@ -84,7 +84,7 @@ pub fn remove(session: &Session, name: &str, _force: bool) -> Result<()> {
         .store
         .load_volume(name)
         .map_err(|e| e.what(what()))?;
-    let records = records(session)?;
+    let records = session.store.load_records()?;
     let users = users(&records, name);
     if !users.is_empty() {
         let names: Vec<String> = users.iter().map(|r| format!("\"{}\"", r.name)).collect();
@@ -123,7 +123,7 @@ pub fn prune(session: &Session, all: bool, filters: &[Filter]) -> Result<Pruned>
         || filters
             .iter()
             .any(|(key, value)| key == "all" && is_true(value) == Some(true));
-    let records = records(session)?;
+    let records = session.store.load_records()?;
     let mut pruned = Pruned::default();
     for volume in session.store.volumes()? {
         let goes = (all || volume.anonymous)
@@ -144,19 +144,6 @@ pub fn prune(session: &Session, all: bool, filters: &[Filter]) -> Result<Pruned>
         }
     }
     Ok(pruned)
-}
-
-fn records(session: &Session) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for id in session.store.container_ids()? {
-        match session.store.load_record(&id) {
-            Ok(record) => records.push(record),
-            Err(error) if error.kind() == Kind::NotFound => {}
-            // A record nobody can read may name any volume: nothing is removed then.
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(records)
 }
 
 /// Returns the containers that have a volume.

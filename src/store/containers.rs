@@ -126,6 +126,22 @@ impl Store {
         self.read_json(id, "container.json")
     }
 
+    /// Reads what was asked of every container, in no order; one that goes meanwhile is left out.
+    ///
+    /// # Errors
+    /// When a record cannot be read: it may name anything, so nothing that records name may be removed then.
+    pub fn load_records(&self) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        for id in self.container_ids()? {
+            match self.load_record(&id) {
+                Ok(record) => records.push(record),
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(records)
+    }
+
     /// Reads what was last written of a container's state; whether it is still true is not looked at.
     pub fn load_state(&self, id: &ContainerId) -> Result<State> {
         let mut state: State = self.read_json(id, "state.json")?;
