@@ -37,6 +37,8 @@ mod commit;
 mod concurrency;
 /// Files between a container and the host: `cp`.
 mod copy;
+/// Real Dockerfiles, built by rpod and by a peer, and compared.
+mod corpus;
 /// `kill -9` of rpod at any instant.
 mod crash;
 /// Commands in a running container: `exec`.
