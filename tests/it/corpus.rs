@@ -261,11 +261,20 @@ const APT: &[(&str, &str)] = &[
 ];
 
 cases! {
-    settings_of_all_kinds: Case { name: "settings", images: BUSYBOX, ..Case::default() };
+    settings_of_all_kinds: Case {
+        name: "settings",
+        images: BUSYBOX,
+        differs: &[
+            ("Entrypoint", "the reference: SHELL is for the shell form of ENTRYPOINT as well"),
+            ("ExposedPorts", "docker writes each port of a range"),
+            ("/srv", "WORKDIR makes the directory, also when nothing is done there"),
+        ],
+        ..Case::default()
+    };
     settings_that_are_inherited: Case {
         name: "inherit",
         images: BUSYBOX,
-        run: Some((&["made", "sh", "-c", "cat /made/file /made/pwd"], "1121\n/base/deep\n")),
+        run: Some((&["--entrypoint", "cat", "made", "/made/file", "/made/pwd"], "112\n/base/deep\n")),
         ..Case::default()
     };
     notation_in_all_its_freedom: Case { name: "notation", images: BUSYBOX, ..Case::default() };
@@ -282,6 +291,11 @@ cases! {
     mounts_of_all_types: Case {
         name: "mounts",
         images: BUSYBOX,
+        differs: &[
+            ("/mnt", "what was only made to be mounted on goes again, as BuildKit has it"),
+            ("/run/secrets", "the same"),
+            ("/src", "the same"),
+        ],
         run: Some((&["made", "cat", "one", "nine", "ten"], "tool one\n400 0\n23\n")),
         ids: true,
         ..Case::default()
@@ -450,4 +464,9 @@ fn what_fails_there_fails_here() {
 }
 
 /// Where the peer does otherwise than the reference says, or than its successors do.
-const PECULIAR: [&str; 0] = [];
+const PECULIAR: [&str; 2] = [
+    // It makes a working directory when something is done there.
+    "WORKDIR /etc/passwd",
+    // It takes the last one for a directory, which the reference wants a slash for.
+    "COPY file file file",
+];

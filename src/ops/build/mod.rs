@@ -22,12 +22,14 @@ pub mod graph;
 pub mod plan;
 pub mod run;
 
+mod ahead;
 mod archive;
 mod chmod;
 mod clock;
 mod context;
 mod copy;
 mod fetch;
+mod fresh;
 mod gather;
 mod hashes;
 mod output;

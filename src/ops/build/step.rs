@@ -211,6 +211,7 @@ fn workdir(
     };
     let mut writer = Writer::new(Writing {
         root: ground.root.as_fd(),
+        layer: None,
         map: &site.identity.map,
         owner,
         chmod: None,
@@ -311,6 +312,7 @@ fn write_copy(
     let owner = work.chown.as_deref().map(|text| copy::owner(root, text));
     let writing = |fresh| Writing {
         root,
+        layer: Some(ground.layer.as_fd()),
         map: &site.identity.map,
         owner: None,
         chmod: work.chmod.as_ref(),
@@ -592,6 +594,8 @@ pub fn trees(site: &Site<'_>, layers: &[Digest]) -> Result<Vec<PathBuf>> {
 pub struct Ground {
     /// The root of the whole tree.
     pub root: OwnedFd,
+    /// What of it is written: the layer.
+    pub layer: OwnedFd,
     staged: Staged,
     mounted: bool,
     below: Vec<PathBuf>,
@@ -618,6 +622,7 @@ impl Ground {
         }
         Ok(Self {
             root: open_directory(&staged.path().join("tree"))?,
+            layer: open_directory(&staged.path().join("tree"))?,
             below: trees(site, layers)?,
             staged,
             mounted: false,
