@@ -16,7 +16,7 @@ use crate::dataplane::{link, relay, switch};
 use crate::error::Result;
 use crate::network::plan::{InUse, Plan, default_network, pool_of};
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
-use crate::spec::network::{Attachment, Endpoint};
+use crate::spec::network::{Attachment, Endpoint, Seat};
 use crate::spec::port::parse_publish;
 use crate::sys::sandbox::{Child, child, close_inherited, machine};
 use crate::sys::{net, socket};
@@ -419,6 +419,65 @@ fn networks_are_apart_whatever_a_container_does() {
                 refused.expect_err("networks are apart");
             })
             .join();
+    });
+}
+
+#[test]
+fn nobody_speaks_by_ipv6_with_an_address_of_another_network() {
+    machine(|| {
+        local_up();
+        let runtime = temporary();
+        let mut children = Vec::new();
+        let mut client = || {
+            control::connect_or(
+                runtime.path(),
+                || {},
+                || launch(runtime.path(), None, &mut children),
+            )
+            .expect("connected")
+        };
+        let blue = || {
+            let mut blue = any(network("blue", "172.18.0.0/16"));
+            blue.plan.v6 = Some(pool_of("fd00:18::/64".parse().expect("a subnet")));
+            blue
+        };
+        let liar = Container::on(client(), 1, &[any(bridge())]);
+        let victim = Container::on(client(), 2, &[blue()]);
+        let friend = Container::on(client(), 3, &[blue()]);
+        let server: SocketAddr = "[fd00:18::2]:80".parse().expect("an address");
+        let send = move |from: &str, text: &[u8]| {
+            let socket = UdpSocket::bind((from, 0)).expect("bound");
+            // Where the way is forbidden, that may be said at once.
+            drop(socket.send_to(text, server));
+        };
+        let (mut read, mut write) = std::io::pipe().expect("a pipe");
+        let hears = victim.place.spawn(move || {
+            let socket = UdpSocket::bind(server).expect("bound");
+            write.write_all(b"x").expect("told");
+            let mut heard = [0; 8];
+            let (length, from) = socket.recv_from(&mut heard).expect("heard");
+            assert_eq!(&heard[..length], b"friend", "from {from}");
+        });
+        read.read_exact(&mut [0]).expect("heard");
+        let own = liar.endpoints[0].v6.expect("IPv6");
+        for lie in ["fd00:18::9", "fd00:18::3", "2001:db8::9", "fd00:172:17::2"] {
+            let mut endpoint = liar.endpoints[0].clone();
+            endpoint.v6 = Some(Seat {
+                ip: lie.parse().expect(lie),
+                prefix: 128,
+                ..own
+            });
+            let places = [endpoint, liar.endpoints[0].clone()];
+            liar.place
+                .spawn(|| {
+                    link::configure(&places).expect("configured");
+                    send(lie, b"lie");
+                })
+                .join();
+        }
+        // What was sent first would have come first: all of it went the same way.
+        friend.place.spawn(|| send("fd00:18::3", b"friend")).join();
+        hears.join();
     });
 }
 
