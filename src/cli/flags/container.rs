@@ -143,7 +143,7 @@ pub struct Flags {
     /// Set the domain name inside
     #[arg(long, value_name = "DOMAIN")]
     domainname: Option<String>,
-    /// Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)
+    /// Join a network, or host, none, private, container:NAME, ns:PATH
     #[arg(long, alias = "net", value_name = "NETWORK[:OPTIONS]")]
     network: Vec<String>,
     /// Have this IPv4 address on its network
