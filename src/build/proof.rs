@@ -22,7 +22,7 @@ pub fn dockerfile(text: &str) {
             return;
         }
     };
-    for warning in check::check(&file, text) {
+    for warning in check::check(&file, text, None) {
         is_in(warning.at, text);
         assert!(warning.shown("Dockerfile", text).contains(warning.rule));
     }

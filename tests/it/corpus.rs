@@ -274,6 +274,10 @@ cases! {
     settings_that_are_inherited: Case {
         name: "inherit",
         images: BUSYBOX,
+        differs: &[
+            ("/base", "a working directory is its user's, as BuildKit has it"),
+            ("/v", "a volume's directory is made by whoever runs the image"),
+        ],
         run: Some((&["--entrypoint", "cat", "made", "/made/file", "/made/pwd"], "112\n/base/deep\n")),
         ..Case::default()
     };
@@ -464,7 +468,9 @@ fn what_fails_there_fails_here() {
 }
 
 /// Where the peer does otherwise than the reference says, or than its successors do.
-const PECULIAR: [&str; 2] = [
+const PECULIAR: [&str; 3] = [
+    // What is no port is kept as one.
+    "EXPOSE many",
     // It makes a working directory when something is done there.
     "WORKDIR /etc/passwd",
     // It takes the last one for a directory, which the reference wants a slash for.

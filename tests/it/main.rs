@@ -83,6 +83,8 @@ mod push;
 mod registries;
 /// Pulls that were broken off and begun again.
 mod resume;
+/// Builds that are made difficult: full disks, kills, odd contexts, secrets.
+mod rough_builds;
 /// Registries which mean harm.
 mod rude_registries;
 /// `run`: the program, its input, output, environment and exit code.

@@ -166,7 +166,8 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
 
 /// The checks: warnings, or with `# check=error=true` and `--check` the end.
 fn look_over(session: &Session, file: &Dockerfile, found: &Found, only: bool) -> Result<()> {
-    let warnings = check::check(file, &found.text);
+    let ignore = found.places.first().and_then(|place| place.ignore.as_ref());
+    let warnings = check::check(file, &found.text, ignore);
     let count = warnings.len();
     for warning in warnings {
         session

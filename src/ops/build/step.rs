@@ -596,8 +596,9 @@ pub struct Ground {
     pub root: OwnedFd,
     /// What of it is written: the layer.
     pub layer: OwnedFd,
+    /// Goes before the directory it is in: what is deleted there must not be the tree.
+    mounted: Option<Mounted>,
     staged: Staged,
-    mounted: bool,
     below: Vec<PathBuf>,
 }
 
@@ -607,7 +608,7 @@ impl Ground {
         let mut ground = Self::unmounted(site, layers)?;
         if !ground.below.is_empty() {
             rootfs::overlay::mount(&ground.tree(), &ground.place("root"))?;
-            ground.mounted = true;
+            ground.mounted = Some(Mounted(ground.place("root")));
             ground.root = open_directory(&ground.place("root"))?;
         }
         Ok(ground)
@@ -625,7 +626,7 @@ impl Ground {
             layer: open_directory(&staged.path().join("tree"))?,
             below: trees(site, layers)?,
             staged,
-            mounted: false,
+            mounted: None,
         })
     }
 
@@ -656,11 +657,7 @@ impl Ground {
         mount_points: &[String],
     ) -> Result<(Option<Digest>, LayerInfo)> {
         let tree = self.place("tree");
-        drop(self.root);
-        if self.mounted {
-            let root = self.staged.path().join("root");
-            unmount(&root, UnmountFlags::DETACH).what(|| "cannot unmount the step's tree")?;
-        }
+        drop((self.root, self.layer, self.mounted));
         remove_mount_points(&tree, &self.below, mount_points);
         let points: Vec<&str> = mount_points.iter().map(String::as_str).collect();
         clock::settle(&tree, start.node.times)?;
