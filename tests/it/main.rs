@@ -61,6 +61,8 @@ mod login;
 mod logs;
 /// Lists of images for several platforms: `manifest`.
 mod manifest;
+/// Networks that are no bridges, and what a container is called.
+mod modes;
 /// Names: what a container asks, and who answers.
 mod names;
 /// What may be typed: flags, their places, names and their conflicts.
