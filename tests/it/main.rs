@@ -23,8 +23,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-/// Programs which people run for real: node, redis, nginx, apt.
 mod applications;
+/// Programs which people run for real: node, redis, nginx, apt.
+// What registries keep beside images, and what is about images.
+mod artifacts;
 /// Attaching to a running container.
 mod attach;
 /// Machines that lack or forbid something: what still works, and what is said.
