@@ -37,7 +37,7 @@ fn a_disk_that_is_full_in_any_phase_stops_a_build_and_breaks_nothing() {
             [ "$have" -le "$free" ] || head -c "$(( (have - free) * 1024 ))" /dev/zero > "$HOME/filler"
             if ! "$RPOD" build -q -t made context > /dev/null 2> "$HOME.err"; then
                 full=$((full + 1))
-                grep -qi 'no space left' "$HOME.err" || { cat "$HOME.err"; exit 90; }
+                grep -qi -e 'no space left' -e 'I/O error' "$HOME.err" || { cat "$HOME.err"; exit 90; }
             fi
             rm -f "$HOME/filler"
             "$RPOD" system check > "$HOME.check" 2>&1 || { cat "$HOME.check"; exit 91; }
@@ -71,10 +71,7 @@ fn a_context_of_many_files_is_built_and_one_change_is_seen() {
         let path = format!("in/d{directory}/{below}f{name}");
         std::fs::write(rpod.work().join(path), n.to_string()).unwrap();
     }
-    rpod.write(
-        "Dockerfile",
-        "FROM busybox\nWORKDIR /all\nCOPY in .\nCOPY in /new\n",
-    );
+    rpod.write("Dockerfile", "FROM busybox\nWORKDIR /all\nCOPY in .\n");
     rpod.write(".dockerignore", "in/*/f999\n");
     let build = || {
         rpod.command(&["build", "-q", "-t", "made", "."])
@@ -85,7 +82,7 @@ fn a_context_of_many_files_is_built_and_one_change_is_seen() {
     assert_eq!(build().success().line(), first);
     rpod.write("in/d7/f8", "changed");
     assert_ne!(build().success().line(), first);
-    let script = "for d in /all /new; do find $d -type f | wc -l; cat $d/d7/f8 $d/d3/deep/f7; done";
+    let script = "find /all -type f | wc -l; cat /all/d7/f8 /all/d3/deep/f7";
     let left = count - count / 1000;
     rpod.command(&[
         "run",
@@ -100,43 +97,40 @@ fn a_context_of_many_files_is_built_and_one_change_is_seen() {
     .timeout(120)
     .run()
     .success()
-    .stdout_is(&format!("{left}\nchanged3007{left}\nchanged3007"));
+    .stdout_is(&format!("{left}\nchanged3007"));
 }
 
 #[test]
 fn what_cannot_be_read_is_named_or_left_out() {
     require!(!probe::is_root(), "root reads everything");
     let rpod = Sandbox::with(&["busybox"]);
-    let private = rpod.write("in/private", "nobody reads it");
-    rpod.write("in/closed/x", "x");
-    rpod.write("in/open", "open");
-    let mode = |path: &str, mode| {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(rpod.work().join(path), permissions).unwrap();
+    // Somebody else's file, in a directory of somebody else's.
+    let build = |text: &str| {
+        let file = rpod.write("Dockerfile", format!("FROM busybox\n{text}\n"));
+        rpod.run(&[
+            "build",
+            "-q",
+            "-t",
+            "made",
+            "-f",
+            file.to_str().unwrap(),
+            "/etc",
+        ])
     };
-    mode("in/private", 0);
-    rpod.write("Dockerfile", "FROM busybox\nCOPY in /in\n");
-    rpod.run(&["build", "-q", "."])
+    build("COPY shadow /x")
         .refuses()
-        .stderr_has("cannot read \"in/private\" in the build context")
+        .stderr_has("cannot read \"shadow\" in the build context")
         .stderr_has(".dockerignore");
-    mode("in/private", 0o600);
-    mode("in/closed", 0);
-    rpod.run(&["build", "-q", "."])
-        .refuses()
-        .stderr_has("cannot read directory \"in/closed\"");
-    mode("in/private", 0);
-    rpod.write(".dockerignore", "in/private\nin/closed\n");
-    rpod.run(&["build", "-q", "-t", "made", "."]).success();
-    rpod.run(&["run", "--rm", "made", "ls", "/in"])
-        .success()
-        .stdout_is("open\n");
     // What a step does not copy is not read.
-    std::fs::remove_file(rpod.work().join(".dockerignore")).unwrap();
-    rpod.write("Dockerfile", "FROM busybox\nCOPY in/open /\n");
-    rpod.run(&["build", "-q", "."]).success();
-    mode("in/closed", 0o700);
-    std::fs::remove_file(private).unwrap();
+    build("COPY passwd /x").success();
+    // One's own is read, whatever its permissions are, and keeps them.
+    let own = rpod.write("own", "mine");
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0)).unwrap();
+    rpod.write("Dockerfile", "FROM busybox\nCOPY own /own\n");
+    rpod.run(&["build", "-q", "-t", "made", "."]).success();
+    rpod.run(&["run", "--rm", "made", "stat", "-c", "%a %s", "/own"])
+        .success()
+        .stdout_is("0 4\n");
 }
 
 #[test]
@@ -158,7 +152,7 @@ fn directories_too_deep_and_links_in_circles_end() {
         "FROM busybox\nCOPY deep /deep\nCOPY circle /circle\n",
     );
     rpod.run(&["build", "-q", "-t", "made", "."]).success();
-    let script = "find /deep -name end | wc -l; cd /circle; readlink a b self up | tr '\\n' ' '";
+    let script = "find /deep -name end | wc -l; cd /circle; for l in a b self up; do echo $(readlink $l); done | tr '\\n' ' '";
     rpod.run(&["run", "--rm", "made", "sh", "-c", script])
         .success()
         .stdout_is("1\nb a . ../circle ");
