@@ -55,7 +55,7 @@ fn a_disk_that_is_full_in_any_phase_stops_a_build_and_breaks_nothing() {
         .timeout(120)
         .run()
         .success()
-        .stdout_is("7\nagain\nmore\n3145728\nb");
+        .stdout_is("8\nagain\nmore\n3145728\nb");
 }
 
 #[test]
