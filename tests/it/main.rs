@@ -79,6 +79,8 @@ mod pull;
 mod push;
 /// What files say about registries: mirrors, short names, trust.
 mod registries;
+/// What serves networks is killed or replaced, and the machine moves.
+mod resilience;
 /// Pulls that were broken off and begun again.
 mod resume;
 /// Registries which mean harm.

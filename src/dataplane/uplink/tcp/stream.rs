@@ -60,6 +60,7 @@ pub enum Awaits {
 /// A connection inside, and its socket.
 pub struct Stream {
     pub fd: OwnedFd,
+    pub begun: Instant,
     pub stage: Stage,
     pub una: u32,
     pub nxt: u32,
@@ -108,6 +109,7 @@ impl Stream {
         Self {
             peeks: socket::set_peek_offset(&fd, 0).is_ok(),
             fd,
+            begun: now,
             stage: Stage::Calling,
             una: first,
             nxt: first,
