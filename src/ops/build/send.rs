@@ -29,7 +29,7 @@ pub fn send(session: &Session, request: &Request, built: &Built) -> Result<()> {
             path,
         } = output
         {
-            let saved = saved(session, request, built)?;
+            let saved = [saved(session, request, built, entry)?];
             let what = || match path {
                 Some(path) => format!("cannot write the image to \"{}\"", path.display()),
                 None => "cannot write the image to standard output".to_owned(),
@@ -55,24 +55,16 @@ pub fn send(session: &Session, request: &Request, built: &Built) -> Result<()> {
     Ok(())
 }
 
-fn saved(session: &Session, request: &Request, built: &Built) -> Result<Vec<Saved>> {
-    let several = built.images.len() > 1;
-    built
-        .images
-        .iter()
-        .map(|entry| {
-            Ok(Saved {
-                entry: entry.clone(),
-                image: session.store.load_image(entry)?,
-                // One name means one image in an archive.
-                names: if several {
-                    Vec::new()
-                } else {
-                    request.tags.clone()
-                },
-            })
-        })
-        .collect()
+fn saved(session: &Session, request: &Request, built: &Built, entry: &Entry) -> Result<Saved> {
+    let image = built.images.first();
+    Ok(Saved {
+        entry: entry.clone(),
+        image: image
+            .map(|image| session.store.load_image(image))
+            .transpose()?,
+        blobs: session.store.blobs_of(entry)?,
+        names: request.tags.clone(),
+    })
 }
 
 /// Writes an OCI layout; one that is there is replaced.
