@@ -18,6 +18,7 @@ use crate::spec::mount::{Mount, Source};
 use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::spec::time::Time;
+use crate::store::artifacts::Artifact;
 use crate::store::images::{DOCUMENT_LIMIT, Entry, Image};
 use crate::store::volumes::Volume;
 
@@ -487,23 +488,14 @@ fn mount(session: &Session, mount: &Mount) -> Value {
 }
 
 fn image(session: &Session, entry: &Entry) -> Result<Value> {
+    if let Some(artifact) = session.store.artifact(entry) {
+        return self::artifact(session, entry, &artifact);
+    }
     let chosen = session.store.choose(entry, None)?;
     let found = session.store.load_image(&chosen)?;
     let document = session.store.read_blob(&found.id, DOCUMENT_LIMIT)?;
     let document: Value = serde_json::from_slice(&document)?;
-    let (mut tags, mut digests) = (Vec::new(), Vec::new());
-    for other in session.store.image_entries()? {
-        let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
-            continue;
-        };
-        let digest = other.pulled_digest();
-        digests.push(format!("{}@{digest}", name.familiar_name()));
-        if name.tag.is_some() {
-            tags.push(name.familiar());
-        }
-    }
-    digests.sort();
-    digests.dedup();
+    let (tags, digests) = names(session, entry)?;
     let summary = session.store.summarize(&chosen);
     let size = summary.map_or(0, |summary| summary.size());
     let tagged = entry
@@ -537,6 +529,50 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         out["Variant"] = variant.clone();
     }
     Ok(out)
+}
+
+/// An image's tags, and its names with the digests that registries have under them.
+fn names(session: &Session, entry: &Entry) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut tags, mut digests) = (Vec::new(), Vec::new());
+    for other in session.store.image_entries()? {
+        let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
+            continue;
+        };
+        let digest = other.pulled_digest();
+        digests.push(format!("{}@{digest}", name.familiar_name()));
+        if name.tag.is_some() {
+            tags.push(name.familiar());
+        }
+    }
+    digests.sort();
+    digests.dedup();
+    Ok((tags, digests))
+}
+
+/// What is no image has of docker's shape what can be said of it, and its manifest.
+fn artifact(session: &Session, entry: &Entry, artifact: &Artifact) -> Result<Value> {
+    let (tags, digests) = names(session, entry)?;
+    let manifest = session.store.read_blob(&entry.digest, DOCUMENT_LIMIT)?;
+    let size = session.store.summarize(entry);
+    let tagged = entry.tagged_at();
+    Ok(json!({
+        "Id": entry.digest,
+        "RepoTags": tags,
+        "RepoDigests": digests,
+        "Created": artifact.created.map_or(json!(Time::zero_text()), |time| json!(time)),
+        "Size": size.map_or(0, |summary| summary.size()),
+        "ArtifactType": artifact.kind,
+        "Subject": artifact.subject,
+        "Annotations": artifact.annotations,
+        "Metadata": { "LastTagTime": tagged.map_or(json!(Time::zero_text()), |time| json!(time)) },
+        "Descriptor": {
+            "mediaType": entry.media_type,
+            "digest": entry.digest,
+            "size": entry.size,
+            "artifactType": artifact.kind,
+        },
+        "Manifest": serde_json::from_slice::<Value>(&manifest)?,
+    }))
 }
 
 /// Where the files are: the uppermost layer, and those below it.

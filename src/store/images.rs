@@ -31,6 +31,7 @@ use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
 use crate::store::Store;
+use crate::store::artifacts::{self, is_image_config};
 
 /// Bytes of a manifest or configuration at most: 4 MiB, as registries have it.
 pub const DOCUMENT_LIMIT: u64 = 4 << 20;
@@ -39,6 +40,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const PUSHED_DIGEST: &str = "rpod.pushed.digest";
 const LIST_DIGEST: &str = "rpod.list.digest";
 const TAGGED: &str = "rpod.tagged";
+const BUILT: &str = "rpod.built";
 
 /// What a list that is made here is.
 pub const LIST_TYPE: &str = "application/vnd.oci.image.index.v1+json";
@@ -105,6 +107,19 @@ impl Entry {
         self.annotations.get(TAGGED)?.parse().ok()
     }
 
+    /// Keeps when it was built here, whatever time the image says itself.
+    #[must_use]
+    pub fn built(mut self, when: Time) -> Self {
+        let text = when.to_string();
+        self.annotations.insert(BUILT.to_owned(), text);
+        self
+    }
+
+    /// Returns when it was built here; nothing for one that came from elsewhere.
+    pub fn built_at(&self) -> Option<Time> {
+        self.annotations.get(BUILT)?.parse().ok()
+    }
+
     /// Keeps the digest under which its name was pushed: another than its own, where
     /// layers were compressed on the way.
     #[must_use]
@@ -137,6 +152,15 @@ impl Entry {
             .iter()
             .find_map(|name| self.annotations.get(*name)?.parse().ok())
             .unwrap_or_else(|| self.digest.clone())
+    }
+
+    /// Returns the digest that its registry has under its name, if it came from one or
+    /// was pushed to it.
+    pub fn registry_digest(&self) -> Option<Digest> {
+        let pushed = self.annotations.contains_key(PUSHED_DIGEST);
+        // A name that was given here is none of the registry that the image came from.
+        let pulled = self.is_from_registry() && self.tagged_at().is_none();
+        (pushed || pulled).then(|| self.pulled_digest())
     }
 
     /// Says whether it is a list of images for several platforms.
@@ -254,13 +278,8 @@ impl Store {
         }
         let mut found: Option<(Digest, Entry)> = None;
         for entry in self.image_entries()? {
-            let own = if entry.is_list() {
-                entry.digest.clone()
-            } else {
-                match self.load_image(&entry) {
-                    Ok(image) => image.id,
-                    Err(_) => continue,
-                }
+            let Some(own) = self.id_of(&entry) else {
+                continue;
             };
             if !own.hex().starts_with(hex) && !entry.digest.hex().starts_with(hex) {
                 continue;
@@ -338,8 +357,13 @@ impl Store {
         if entry.is_list() {
             return Err(Error::new("it is a list of images for several platforms").what(what()));
         }
-        let manifest = self.read_blob(&entry.digest, DOCUMENT_LIMIT).what(what)?;
-        let manifest: ImageManifest = parse_document(&manifest).what(what)?;
+        let document = self.read_blob(&entry.digest, DOCUMENT_LIMIT).what(what)?;
+        let manifest: ImageManifest = parse_document(&document).what(what)?;
+        if !is_image_config(manifest.config().media_type().as_ref())
+            && let Some(artifact) = artifacts::parse(&document)
+        {
+            return Err(artifacts::no_image(&artifact.kind));
+        }
         let id: Digest = manifest.config().digest().as_ref().parse().what(what)?;
         let config = self.read_blob(&id, DOCUMENT_LIMIT).what(what)?;
         let config: ImageConfiguration = parse_document(&config).what(what)?;
@@ -372,6 +396,15 @@ impl Store {
             config,
             layers,
         })
+    }
+
+    /// Returns what an entry is known by: an image by its configuration's digest, a list
+    /// or an artifact by its own. Nothing when it cannot be read.
+    pub fn id_of(&self, entry: &Entry) -> Option<Digest> {
+        if entry.is_list() || self.artifact(entry).is_some() {
+            return Some(entry.digest.clone());
+        }
+        self.load_image(entry).ok().map(|image| image.id)
     }
 
     /// Returns the digest of an image's configuration, if its manifest can be read.

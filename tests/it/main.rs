@@ -23,14 +23,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-/// Programs which people run for real: node, redis, nginx, apt.
 mod applications;
+/// Programs which people run for real: node, redis, nginx, apt.
+// What registries keep beside images, and what is about images.
+mod artifacts;
 /// Attaching to a running container.
 mod attach;
 /// Machines that lack or forbid something: what still works, and what is said.
 mod broken_hosts;
 /// Images from Dockerfiles: `build`, and what it keeps.
 mod build;
+/// What comes of a build: one layer, lists of platforms, archives, pushed images.
+mod build_results;
 /// What containers have changed, images and tars of it: `diff`, `commit`, `export`, `import`.
 mod commit;
 /// Several rpods at the same time.
