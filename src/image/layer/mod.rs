@@ -42,7 +42,7 @@ use crate::spec::digest::Digest;
 use crate::spec::idmap::IdMap;
 use crate::store::Store;
 use crate::store::images::Layer;
-use crate::store::layers::LayerInfo;
+use crate::store::layers::{Durable, LayerInfo};
 
 /// Who hears of it: the step is advanced by each byte of the blob, as stored.
 #[derive(Clone, Copy)]
@@ -112,7 +112,7 @@ fn staged(
         ))
         .what(what()));
     }
-    store.publish_layer(staged, &map, &layer.diff_id, info)?;
+    store.publish_layer(staged, &map, &layer.diff_id, info, Durable::Later)?;
     Ok(info)
 }
 
