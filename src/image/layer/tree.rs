@@ -9,6 +9,7 @@
 //! 4. it is made by name below that descriptor, never by path;
 //! 5. data, owner, attributes, mode, time: chown(2) and write(2) take away
 //!    set-user-id bits and file capabilities, so those come after them;
+//!    (small files that replace nothing are made by threads, see `crew`);
 //! 6. times of directories, and modes that would keep us out of them, wait for
 //!    the end, because every entry made inside changes them.
 //!
@@ -30,19 +31,22 @@
 //! Always true: nothing outside of the tree is read or written.
 
 mod chain;
+mod crew;
 mod making;
 mod names;
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, XattrFlags};
 use rustix::io::Errno;
 
-use self::chain::{Chain, no_parent};
+use self::chain::{Chain, Directory, no_parent};
+use self::crew::{Ahead, Crew, Job};
 use self::making::{Making, set_attribute, times};
 use self::names::{Mark, mark};
 use super::entries::{Entries, Entry, Kind};
@@ -71,22 +75,37 @@ const DIRECTORY_NAMES_LIMIT: usize = 256 << 20;
 const OPAQUE: &str = "user.overlay.opaque";
 const WHITEOUT: &str = "user.overlay.whiteout";
 
-/// Unpacks a plain tar into the directory `tree`, which exists and is empty.
-pub fn unpack(input: impl BufRead, tree: &Path, ids: &IdMap) -> Result<Unpacked> {
-    let mut writer =
-        Writer::open(tree, ids).what(|| format!("cannot write \"{}\"", tree.display()))?;
-    let mut entries = Entries::new(input);
-    while let Some(entry) = entries.next_entry()? {
-        writer
-            .entry(&entry, &mut entries)
-            .what(|| format!("entry {}", shown(&entry.name)))?;
-    }
-    writer.finish()
+/// Unpacks a plain tar into the directory `tree`, which exists and is empty. At most
+/// `threads` make small files meanwhile; they have ended when it returns.
+pub fn unpack(input: impl BufRead, tree: &Path, ids: &IdMap, threads: usize) -> Result<Unpacked> {
+    let making = Making::new(ids);
+    let crew = Crew::new(making);
+    thread::scope(|scope| {
+        let _open = crew.open();
+        let hire = || {
+            let thread = thread::Builder::new();
+            thread.spawn_scoped(scope, || crew.serve()).is_ok()
+        };
+        let ahead = Ahead::new(&crew, threads, &hire);
+        let mut writer = Writer::open(tree, making, ahead)
+            .what(|| format!("cannot write \"{}\"", tree.display()))?;
+        let mut entries = Entries::new(input);
+        while let Some(entry) = entries.next_entry()? {
+            writer
+                .entry(&entry, &mut entries)
+                .what(|| format!("entry {}", shown(&entry.name)))?;
+            if let Some(error) = writer.ahead.failed.take() {
+                return Err(error);
+            }
+        }
+        writer.finish()
+    })
 }
 
 struct Writer<'a> {
-    root: Rc<OwnedFd>,
+    root: Arc<Directory>,
     making: Making<'a>,
+    ahead: Ahead<'a>,
     parents: Chain,
     targets: Chain,
     /// Something that a chain may go through has been removed.
@@ -105,13 +124,13 @@ struct Waiting {
 
 /// Where an entry goes: an open directory and a name in it.
 struct Place {
-    parent: Rc<OwnedFd>,
+    parent: Arc<Directory>,
     name: Vec<u8>,
     path: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
-    fn open(tree: &Path, ids: &'a IdMap) -> Result<Self> {
+    fn open(tree: &Path, making: Making<'a>, ahead: Ahead<'a>) -> Result<Self> {
         let root = rustix::fs::openat(CWD, tree, DIRECTORY, Mode::empty())?;
         let stat = rustix::fs::fstat(&root)?;
         let group = rustix::process::getegid();
@@ -120,12 +139,13 @@ impl<'a> Writer<'a> {
             rustix::fs::fchown(&root, None, Some(group))?;
         }
         rustix::fs::fchmod(&root, Mode::from_raw_mode(0o755))?;
-        let root = Rc::new(root);
+        let root = Arc::new(Directory::new(root)?);
         Ok(Self {
             parents: Chain::new(&root),
             targets: Chain::new(&root),
             root,
-            making: Making::new(ids),
+            making,
+            ahead,
             stale: false,
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
@@ -168,7 +188,7 @@ impl<'a> Writer<'a> {
             if entry.kind != Kind::Directory {
                 return Err(Error::new("the root of an image can only be a directory"));
             }
-            let root = Rc::clone(&self.root);
+            let root = Arc::clone(&self.root);
             return self.directory_attributes(&root, path, entry);
         }
         let (parent, name) = split(&path);
@@ -177,6 +197,7 @@ impl<'a> Writer<'a> {
             name: name.to_vec(),
             path: path.clone(),
         };
+        self.ahead.settle(&place.parent, &place.name);
         match entry.kind {
             Kind::File => self.file(entry, &place, entries),
             Kind::Directory => self.make_directory(entry, &place),
@@ -191,17 +212,39 @@ impl<'a> Writer<'a> {
     }
 
     /// Opens a directory of the tree, making what is missing of it.
-    fn directory(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>> {
+    fn directory(&mut self, path: &[u8]) -> Result<Arc<Directory>> {
         if self.stale {
             self.parents.clear();
             self.targets.clear();
             self.stale = false;
         }
-        let umask = self.making.umask;
         let mut replaced = Vec::new();
-        let opened = self.parents.open(path, |parent, name| {
+        let opened = match self.open_or_make(path, &mut replaced) {
+            // What it leads through may be a file that is not there yet.
+            Err(Errno::NOENT) if self.ahead.finish() => self.open_or_make(path, &mut replaced),
+            opened => opened,
+        };
+        let directory = opened.map_err(|errno| no_parent(errno, path))?;
+        for fd in replaced {
+            self.set_opaque(&fd, b"y")?;
+        }
+        Ok(directory)
+    }
+
+    /// Directories that were hidden, and are there again, go into `replaced`.
+    fn open_or_make(
+        &mut self,
+        path: &[u8],
+        replaced: &mut Vec<OwnedFd>,
+    ) -> Result<Arc<Directory>, Errno> {
+        let umask = self.making.umask;
+        let ahead = &self.ahead;
+        self.parents.open(path, |parent, name| {
+            if ahead.holds(parent, name) {
+                return Err(Errno::NOENT);
+            }
             let made = match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
-                Err(Errno::EXIST) if is_whiteout(parent, name)? => {
+                Err(Errno::EXIST) if is_whiteout(parent.as_fd(), name)? => {
                     // It was hidden and is there again: nothing of the layers below shows.
                     rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
                     rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
@@ -217,12 +260,7 @@ impl<'a> Writer<'a> {
                 rustix::fs::fchmod(fd, Mode::from_raw_mode(0o755))?;
             }
             Ok(())
-        });
-        let fd = opened.map_err(|errno| no_parent(errno, path))?;
-        for fd in replaced {
-            self.set_opaque(&fd, b"y")?;
-        }
-        Ok(fd)
+        })
     }
 
     fn file<R: BufRead>(
@@ -232,6 +270,17 @@ impl<'a> Writer<'a> {
         entries: &mut Entries<R>,
     ) -> Result<()> {
         self.out.info.size = self.out.info.size.saturating_add(entry.size);
+        if self.ahead.takes(entry) && !is_there(place)? {
+            let mut data = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
+            entries.data().read_to_end(&mut data)?;
+            self.ahead.hand_over(Job {
+                parent: Arc::clone(&place.parent),
+                name: place.name.clone(),
+                entry: entry.clone(),
+                data,
+            });
+            return Ok(());
+        }
         let fd = self.create(place, self.making.first_mode(entry))?;
         let lost = &mut self.out.attributes_lost;
         self.making.fill(&fd, entry, &mut entries.data(), lost)
@@ -281,7 +330,7 @@ impl<'a> Writer<'a> {
 
     fn directory_attributes(
         &mut self,
-        fd: &Rc<OwnedFd>,
+        fd: &Arc<Directory>,
         path: Vec<u8>,
         entry: &Entry,
     ) -> Result<()> {
@@ -311,10 +360,13 @@ impl<'a> Writer<'a> {
         }
         let (parent, name) = split(&target);
         // `place` was opened just before, so nothing is stale here.
-        let parent = self
-            .targets
-            .open(parent, |_, _| Err(Errno::NOENT))
-            .what(what)?;
+        let mut open = || self.targets.open(parent, |_, _| Err(Errno::NOENT));
+        let opened = match open() {
+            Err(Errno::NOENT) if self.ahead.finish() => open(),
+            opened => opened,
+        };
+        let parent = opened.what(what)?;
+        self.ahead.settle(&parent, name);
         let found = stat(&parent, name).what(what)?;
         if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
             return Err(Error::new("it is a directory").what(what()));
@@ -395,6 +447,7 @@ impl<'a> Writer<'a> {
             name: name.to_vec(),
             path: join(parent, name),
         };
+        self.ahead.settle(&place.parent, name);
         if let Ok(stat) = stat(&place.parent, name) {
             // This layer has something of that name itself. That hides a file
             // below by being there; a directory must say so.
@@ -427,7 +480,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn set_opaque(&self, fd: &OwnedFd, value: &[u8]) -> Result<()> {
+    fn set_opaque(&self, fd: impl AsFd, value: &[u8]) -> Result<()> {
         rustix::fs::fsetxattr(fd, OPAQUE, value, XattrFlags::empty())
             .what(|| "cannot hide a directory of a lower layer: this file system has no extended attributes for users")
             .hint(|| "put the store on a disk that has them: `XDG_DATA_HOME=/some/directory rpod …`")
@@ -442,6 +495,8 @@ impl<'a> Writer<'a> {
             return rustix::fs::unlinkat(&place.parent, place.name.as_slice(), AtFlags::empty())
                 .what(what);
         }
+        // Some of what it is to hold may not be there yet.
+        self.ahead.finish();
         self.stale = true;
         self.forget(&place.path);
         remove_directory(place.parent.as_fd(), &place.name).what(what)
@@ -465,6 +520,11 @@ impl<'a> Writer<'a> {
 
     /// Gives directories their times and modes, the deepest first.
     fn finish(mut self) -> Result<Unpacked> {
+        self.ahead.finish();
+        if let Some(error) = self.ahead.failed.take() {
+            return Err(error);
+        }
+        self.out.attributes_lost += self.ahead.lost();
         self.parents.clear();
         for (path, waiting) in std::mem::take(&mut self.waiting).into_iter().rev() {
             let Ok(fd) = self.parents.open(&path, |_, _| Err(Errno::NOENT)) else {
@@ -481,7 +541,15 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn stat(parent: &OwnedFd, name: &[u8]) -> Result<rustix::fs::Stat, Errno> {
+/// Says whether something has a name.
+fn is_there(place: &Place) -> Result<bool, Errno> {
+    match stat(&place.parent, &place.name) {
+        Err(Errno::NOENT) => Ok(false),
+        found => found.map(|_| true),
+    }
+}
+
+fn stat(parent: impl AsFd, name: &[u8]) -> Result<rustix::fs::Stat, Errno> {
     rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
@@ -501,7 +569,7 @@ pub fn is_whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Errno> {
     })
 }
 
-pub fn has_opaque(fd: &OwnedFd, wanted: &[u8]) -> bool {
+pub fn has_opaque(fd: impl AsFd, wanted: &[u8]) -> bool {
     let mut value = [0_u8; 8];
     rustix::fs::fgetxattr(fd, OPAQUE, &mut value)
         .is_ok_and(|length| value.get(..length) == Some(wanted))

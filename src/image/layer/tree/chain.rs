@@ -8,7 +8,7 @@
 //! `RESOLVE_IN_ROOT` decide what it means, so that nothing leads out of the tree.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -17,21 +17,41 @@ use super::is_whiteout;
 use crate::error::Error;
 use crate::image::layer::shown;
 
+/// A directory of the tree, open.
+pub struct Directory {
+    fd: OwnedFd,
+    /// What it is, by whichever path it was reached (`st_ino`).
+    pub number: u64,
+}
+
+impl Directory {
+    pub fn new(fd: OwnedFd) -> Result<Self, Errno> {
+        let number = rustix::fs::fstat(&fd)?.st_ino;
+        Ok(Self { fd, number })
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// The directories that lead to the one used last, open.
 pub struct Chain {
-    root: Rc<OwnedFd>,
+    root: Arc<Directory>,
     path: Vec<u8>,
     /// How many bytes of the path each of them is, ascending.
-    open: Vec<(usize, Rc<OwnedFd>)>,
+    open: Vec<(usize, Arc<Directory>)>,
 }
 
 /// Directories of a chain that are open at most.
 const CHAIN_LIMIT: usize = 64;
 
 impl Chain {
-    pub fn new(root: &Rc<OwnedFd>) -> Self {
+    pub fn new(root: &Arc<Directory>) -> Self {
         Self {
-            root: Rc::clone(root),
+            root: Arc::clone(root),
             path: Vec::new(),
             open: Vec::new(),
         }
@@ -46,8 +66,8 @@ impl Chain {
     pub fn open(
         &mut self,
         path: &[u8],
-        mut make: impl FnMut(BorrowedFd<'_>, &[u8]) -> Result<(), Errno>,
-    ) -> Result<Rc<OwnedFd>, Errno> {
+        mut make: impl FnMut(&Directory, &[u8]) -> Result<(), Errno>,
+    ) -> Result<Arc<Directory>, Errno> {
         let common = self
             .path
             .iter()
@@ -61,8 +81,8 @@ impl Chain {
         self.path.clear();
         self.path.extend_from_slice(path);
         let (mut at, mut fd) = match self.open.last() {
-            Some((end, fd)) => (*end, Rc::clone(fd)),
-            None => (0, Rc::clone(&self.root)),
+            Some((end, fd)) => (*end, Arc::clone(fd)),
+            None => (0, Arc::clone(&self.root)),
         };
         while at < path.len() {
             let start = if at == 0 { 0 } else { at + 1 };
@@ -70,8 +90,9 @@ impl Chain {
                 .iter()
                 .position(|b| *b == b'/')
                 .map_or(path.len(), |i| start + i);
-            let opened = enter(&self.root, &fd, &path[..end], &path[start..end], &mut make);
-            fd = Rc::new(match opened {
+            let opened = enter(&self.root, &fd, &path[..end], &path[start..end], &mut make)
+                .and_then(Directory::new);
+            fd = Arc::new(match opened {
                 Ok(fd) => fd,
                 Err(errno) => {
                     // What is open is right, but the path ends with it.
@@ -83,7 +104,7 @@ impl Chain {
             if self.open.len() == CHAIN_LIMIT {
                 self.open.remove(CHAIN_LIMIT / 2);
             }
-            self.open.push((end, Rc::clone(&fd)));
+            self.open.push((end, Arc::clone(&fd)));
             at = end;
         }
         Ok(fd)
@@ -92,16 +113,16 @@ impl Chain {
 
 /// Opens one directory more: `name` in `parent`, `path` from the root.
 fn enter(
-    root: &OwnedFd,
-    parent: &OwnedFd,
+    root: &Directory,
+    parent: &Directory,
     path: &[u8],
     name: &[u8],
-    make: &mut impl FnMut(BorrowedFd<'_>, &[u8]) -> Result<(), Errno>,
+    make: &mut impl FnMut(&Directory, &[u8]) -> Result<(), Errno>,
 ) -> Result<OwnedFd, Errno> {
     let open = || rustix::fs::openat(parent, name, DIRECTORY, Mode::empty());
     match open() {
         Err(Errno::NOENT) => {
-            make(parent.as_fd(), name)?;
+            make(parent, name)?;
             open()
         }
         Err(Errno::LOOP | Errno::NOTDIR) => {
@@ -118,7 +139,7 @@ fn enter(
             if !is_whiteout(parent.as_fd(), name)? {
                 return Err(Errno::NOTDIR);
             }
-            make(parent.as_fd(), name)?;
+            make(parent, name)?;
             open()
         }
         opened => opened,
