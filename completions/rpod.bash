@@ -1533,7 +1533,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__container__subcmd__create)
-            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --domainname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1631,6 +1631,10 @@ _rpod() {
                     return 0
                     ;;
                 -h)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domainname)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2140,7 +2144,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__container__subcmd__run)
-            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --domainname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2246,6 +2250,10 @@ _rpod() {
                     return 0
                     ;;
                 -h)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domainname)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2514,7 +2522,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__create)
-            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-a -i -t -e -w -u -v -p -P -h -l -q --attach --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --domainname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2612,6 +2620,10 @@ _rpod() {
                     return 0
                     ;;
                 -h)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domainname)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3517,12 +3529,16 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__rm)
-            opts="-a -f -i -h --all --force --ignore --no-prune --help"
+            opts="-a -f -i -h --all --force --ignore --no-prune --platform --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3575,7 +3591,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__tree)
-            opts="-h --help"
+            opts="-h --whatrequires --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4066,7 +4082,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__manifest__subcmd__inspect)
-            opts="-h --insecure --tls-verify --authfile --cert-dir --creds --help"
+            opts="-h --referrers --insecure --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4245,7 +4261,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__network__subcmd__connect)
-            opts="-h --ip --ip6 --mac-address --alias --help"
+            opts="-h --ip --ip6 --mac-address --alias --link --driver-opt --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4264,6 +4280,14 @@ _rpod() {
                     return 0
                     ;;
                 --alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --driver-opt)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4702,12 +4726,16 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__rmi)
-            opts="-a -f -i -h --all --force --ignore --no-prune --help"
+            opts="-a -f -i -h --all --force --ignore --no-prune --platform --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -4716,7 +4744,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__run)
-            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
+            opts="-d -a -i -t -e -w -u -v -p -P -h -l -q --detach --attach --sig-proxy --detach-keys --interactive --tty --rm --name --env --env-file --workdir --user --group-add --volume --mount --tmpfs --publish --publish-all --expose --entrypoint --hostname --domainname --network --ip --ip6 --mac-address --network-alias --network-capture --dns --dns-search --dns-option --add-host --link --label --label-file --read-only --init --cidfile --pull --platform --restart --stop-signal --stop-timeout --cap-add --cap-drop --privileged --security-opt --ulimit --sysctl --shm-size --pid --ipc --uts --quiet --no-healthcheck --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4822,6 +4850,10 @@ _rpod() {
                     return 0
                     ;;
                 -h)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domainname)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -94,7 +94,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -s p -l publish -d 'Publi
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l domainname -d 'Set the domain name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l mac-address -d 'Have this link address on its network' -r
@@ -177,7 +178,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -s p -l publish -d 'Pu
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l domainname -d 'Set the domain name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l mac-address -d 'Have this link address on its network' -r
@@ -319,6 +321,7 @@ false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand history" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand history" -s q -l quiet -d 'Show only ids'
 complete -c rpod -n "__fish_rpod_using_subcommand history" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand rmi" -l platform -d 'Remove it only if it is for this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
 complete -c rpod -n "__fish_rpod_using_subcommand rmi" -s i -l ignore -d 'Take it for no error that one is not there'
@@ -474,7 +477,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'Set the domain name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Have this link address on its network' -r
@@ -600,7 +604,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the host name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network, or host, none, container:NAME (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'Set the domain name inside' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Have this link address on its network' -r
@@ -802,11 +807,13 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only the image\'s name when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -l platform -d 'Remove it only if it is for this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Take it for no error that one is not there'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -l no-prune -d 'Keep untagged parents; rpod never removes them'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -l platform -d 'Remove it only if it is for this platform' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all images, each with all its names'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove also what a container uses; what is not there is no error'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'Take it for no error that one is not there'
@@ -819,6 +826,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say nothing while saving'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tree" -l whatrequires -d 'Show what other images have upon it'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount every image that is mounted'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount also what is in use'
@@ -1054,6 +1062,7 @@ false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l authfile -d 'Keep logins in this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l referrers -d 'Show what the registry has about it: signatures, attestations'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l insecure -d 'Accept a registry without a certificate that is trusted'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images in it too; rpod always does' -r -f -a "true\t''
@@ -1090,6 +1099,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip6 -d 'Have this IPv6 address there' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l mac-address -d 'Have this link address there' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l alias -d 'Be known by this name there (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l link -d 'Know another container there by a name (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -l driver-opt -d 'docker\'s; there is no option of a driver to set' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from connect" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -s d -l driver -d 'Take this driver; there is one, bridge' -r
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from create" -l subnet -d 'Have these addresses, as ADDRESS/BITS (one of each version of IP)' -r

@@ -26,6 +26,9 @@ impl Act for Exists {
 /// Show an image's layers as a tree
 #[derive(Debug, Parser)]
 pub struct Tree {
+    /// Show what other images have upon it
+    #[arg(long)]
+    whatrequires: bool,
     /// Image
     #[arg(value_name = "IMAGE")]
     image: String,
@@ -33,25 +36,29 @@ pub struct Tree {
 
 impl Act for Tree {
     fn act(self, door: &Door) -> Result<u8> {
-        let tree = ops::image_tree::tree(&door.session()?, &self.image)?;
+        let tree = ops::image_tree::tree(&door.session()?, &self.image, self.whatrequires)?;
         let mut out = format!(
             "Image ID: {}\nTags:     [{}]\nSize:     {}\nImage Layers\n",
             tree.id.short(),
             tree.tags.join(" "),
             size::decimal(tree.size)
         );
-        for (n, layer) in tree.layers.iter().enumerate() {
-            let branch = if n + 1 == tree.layers.len() {
-                "└──"
-            } else {
-                "├──"
-            };
+        // Where a line from a layer further below goes on, for each depth.
+        let mut open: Vec<bool> = Vec::new();
+        for layer in &tree.layers {
+            open.truncate(layer.depth);
+            let lines = open
+                .iter()
+                .map(|goes_on| if *goes_on { "│   " } else { "    " });
+            let before: String = lines.collect();
+            open.push(!layer.last);
+            let branch = if layer.last { "└──" } else { "├──" };
             let top = match layer.top_of.as_slice() {
                 [] => String::new(),
                 names => format!(" Top Layer of: [{}]", names.join(" ")),
             };
             out.push_str(&format!(
-                "{branch} ID: {} Size: {:>7}{top}\n",
+                "{before}{branch} ID: {} Size: {:>7}{top}\n",
                 layer.diff_id.short(),
                 size::decimal(layer.size)
             ));

@@ -115,10 +115,9 @@ fn tree(rows: &[Row], whole: bool) -> String {
             true => digest.to_string(),
             false => digest.short().to_owned(),
         };
-        let (disk, content) = (
-            size::decimal(one.size + one.packed),
-            size::decimal(one.packed),
-        );
+        // An artifact has no files beside its blobs.
+        let files = if one.artifact.is_some() { 0 } else { one.size };
+        let (disk, content) = (size::decimal(files + one.packed), size::decimal(one.packed));
         let used = if one.containers > 0 { "U" } else { "" };
         let name = match names.is_empty() {
             true => "<untagged>".to_owned(),
@@ -131,7 +130,7 @@ fn tree(rows: &[Row], whole: bool) -> String {
             content.clone(),
             used.to_owned(),
         ]);
-        let platform = format!("└─ {}", one.platform);
+        let platform = format!("└─ {}", one.artifact.as_ref().unwrap_or(&one.platform));
         cells.push(vec![platform, id(&one.id), disk, content, used.to_owned()]);
     }
     table::draw(&cells)
@@ -188,6 +187,7 @@ mod tests {
             shared: 0,
             packed: 0,
             platform: String::new(),
+            artifact: None,
             containers: 1,
         };
         let rows: Vec<_> = [image("kubia", "latest"), image("zhangcaiwang/kubia", "1.0")]

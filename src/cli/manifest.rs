@@ -162,6 +162,9 @@ impl Act for Annotate {
 /// Show a list, or what a registry has under a name
 #[derive(Debug, Parser)]
 pub struct Inspect {
+    /// Show what the registry has about it: signatures, attestations
+    #[arg(long)]
+    referrers: bool,
     #[command(flatten)]
     reach: ListReach,
     /// List, or image at a registry
@@ -172,7 +175,11 @@ pub struct Inspect {
 impl Act for Inspect {
     fn act(self, door: &Door) -> Result<u8> {
         let asked = self.reach.asked()?;
-        let found = ops::manifest::inspect(&door.session()?, &self.name, &asked)?;
+        let session = door.session()?;
+        let found = match self.referrers {
+            true => ops::manifest::referrers(&session, &self.name, &asked)?,
+            false => ops::manifest::inspect(&session, &self.name, &asked)?,
+        };
         terminal::answer(&thing::indented(&found)?)?;
         Ok(0)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::cli::door::Door;
-use crate::cli::flags::{filter, network, pairs, usage};
+use crate::cli::flags::{container, filter, network, pairs, usage};
 use crate::cli::inspect;
 use crate::cli::render::list::{self, Field, Look, Row};
 use crate::cli::render::terminal;
@@ -327,6 +327,12 @@ pub struct Connect {
     /// Be known by this name there (can be repeated)
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
+    /// Know another container there by a name (can be repeated)
+    #[arg(long, value_name = "CONTAINER[:NAME]")]
+    link: Vec<String>,
+    /// docker's; there is no option of a driver to set
+    #[arg(long, hide = true)]
+    driver_opt: Vec<String>,
     /// Network
     #[arg(value_name = "NETWORK", required = true)]
     network: String,
@@ -350,7 +356,14 @@ impl Act for Connect {
         for alias in &self.alias {
             network::add_alias(&mut place, alias).what(|| "--alias")?;
         }
-        ops::network::connect(&door.session()?, &self.container, place)?;
+        if let Some(option) = self.driver_opt.first() {
+            let name = option.split('=').next().unwrap_or_default();
+            return Err(usage(format!(
+                "the driver, bridge, has no option \"{name}\" for --driver-opt"
+            )));
+        }
+        let links = container::links(&self.link)?;
+        ops::network::connect(&door.session()?, &self.container, place, &links)?;
         Ok(0)
     }
 }

@@ -216,7 +216,7 @@ fn mount_name(source: &Source, target: &str) -> String {
 
 fn networks(record: &Record) -> String {
     match record.network {
-        NetworkMode::Bridge => {
+        NetworkMode::Bridge | NetworkMode::Private => {
             let places = record.attachments();
             let names: Vec<&str> = places.iter().map(|a| a.network.as_str()).collect();
             names.join(",")

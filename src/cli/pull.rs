@@ -63,6 +63,7 @@ impl Act for Args {
             policy: policy("--policy", Some(&self.policy))?.unwrap_or(PullPolicy::Always),
             platform: platform.transpose()?,
             all_tags: self.all_tags,
+            artifacts: true,
             quiet: self.quiet,
             asked: self.registry.asked()?,
             retries: self.retry,

@@ -24,6 +24,9 @@ pub struct Args {
     /// Keep untagged parents; rpod never removes them
     #[arg(long)]
     no_prune: bool,
+    /// Remove it only if it is for this platform
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
     /// Image
     #[arg(value_name = "IMAGE")]
     names: Vec<String>,
@@ -44,10 +47,11 @@ impl Act for Args {
         let options = Options {
             force: self.force,
             all_names: self.all,
+            platform: self.platform.as_deref().map(str::parse).transpose()?,
         };
         let is_no_error = self.force || self.ignore || self.all;
         door.each(&names, |name| {
-            let done = match ops::rmi::remove(&session, name, options) {
+            let done = match ops::rmi::remove(&session, name, &options) {
                 Err(error) if is_no_error && error.kind() == Kind::NotFound => return Ok(()),
                 done => done?,
             };

@@ -286,10 +286,7 @@ pub static VERBS: &[Verb] = &[
     ),
     verb::<images::Args>("images", "[OPTIONS] [NAME[:TAG]]", Group::Images),
     verb::<history::Args>("history", "[OPTIONS] IMAGE", Group::Images),
-    to_come(
-        verb::<rmi::Args>("rmi", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
-        &["--platform"],
-    ),
+    verb::<rmi::Args>("rmi", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
     to_come(
         verb::<build::Args>("build", "[OPTIONS] CONTEXT", Group::Images),
         build::TO_COME,
@@ -331,10 +328,7 @@ pub static VERBS: &[Verb] = &[
     verb::<prune::Container>("container prune", "[OPTIONS]", Group::Noun),
     verb::<image::Exists>("image exists", "IMAGE", Group::Noun),
     verb::<prune::Image>("image prune", "[OPTIONS]", Group::Noun),
-    to_come(
-        verb::<image::Tree>("image tree", "IMAGE", Group::Noun),
-        &["--whatrequires"],
-    ),
+    verb::<image::Tree>("image tree", "[OPTIONS] IMAGE", Group::Noun),
     to_come(
         verb::<system::Check>("system check", "[OPTIONS]", Group::Noun),
         &["--force", "-f", "--max", "-m"],

@@ -33,7 +33,7 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
-use crate::spec::network::{Endpoint, Mac};
+use crate::spec::network::{Endpoint, Mac, Pool};
 use crate::spec::subnet::{Subnet, width};
 use crate::sys::netlink::Netlink;
 
@@ -110,7 +110,7 @@ pub fn remove_bridge(plan: &Plan) -> Result<()> {
     for subnet in subnets(plan) {
         let route = RouteNetlinkMessage::DelRoute(apart(subnet));
         drop(netlink.change(route, 0));
-        for rule in rules(plan, subnet.first()) {
+        for rule in rules(plan, subnet) {
             drop(netlink.change(RouteNetlinkMessage::DelRule(rule), 0));
         }
     }
@@ -137,17 +137,23 @@ fn subnets(plan: &Plan) -> impl Iterator<Item = Subnet> {
 /// and where the network is internal, nowhere else either. The gateways' own
 /// addresses are not led anywhere: they are local, which the kernel looks at first.
 fn fence(netlink: &mut Netlink, plan: &Plan) -> io::Result<()> {
-    // A packet whose answer would go elsewhere than where it came from is a lie.
-    drop(write_setting(
-        &format!("net/ipv4/conf/{}/rp_filter", plan.bridge),
-        "1",
-    ));
+    // A packet whose answer would go elsewhere than where it came from is a lie. Of
+    // IPv6 the rules say it: the kernel has no such check there.
+    for (setting, value) in [
+        (format!("net/ipv4/conf/{}/rp_filter", plan.bridge), "1"),
+        (
+            format!("net/ipv6/conf/{}/accept_source_route", plan.bridge),
+            "-1",
+        ),
+    ] {
+        drop(write_setting(&setting, value));
+    }
     for subnet in subnets(plan) {
         netlink.change(
             RouteNetlinkMessage::NewRoute(apart(subnet)),
             NLM_F_CREATE | NLM_F_REPLACE,
         )?;
-        for rule in rules(plan, subnet.first()) {
+        for rule in rules(plan, subnet) {
             add_rule(netlink, rule)?;
         }
     }
@@ -165,22 +171,34 @@ fn apart(subnet: Subnet) -> RouteMessage {
     route
 }
 
-/// `ip rule add iif BRIDGE lookup 101`, and of an internal network
-/// `ip rule add iif BRIDGE prohibit`.
-fn rules(plan: &Plan, version: IpAddr) -> Vec<RuleMessage> {
+/// `ip rule add iif BRIDGE lookup 101`, and then `ip rule add iif BRIDGE prohibit`:
+/// of an internal network for all, of IPv6 for every source but the network's own,
+/// which `ip -6 rule add from SUBNET iif BRIDGE lookup main` has led out before.
+fn rules(plan: &Plan, subnet: Subnet) -> Vec<RuleMessage> {
     let from_bridge = |priority, table| {
-        let mut rule = rule(family(version), priority, table);
+        let mut rule = rule(family(subnet.first()), priority, table);
         let device = RuleAttribute::Iifname(plan.bridge.clone());
         rule.attributes.push(device);
         rule
     };
     let mut rules = vec![from_bridge(1000, APART)];
-    if plan.internal {
-        let mut nowhere = from_bridge(1001, RouteHeader::RT_TABLE_UNSPEC);
+    if !plan.internal && !subnet.is_ipv4() {
+        let mut out = from_bridge(1001, RouteHeader::RT_TABLE_MAIN);
+        from_subnet(&mut out, subnet);
+        rules.push(out);
+    }
+    if plan.internal || !subnet.is_ipv4() {
+        let mut nowhere = from_bridge(1002, RouteHeader::RT_TABLE_UNSPEC);
         nowhere.header.action = RuleAction::Prohibit;
         rules.push(nowhere);
     }
     rules
+}
+
+fn from_subnet(rule: &mut RuleMessage, subnet: Subnet) {
+    rule.header.src_len = subnet.prefix();
+    let source = RuleAttribute::Source(subnet.first());
+    rule.attributes.push(source);
 }
 
 /// Links a container's namespace to a network's bridge: one message makes both
@@ -442,8 +460,18 @@ pub fn way_out(device: &str) -> Result<()> {
 
 /// Makes a network's gateway stand for the machine: streams and datagrams to it
 /// take the way out. What asks for names is answered here, and so are ping and
-/// the questions of neighbours. Does nothing where there is no way out.
-pub fn gateway_leads_out(device: &str, gateway: IpAddr) -> Result<()> {
+/// the questions of neighbours. Of IPv6 that holds for the network's own addresses
+/// alone, as they come from its bridge; of IPv4 the kernel has looked at both before.
+/// Does nothing where there is no way out.
+pub fn gateway_leads_out(device: &str, plan: &Plan) -> Result<()> {
+    for pool in [Some(&plan.v4), plan.v6.as_ref()].into_iter().flatten() {
+        lead_out_by(device, &plan.bridge, pool)?;
+    }
+    Ok(())
+}
+
+fn lead_out_by(device: &str, bridge: &str, pool: &Pool) -> Result<()> {
+    let gateway = pool.gateway;
     let mut netlink = open()?;
     let Ok(index) = netlink.index(device) else {
         return Ok(());
@@ -461,6 +489,11 @@ pub fn gateway_leads_out(device: &str, gateway: IpAddr) -> Result<()> {
             RuleAttribute::Destination(gateway),
             RuleAttribute::IpProtocol(protocol),
         ]);
+        if gateway.is_ipv6() {
+            let from = RuleAttribute::Iifname(bridge.to_owned());
+            rule.attributes.push(from);
+            from_subnet(&mut rule, pool.subnet);
+        }
         rule
     };
     for protocol in [IpProtocol::Tcp, IpProtocol::Udp] {

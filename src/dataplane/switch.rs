@@ -47,7 +47,7 @@ use crate::dataplane::control::{
 };
 use crate::dataplane::link;
 use crate::dataplane::register::{OnNetwork, Register, Seated, addresses};
-use crate::dataplane::uplink::{self, Uplink};
+use crate::dataplane::uplink::Uplink;
 use crate::error::{Context, Error, Kind, Result};
 use crate::network::device;
 use crate::network::plan::{InUse, Plan};
@@ -605,11 +605,7 @@ impl Switch {
         }
         link::create_bridge(plan)?;
         if !plan.internal {
-            self.uplink.serve(uplink::Network {
-                v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
-                v6: plan.gateway6(),
-                mtu: plan.mtu,
-            })?;
+            self.uplink.serve(plan)?;
         }
         self.register.write().insert(
             plan.id.clone(),

@@ -16,7 +16,7 @@ use crate::dataplane::{link, relay, switch};
 use crate::error::Result;
 use crate::network::plan::{InUse, Plan, default_network, pool_of};
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
-use crate::spec::network::{Attachment, Endpoint};
+use crate::spec::network::{Attachment, Endpoint, Seat};
 use crate::spec::port::parse_publish;
 use crate::sys::sandbox::{Child, child, close_inherited, machine};
 use crate::sys::{net, socket};
@@ -419,6 +419,80 @@ fn networks_are_apart_whatever_a_container_does() {
                 refused.expect_err("networks are apart");
             })
             .join();
+    });
+}
+
+#[test]
+fn nobody_goes_out_by_ipv6_with_an_address_of_another_network() {
+    machine(|| {
+        local_up();
+        let words = ["addr", "add", "2001:db8:5::5/128", "dev", "lo", "nodad"];
+        let added = std::process::Command::new("ip").args(words).status();
+        assert!(added.expect("ip").success());
+        let runtime = temporary();
+        let mut children = Vec::new();
+        let mut client = || {
+            control::connect_or(
+                runtime.path(),
+                || {},
+                || launch(runtime.path(), None, &mut children),
+            )
+            .expect("connected")
+        };
+        let mut blue = any(network("blue", "172.18.0.0/16"));
+        blue.plan.v6 = Some(pool_of("fd00:18::/64".parse().expect("a subnet")));
+        let liar = Container::on(client(), 1, &[any(bridge())]);
+        let friend = Container::on(client(), 2, &[blue]);
+        let machine = UdpSocket::bind("[::]:0").expect("bound");
+        let port = machine.local_addr().expect("named").port();
+        let wait = Some(Duration::from_millis(200));
+        machine.set_read_timeout(wait).expect("set");
+        let heard = || {
+            let mut heard = [0; 16];
+            let length = machine.recv(&mut heard).unwrap_or(0);
+            String::from_utf8_lossy(&heard[..length]).into_owned()
+        };
+        let send = |who: &Container, from: &str, to: &str, text: &str| {
+            who.place
+                .spawn(|| {
+                    let socket = UdpSocket::bind((from, 0)).expect("bound");
+                    // Where the way is forbidden, that may be said at once.
+                    drop(socket.send_to(text.as_bytes(), (to, port)));
+                })
+                .join();
+        };
+        let own = liar.endpoints[0].v6.expect("IPv6");
+        // The machine is known by its address and as the gateway; the link is up.
+        for to in ["2001:db8:5::5", "fd00:172:17::1"] {
+            eventually(to, || {
+                send(&liar, &own.ip.to_string(), to, "true");
+                heard() == "true"
+            });
+        }
+        while !heard().is_empty() {}
+        for lie in ["fd00:18::9", "fd00:18::2", "2001:db8::9"] {
+            let mut endpoint = liar.endpoints[0].clone();
+            endpoint.v6 = Some(Seat {
+                ip: lie.parse().expect(lie),
+                prefix: 128,
+                ..own
+            });
+            let places = [endpoint, liar.endpoints[0].clone()];
+            liar.place
+                .spawn(|| link::configure(&places).expect("configured"))
+                .join();
+            for to in ["2001:db8:5::5", "fd00:172:17::1", "fd00:18::1"] {
+                send(&liar, lie, to, "a lie");
+            }
+        }
+        // What was sent before would have come before.
+        let told = std::cell::RefCell::new(String::new());
+        eventually("the friend is heard", || {
+            send(&friend, "fd00:18::2", "2001:db8:5::5", "friend");
+            *told.borrow_mut() = heard();
+            !told.borrow().is_empty()
+        });
+        assert_eq!(told.into_inner(), "friend");
     });
 }
 

@@ -35,7 +35,7 @@ use crate::image::registry::body::{Body, Piece};
 use crate::image::registry::http::{Fault, FaultKind};
 use crate::image::registry::manifest::{self, Manifest, Part};
 use crate::image::registry::upload::{Begun, Session, Taken};
-use crate::image::registry::{Access, Registry};
+use crate::image::registry::{Access, Registry, referrers};
 use crate::progress::{Progress, Step};
 use crate::spec::digest::Digest;
 use crate::spec::reference::Reference;
@@ -204,9 +204,34 @@ impl Engine {
 
     async fn put(&self, name: &str, document: &Document) -> Result<Digest> {
         let Document { bytes, media_type } = document;
-        self.registry
+        let put = self
+            .registry
             .put_manifest(&self.repository, name, media_type, bytes)
-            .await
+            .await?;
+        if !put.lists_referrers
+            && let Some((subject, said)) = referrers::describe(bytes, media_type)
+        {
+            let listed = self.list_referrer(&subject, said).await;
+            listed.what(|| format!("cannot list it among what is about {}", subject.short()))?;
+        }
+        Ok(put.digest)
+    }
+
+    /// A registry that keeps no list of what is about a manifest has it under a tag, which
+    /// whoever pushes such a thing has to keep.
+    async fn list_referrer(&self, subject: &Digest, said: Value) -> Result<()> {
+        let repository = &self.repository;
+        let mut all = self.registry.kept_under_tag(repository, subject).await?;
+        if all.iter().any(|one| one["digest"] == said["digest"]) {
+            return Ok(());
+        }
+        all.push(said);
+        let index = serde_json::to_vec(&referrers::index(&all))?;
+        let tag = referrers::tag(subject);
+        let put = self
+            .registry
+            .put_manifest(repository, &tag, manifest::OCI_INDEX, &index);
+        put.await.map(drop)
     }
 
     /// Brings all that a manifest names to the registry; returns the manifest to be put there.
@@ -234,6 +259,21 @@ impl Engine {
                 } else {
                     bytes
                 };
+                Ok(Document { bytes, media_type })
+            }
+            Manifest::Artifact {
+                media_type,
+                config,
+                blobs,
+                ..
+            } => {
+                let media_type = said_type(&value).unwrap_or(media_type);
+                let cargo = blobs.into_iter().chain([config]).map(|part| Cargo {
+                    shown: part.digest.short().to_owned(),
+                    settings: None,
+                    part,
+                });
+                self.layers(cargo.collect()).await?;
                 Ok(Document { bytes, media_type })
             }
             Manifest::List(list) => {

@@ -26,7 +26,7 @@
 mod partial;
 mod sources;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -49,6 +49,7 @@ use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::Store;
+use crate::store::artifacts;
 use crate::store::images::{self, DOCUMENT_LIMIT, Entry, Image, Layer};
 
 pub use self::sources::Source;
@@ -78,6 +79,8 @@ pub struct Order {
     pub reference: Reference,
     /// The platform; none is this machine's, or what there is.
     pub platform: Option<Platform>,
+    /// Whether it may be an artifact, which no container can be made of.
+    pub artifacts: bool,
     /// Where it is asked for, in this order; the last is the registry itself.
     pub sources: Vec<Source>,
 }
@@ -161,6 +164,25 @@ pub fn document(
     })
 }
 
+/// Returns the descriptors of what a repository has that is about a manifest.
+pub fn referrers(
+    sources: Vec<Source>,
+    subject: &Digest,
+    progress: &Arc<dyn Progress>,
+) -> Result<Vec<serde_json::Value>> {
+    let sources = Sources::new(sources, Arc::clone(progress));
+    on_this_thread(async move {
+        loop {
+            let (index, source) = sources.current()?;
+            let asked = source.registry.referrers(&source.repository, subject);
+            match asked.await {
+                Err(error) if sources.pass_over(index, &error) => {}
+                done => return done,
+            }
+        }
+    })
+}
+
 fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -226,6 +248,7 @@ struct Shared {
 struct Engine {
     reference: Reference,
     platform: Option<Platform>,
+    artifacts: bool,
     sources: Sources,
     shared: Arc<Shared>,
 }
@@ -243,6 +266,7 @@ impl Engine {
         Self {
             reference: order.reference,
             platform: order.platform,
+            artifacts: order.artifacts,
             sources: Sources::new(order.sources, Arc::clone(&shared.progress)),
             shared,
         }
@@ -269,8 +293,15 @@ impl Engine {
         let newer = before.is_none_or(|before| before.digest != entry.digest);
         // Another command may delete a part between our finding it and our naming it.
         for _ in 0..3 {
-            let image = self.gather(&entry, &document, &manifest).await?;
-            if self.name(&image, &entry)? {
+            let named = if manifest.is_artifact {
+                self.gather_artifact(&document, &manifest).await?;
+                self.name(&entry, || self.has_all(&document, &manifest))?
+            } else {
+                let image = self.gather(&entry, &document, &manifest).await?;
+                let map = self.id_map.name();
+                self.name(&entry, || is_whole(&self.store, &map, &image))?
+            };
+            if named {
                 return Ok(Fetched {
                     entry,
                     digest: top,
@@ -300,8 +331,26 @@ impl Engine {
                 } => {
                     let parts = Parts {
                         media_type,
+                        is_artifact: false,
                         config,
                         layers,
+                    };
+                    return Ok((digest, document, parts));
+                }
+                Manifest::Artifact { kind, .. } if !self.artifacts => {
+                    return Err(artifacts::no_image(&kind));
+                }
+                Manifest::Artifact {
+                    media_type,
+                    config,
+                    blobs,
+                    ..
+                } => {
+                    let parts = Parts {
+                        media_type,
+                        is_artifact: true,
+                        config,
+                        layers: blobs,
                     };
                     return Ok((digest, document, parts));
                 }
@@ -381,12 +430,41 @@ impl Engine {
         Ok(image)
     }
 
-    /// Puts the image into the index, if all of it is still there.
-    fn name(&self, image: &Image, entry: &Entry) -> Result<bool> {
-        let map = self.id_map.name();
+    /// Brings an artifact's manifest and blobs into the store, byte for byte.
+    async fn gather_artifact(self: &Arc<Self>, document: &Document, parts: &Parts) -> Result<()> {
+        let (store, bytes) = (self.store.clone(), document.bytes.clone());
+        blocking(move || store.add_blob(&bytes)).await?;
+        let mut tasks = JoinSet::new();
+        let mut seen = HashSet::new();
+        for part in parts.all().filter(|part| seen.insert(part.digest.clone())) {
+            let (engine, part) = (Arc::clone(self), part.clone());
+            let short = part.digest.short();
+            let step = self.progress.begin(short, "Waiting", Some(part.size));
+            tasks.spawn(async move {
+                let is_there = engine.store.has_blob(&part.digest);
+                let fetched = engine.fetch(&part, Some(step), None).await;
+                fetched.what(|| format!("cannot fetch blob {}", part.digest.short()))?;
+                let last = ["Pull complete", "Already exists"][usize::from(is_there)];
+                engine.progress.end(step, last);
+                Ok::<_, Error>(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.map_err(|error| Error::internal(format!("a task ended: {error}")))??;
+        }
+        Ok(())
+    }
+
+    fn has_all(&self, document: &Document, parts: &Parts) -> bool {
+        self.store.has_blob(&document.digest)
+            && parts.all().all(|part| self.store.has_blob(&part.digest))
+    }
+
+    /// Puts it into the index, if all of it is still there.
+    fn name(&self, entry: &Entry, is_whole: impl Fn() -> bool) -> Result<bool> {
         self.store.change_images(
             |entries| {
-                let whole = is_whole(&self.store, &map, image);
+                let whole = is_whole();
                 if whole {
                     images::put(entries, entry.clone());
                 }
@@ -745,11 +823,18 @@ impl Progress for Meter {
     }
 }
 
-/// An image's parts.
+/// The parts of an image, or of an artifact, whose blobs are no layers.
 struct Parts {
     media_type: String,
+    is_artifact: bool,
     config: Part,
     layers: Vec<Part>,
+}
+
+impl Parts {
+    fn all(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.config).chain(&self.layers)
+    }
 }
 
 /// RFC 9110, 14.4: says whether an answer holds the bytes from `from` on.

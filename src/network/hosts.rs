@@ -33,6 +33,8 @@ pub struct Hosts<'a> {
     pub ips: &'a [IpAddr],
     /// Its host name; empty writes no line.
     pub hostname: &'a str,
+    /// Its domain, where it was given one.
+    pub domainname: &'a str,
     /// `--add-host`: a name and an address, or the word `host-gateway`.
     pub extra: &'a [(String, String)],
     /// Links: an address and names, apart by spaces.
@@ -58,13 +60,12 @@ impl Hosts<'_> {
             } else {
                 self.ips
             };
-            let name = check_name(self.hostname)?;
+            let names = own_names(check_name(self.hostname)?, self.domainname);
+            names
+                .split(' ')
+                .try_for_each(|name| check_name(name).map(drop))?;
             for ip in ips {
-                // The first label is the name programs ask for when the whole is given.
-                match name.split_once('.') {
-                    Some((short, _)) => out.push_str(&format!("{ip}\t{name} {short}\n")),
-                    None => out.push_str(&format!("{ip}\t{name}\n")),
-                }
+                out.push_str(&format!("{ip}\t{names}\n"));
             }
         }
         for (ip, names) in self.linked {
@@ -115,7 +116,12 @@ impl Hosts<'_> {
 /// Changes the text of a running container that has moved: lines of its own name at
 /// addresses it has no more go, and there is one for each that is new. What else
 /// stands there, the container's own lines as well, stays as it is.
-pub fn moved(text: &str, hostname: &str, gone: &[IpAddr], new: &[IpAddr]) -> String {
+pub fn moved(
+    text: &str,
+    (hostname, domainname): (&str, &str),
+    gone: &[IpAddr],
+    new: &[IpAddr],
+) -> String {
     let stays = |line: &&str| {
         let mut words = line.split_ascii_whitespace();
         let ip = words.next().and_then(|word| word.parse().ok());
@@ -126,12 +132,20 @@ pub fn moved(text: &str, hostname: &str, gone: &[IpAddr], new: &[IpAddr]) -> Str
         .filter(stays)
         .map(|line| format!("{line}\n"))
         .collect();
-    let names = match hostname.split_once('.') {
-        Some((short, _)) => format!("{hostname} {short}"),
-        None => hostname.to_owned(),
-    };
+    let names = own_names(hostname, domainname);
     out.extend(new.iter().map(|ip| format!("{ip}\t{names}\n")));
     out
+}
+
+/// The whole name first; the first label is what programs ask for when that is given.
+fn own_names(hostname: &str, domainname: &str) -> String {
+    if !domainname.is_empty() {
+        return format!("{hostname}.{domainname} {hostname}");
+    }
+    match hostname.split_once('.') {
+        Some((short, _)) => format!("{hostname} {short}"),
+        None => hostname.to_owned(),
+    }
 }
 
 fn check_name(name: &str) -> Result<&str> {
@@ -228,6 +242,14 @@ mod tests {
         .text()
         .expect("composed");
         assert!(text.ends_with("127.0.0.1\tweb.example.org web\n"), "{text}");
+        let text = Hosts {
+            hostname: "web",
+            domainname: "example.org",
+            ..Hosts::default()
+        }
+        .text()
+        .expect("composed");
+        assert!(text.ends_with("127.0.0.1\tweb.example.org web\n"), "{text}");
     }
 
     #[test]
@@ -235,7 +257,7 @@ mod tests {
         let text = "127.0.0.1\tlocalhost\n172.18.0.2\tweb\n172.18.0.2\tmine\n# end";
         let moved = super::moved(
             text,
-            "web",
+            ("web", ""),
             &[[172, 18, 0, 2].into()],
             &[[172, 17, 0, 5].into()],
         );

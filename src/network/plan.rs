@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::spec::id::NetworkId;
-use crate::spec::network::{Attachment, DEFAULT, Endpoint, Mac, Network, Pool, Seat};
+use crate::spec::network::{Attachment, DEFAULT, Endpoint, Mac, Network, PRIVATE, Pool, Seat};
 use crate::spec::subnet::Subnet;
 
 /// Bytes of the largest packet where nothing else was asked. Nothing here is a
@@ -45,8 +45,8 @@ pub type InUse = BTreeSet<IpAddr>;
 impl Plan {
     /// Returns what the net process has to know of a network.
     pub fn of(network: &Network) -> Self {
-        let bridge = if network.name == DEFAULT {
-            DEFAULT.to_owned()
+        let bridge = if network.created.is_none() {
+            network.name.clone()
         } else {
             format!("br-{}", network.id.short())
         };
@@ -211,6 +211,16 @@ pub fn default_network() -> Network {
         labels: BTreeMap::new(),
         options: BTreeMap::new(),
         attachable: false,
+    }
+}
+
+/// Returns the network of a container that has a stack of its own: nobody else is there,
+/// so its addresses may be those of another.
+pub fn private_network() -> Network {
+    Network {
+        id: NetworkId::from_random([0xb2; 32]),
+        name: PRIVATE.to_owned(),
+        ..default_network()
     }
 }
 

@@ -26,7 +26,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
 use crate::image::layer::{self, Report, shown};
-use crate::ops::access::Asked;
 use crate::ops::{Session, pull, state, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
@@ -208,6 +207,12 @@ impl Look<'_> {
                 Err(error) => {
                     self.say(Thing::Blob(top.clone(), top.clone()), error.to_string());
                 }
+            }
+            return;
+        }
+        if let Some(artifact) = self.store.artifact(entry) {
+            for (blob, size) in &artifact.blobs {
+                self.blob(blob, top, Some(*size));
             }
             return;
         }
@@ -510,11 +515,9 @@ fn fetch(session: &Session, manifest: &Digest) -> Result<()> {
     let request = pull::Request {
         policy: PullPolicy::Always,
         platform: None,
-        all_tags: false,
+        artifacts: true,
         quiet: true,
-        asked: Asked::default(),
-        retries: None,
-        delay: None,
+        ..pull::Request::default()
     };
     let mut failure = None;
     for name in names {

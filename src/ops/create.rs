@@ -39,13 +39,16 @@ pub fn create(session: &Session, request: Request) -> Result<ContainerId> {
 }
 
 /// Makes a container and returns what was asked of it.
-pub fn record(session: &Session, request: Request) -> Result<Record> {
+pub fn record(session: &Session, mut request: Request) -> Result<Record> {
     let identity = Identity::of(&session.host)?;
     tell_what_is_lacking(session, &identity);
     check(&request)?;
-    for place in &request.networks {
-        network::find(session, &place.network)?;
+    if request.network != Some(NetworkMode::Private) {
+        for place in &request.networks {
+            network::find(session, &place.network)?;
+        }
     }
+    let shares = find_shared(session, &mut request)?;
     let links = links::resolve(session, &request)?;
     let platform = request.platform.as_deref().map(str::parse).transpose()?;
     let index = session.store.index_mark();
@@ -57,6 +60,9 @@ pub fn record(session: &Session, request: Request) -> Result<Record> {
     let chosen = request.name.is_some();
     let made = plan(&id, &identity, &image, &config, request).and_then(|mut record| {
         record.links = links;
+        if let Some(other) = shares {
+            share_names(&mut record, &other);
+        }
         name_volumes(session, &mut record)?;
         publish(session, &mut record, chosen)?;
         // Only now does `rmi` see the container: it may have taken the image before.
@@ -173,17 +179,61 @@ fn check(request: &Request) -> Result<()> {
             "--rm and --restart contradict each other: a container that goes when it ends cannot be started again",
         ));
     }
-    let own_network = !matches!(request.network, None | Some(NetworkMode::Bridge));
-    if own_network
-        && matches!(request.network, Some(NetworkMode::Container(_)))
-        && !request.publish.is_empty()
-    {
+    if let Some(NetworkMode::Container(name)) = &request.network {
+        check_shared(request, name)?;
+    }
+    Ok(())
+}
+
+/// What belongs to a network is its owner's to say.
+fn check_shared(request: &Request, name: &str) -> Result<()> {
+    if !request.publish.is_empty() || request.publish_all {
         return Err(Error::of(
             Kind::Usage,
             "ports are published by the container whose network this one shares",
         ));
     }
-    Ok(())
+    let typed = [
+        (request.hostname.is_some(), "--hostname"),
+        (request.domainname.is_some(), "--domainname"),
+        (!request.dns.is_empty(), "--dns"),
+        (!request.dns_search.is_empty(), "--dns-search"),
+        (!request.dns_options.is_empty(), "--dns-option"),
+        (!request.hosts.is_empty(), "--add-host"),
+        (!request.expose.is_empty(), "--expose"),
+    ];
+    match typed.into_iter().find(|(typed, _)| *typed) {
+        Some((_, flag)) => Err(Error::of(
+            Kind::Usage,
+            format!("{flag} means nothing with --network container:{name}"),
+        )
+        .hint(format!(
+            "give it to container \"{name}\", whose network and names these are"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Finds the container whose network is to be shared; it is known by its id from then on,
+/// whatever it is called later.
+fn find_shared(session: &Session, request: &mut Request) -> Result<Option<Record>> {
+    let Some(NetworkMode::Container(name)) = &mut request.network else {
+        return Ok(None);
+    };
+    let id = session.store.find_container(name)?;
+    *name = id.as_str().to_owned();
+    session.store.load_record(&id).map(Some)
+}
+
+/// Who shares a network has its owner's name there, as docker has it.
+fn share_names(record: &mut Record, owner: &Record) {
+    let own = format!("HOSTNAME={}", record.hostname);
+    let env = record.env.iter_mut().find(|entry| **entry == own);
+    if let Some(entry) = env {
+        *entry = format!("HOSTNAME={}", owner.hostname);
+    }
+    record.hostname.clone_from(&owner.hostname);
+    record.domainname.clone_from(&owner.domainname);
 }
 
 /// docker refuses a file that is there: its container may still be.
@@ -278,6 +328,7 @@ fn plan(
             .unwrap_or_default(),
         groups: request.groups,
         hostname,
+        domainname: request.domainname.unwrap_or_default(),
         tty: request.tty,
         interactive: request.interactive,
         remove: request.remove,

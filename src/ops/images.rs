@@ -47,6 +47,8 @@ pub struct Row {
     pub packed: u64,
     /// What it is for.
     pub platform: String,
+    /// Its type, if it is an artifact and no image.
+    pub artifact: Option<String>,
     /// Containers made from it.
     pub containers: usize,
 }
@@ -107,6 +109,7 @@ fn row(all: &All<'_>, shared: &HashSet<Digest>, shown: &Shown<'_>) -> Row {
         shared: others.map(|l| l.size.unwrap_or(l.packed)).sum(),
         packed: summary.packed(),
         platform: summary.platform.clone(),
+        artifact: summary.artifact.clone(),
         containers: all.users.get(&summary.id).copied().unwrap_or(0),
         id: summary.id.clone(),
     }

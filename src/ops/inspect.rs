@@ -9,7 +9,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind, Result};
-use crate::ops::{Session, network, ps, state};
+use crate::ops::{Session, network, ps, state, tree};
 use crate::process::identity::Identity;
 use crate::spec::container::{NetworkMode, Record, State, Status};
 use crate::spec::digest::Digest;
@@ -18,6 +18,7 @@ use crate::spec::mount::{Mount, Source};
 use crate::spec::network::{Attachment, DEFAULT, Endpoint};
 use crate::spec::port::PortMapping;
 use crate::spec::time::Time;
+use crate::store::artifacts::Artifact;
 use crate::store::images::{DOCUMENT_LIMIT, Entry, Image};
 use crate::store::volumes::Volume;
 
@@ -77,8 +78,14 @@ fn container(session: &Session, id: &ContainerId, size: bool) -> Result<Value> {
     let record = session.store.load_record(id)?;
     let state = state::load(&session.host, &session.store, id)?;
     let directory = session.store.container_path(id);
+    let shared = session
+        .store
+        .container_path(&tree::network_of(&session.store, &record));
     let file = |name: &str| {
-        let path = directory.join(name);
+        let path = match name {
+            "log" => directory.join(name),
+            _ => shared.join(name),
+        };
         if path.exists() {
             json!(path)
         } else {
@@ -125,7 +132,7 @@ fn container(session: &Session, id: &ContainerId, size: bool) -> Result<Value> {
         },
         "Mounts": record.mounts.iter().map(|m| mount(session, m)).collect::<Vec<_>>(),
         "Config": config(&record),
-        "NetworkSettings": network_settings(&record, &state),
+        "NetworkSettings": network_settings(session, &record, &state),
     });
     if size {
         let measured = ps::size(session, &record);
@@ -272,7 +279,7 @@ fn config(record: &Record) -> Value {
         .collect();
     let mut out = json!({
         "Hostname": record.hostname,
-        "Domainname": "",
+        "Domainname": record.domainname,
         "User": record.user,
         "AttachStdin": record.interactive,
         "AttachStdout": true,
@@ -297,7 +304,7 @@ fn config(record: &Record) -> Value {
     out
 }
 
-fn network_settings(record: &Record, state: &State) -> Value {
+fn network_settings(session: &Session, record: &Record, state: &State) -> Value {
     let runs = state.status == Status::Running;
     let endpoints: &[Endpoint] = if runs { &state.endpoints } else { &[] };
     let mut ports = if runs {
@@ -311,23 +318,34 @@ fn network_settings(record: &Record, state: &State) -> Value {
         }
     }
     let networks: Map<String, Value> = match &record.network {
-        NetworkMode::Bridge => record
+        NetworkMode::Bridge | NetworkMode::Private => record
             .attachments()
             .iter()
             .map(|asked| {
                 let endpoint = endpoints.iter().find(|e| e.network == asked.network);
-                (asked.network.clone(), place(record, asked, endpoint))
+                let entry = place(session, record, asked, endpoint);
+                (asked.network.clone(), entry)
             })
             .collect(),
-        NetworkMode::Container(_) => Map::new(),
-        mode => Map::from_iter([(mode.name(&[]), place(record, &Attachment::default(), None))]),
+        NetworkMode::Container(_) | NetworkMode::Namespace(_) => Map::new(),
+        mode => {
+            let asked = Attachment::to(&mode.name(&[]));
+            Map::from_iter([(asked.network.clone(), place(session, record, &asked, None))])
+        }
     };
+    let sandbox = state.init.filter(|_| runs);
     let mut out = json!({
         "Bridge": "",
-        "SandboxID": "",
-        "SandboxKey": "",
+        "SandboxID": sandbox.map(|init| {
+            Digest::of(format!("{} {}", record.id, init.started).as_bytes()).hex().to_owned()
+        }).unwrap_or_default(),
+        "SandboxKey": sandbox.map(|init| format!("/proc/{}/ns/net", init.pid)).unwrap_or_default(),
         "Ports": ports,
-        "EndpointID": "",
+        "EndpointID": endpoints
+            .iter()
+            .find(|e| e.network == DEFAULT)
+            .map(|e| endpoint_id(&record.id, e))
+            .unwrap_or_default(),
         "Networks": networks,
     });
     // docker's older keys are about the default network alone.
@@ -353,8 +371,19 @@ fn links_on(record: &Record, fits: impl Fn(&str) -> bool, older: bool) -> Vec<St
         .collect()
 }
 
+/// A place's own id: another container's place there, and this one's elsewhere, have others.
+pub(super) fn endpoint_id(container: &ContainerId, endpoint: &Endpoint) -> String {
+    let place = format!("{container} {} {}", endpoint.network_id, endpoint.v4.ip);
+    Digest::of(place.as_bytes()).hex().to_owned()
+}
+
 /// docker's entry of a place on a network.
-fn place(record: &Record, asked: &Attachment, endpoint: Option<&Endpoint>) -> Value {
+fn place(
+    session: &Session,
+    record: &Record,
+    asked: &Attachment,
+    endpoint: Option<&Endpoint>,
+) -> Value {
     let mut config = Map::new();
     if let Some(ip) = asked.ip {
         config.insert("IPv4Address".to_owned(), json!(ip));
@@ -371,8 +400,13 @@ fn place(record: &Record, asked: &Attachment, endpoint: Option<&Endpoint>) -> Va
         "Aliases": list_or_null(&asked.aliases),
         "DriverOpts": null,
         "GwPriority": 0,
-        "NetworkID": endpoint.map(|e| e.network_id.to_string()).unwrap_or_default(),
-        "EndpointID": "",
+        "NetworkID": match endpoint {
+            Some(endpoint) => endpoint.network_id.to_string(),
+            None => network::id(session, &asked.network)
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+        },
+        "EndpointID": endpoint.map(|e| endpoint_id(&record.id, e)).unwrap_or_default(),
         "DNSNames": if endpoint.is_some() { json!(names) } else { Value::Null },
     });
     if let (Some(out), Value::Object(addresses)) = (out.as_object_mut(), addresses(endpoint)) {
@@ -454,23 +488,14 @@ fn mount(session: &Session, mount: &Mount) -> Value {
 }
 
 fn image(session: &Session, entry: &Entry) -> Result<Value> {
+    if let Some(artifact) = session.store.artifact(entry) {
+        return self::artifact(session, entry, &artifact);
+    }
     let chosen = session.store.choose(entry, None)?;
     let found = session.store.load_image(&chosen)?;
     let document = session.store.read_blob(&found.id, DOCUMENT_LIMIT)?;
     let document: Value = serde_json::from_slice(&document)?;
-    let (mut tags, mut digests) = (Vec::new(), Vec::new());
-    for other in session.store.image_entries()? {
-        let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
-            continue;
-        };
-        let digest = other.pulled_digest();
-        digests.push(format!("{}@{digest}", name.familiar_name()));
-        if name.tag.is_some() {
-            tags.push(name.familiar());
-        }
-    }
-    digests.sort();
-    digests.dedup();
+    let (tags, digests) = names(session, entry)?;
     let summary = session.store.summarize(&chosen);
     let size = summary.map_or(0, |summary| summary.size());
     let tagged = entry
@@ -504,6 +529,50 @@ fn image(session: &Session, entry: &Entry) -> Result<Value> {
         out["Variant"] = variant.clone();
     }
     Ok(out)
+}
+
+/// An image's tags, and its names with the digests that registries have under them.
+fn names(session: &Session, entry: &Entry) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut tags, mut digests) = (Vec::new(), Vec::new());
+    for other in session.store.image_entries()? {
+        let Some(name) = other.name().filter(|_| other.digest == entry.digest) else {
+            continue;
+        };
+        let digest = other.pulled_digest();
+        digests.push(format!("{}@{digest}", name.familiar_name()));
+        if name.tag.is_some() {
+            tags.push(name.familiar());
+        }
+    }
+    digests.sort();
+    digests.dedup();
+    Ok((tags, digests))
+}
+
+/// What is no image has of docker's shape what can be said of it, and its manifest.
+fn artifact(session: &Session, entry: &Entry, artifact: &Artifact) -> Result<Value> {
+    let (tags, digests) = names(session, entry)?;
+    let manifest = session.store.read_blob(&entry.digest, DOCUMENT_LIMIT)?;
+    let size = session.store.summarize(entry);
+    let tagged = entry.tagged_at();
+    Ok(json!({
+        "Id": entry.digest,
+        "RepoTags": tags,
+        "RepoDigests": digests,
+        "Created": artifact.created.map_or(json!(Time::zero_text()), |time| json!(time)),
+        "Size": size.map_or(0, |summary| summary.size()),
+        "ArtifactType": artifact.kind,
+        "Subject": artifact.subject,
+        "Annotations": artifact.annotations,
+        "Metadata": { "LastTagTime": tagged.map_or(json!(Time::zero_text()), |time| json!(time)) },
+        "Descriptor": {
+            "mediaType": entry.media_type,
+            "digest": entry.digest,
+            "size": entry.size,
+            "artifactType": artifact.kind,
+        },
+        "Manifest": serde_json::from_slice::<Value>(&manifest)?,
+    }))
 }
 
 /// Where the files are: the uppermost layer, and those below it.

@@ -16,7 +16,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +41,10 @@ use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::ContainerName;
-use crate::spec::network::{DEFAULT, Endpoint};
+use crate::spec::network::{Endpoint, has_names};
 use crate::spec::port::PortMapping;
 use crate::store::Store;
-use crate::sys::process;
+use crate::sys::{namespace, process};
 
 /// All that a monitor needs; it is forked with it.
 pub struct MonitorJob {
@@ -89,12 +89,21 @@ pub enum Network {
     None,
     /// Places on the user's networks.
     Bridge(Box<Place>),
-    /// That of another container: its network namespace.
-    Shared(OwnedFd),
+    /// A namespace that somebody else made, and the user namespace that owns it.
+    Shared {
+        /// The network namespace.
+        network: OwnedFd,
+        /// Whoever joins this may join the other.
+        user: OwnedFd,
+    },
+    /// A namespace that belongs to us as we are, which only root has.
+    Ours(OwnedFd),
 }
 
 /// Places on the user's networks, kept as long as the connection is open.
 pub struct Place {
+    /// Where the net process serves.
+    pub runtime: PathBuf,
     /// The connection to the net process.
     pub client: Client,
     /// The networks, and what was asked of them.
@@ -180,8 +189,8 @@ fn fork_monitor(
     let (ours, theirs) = Channel::pair()?;
     let (joined, way_in) = match &network {
         Network::Bridge(place) => (Some(place.attached.user.try_clone()?), theirs),
-        Network::Shared(_) => (Some(user_namespace_of(session, record)?), theirs),
-        Network::Host | Network::None => (None, theirs),
+        Network::Shared { user, .. } => (Some(user.try_clone()?), theirs),
+        Network::Host | Network::None | Network::Ours(_) => (None, theirs),
     };
     let job = |way| MonitorJob {
         host: session.host.clone(),
@@ -254,31 +263,76 @@ fn join_network(session: &Session, record: &Record, identity: &Identity) -> Resu
         NetworkMode::Host => Ok(Network::Host),
         NetworkMode::None => Ok(Network::None),
         NetworkMode::Container(name) => {
-            let (pid, _) = running_init(session, name)?;
-            let file = fs::File::open(format!("/proc/{pid}/ns/net"))
-                .what(|| format!("cannot join the network of container \"{name}\""))?;
-            Ok(Network::Shared(file.into()))
+            let (pid, other) = running_init(session, name)?;
+            namespace_at(&format!("/proc/{pid}/ns/net"))
+                .what(|| format!("cannot join the network of container \"{}\"", other.name))
+        }
+        NetworkMode::Namespace(path) => {
+            namespace_at(path).what(|| format!("cannot join the network namespace \"{path}\""))
         }
         NetworkMode::Bridge => {
-            let wanted = network::wanted(session, record)?;
-            let runtime = &session.host.runtime;
-            let revive = || network::revive(session);
-            let mut client = control::connect_or(runtime, revive, || start_net(session, identity))
-                .what(|| "cannot start the network")?;
-            let attached = client.attach(&record.id, &record.name, &wanted)?;
-            Ok(Network::Bridge(Box::new(Place {
-                client,
-                wanted,
-                attached,
-            })))
+            let runtime = session.host.runtime.clone();
+            attach(session, record, identity, runtime, || {
+                network::revive(session);
+            })
+        }
+        // Nobody else finds its net process, nor has to bring it back.
+        NetworkMode::Private => {
+            let runtime = session.store.container_path(&record.id).join("net");
+            attach(session, record, identity, runtime, || {})
         }
     }
 }
 
+/// Gets the container its places from the net process that serves `runtime`.
+fn attach(
+    session: &Session,
+    record: &Record,
+    identity: &Identity,
+    runtime: PathBuf,
+    revive: impl FnOnce(),
+) -> Result<Network> {
+    let wanted = network::wanted(session, record)?;
+    let start = || start_net(session, identity, &runtime);
+    let mut client =
+        control::connect_or(&runtime, revive, start).what(|| "cannot start the network")?;
+    let attached = client.attach(&record.id, &record.name, &wanted)?;
+    Ok(Network::Bridge(Box::new(Place {
+        runtime,
+        client,
+        wanted,
+        attached,
+    })))
+}
+
+/// Opens somebody's network namespace, and finds out how it is joined.
+fn namespace_at(path: &str) -> Result<Network> {
+    let network: OwnedFd = fs::File::open(path)?.into();
+    if namespace::kind(network.as_fd()).ok() != Some(namespace::NET) {
+        return Err(Error::of(Kind::Usage, "that is no network namespace"));
+    }
+    let number = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|meta| (meta.st_dev, meta.st_ino));
+    let own = |kind: &str| -> Result<OwnedFd> {
+        Ok(fs::File::open(format!("/proc/self/ns/{kind}"))?.into())
+    };
+    if number(&network)? == number(&own("net")?)? {
+        return Ok(Network::Host);
+    }
+    let user = namespace::owner(network.as_fd()).map_err(|error| {
+        Error::from(error)
+            .what("it belongs to nobody whom you may act for")
+            .hint("yours are those of your containers, and those made inside `rpod unshare`")
+    })?;
+    if number(&user)? == number(&own("user")?)? {
+        return Ok(Network::Ours(network));
+    }
+    Ok(Network::Shared { network, user })
+}
+
 /// The net process outlives us; it is the child of nobody who waits for it.
-fn start_net(session: &Session, identity: &Identity) -> Result<()> {
+fn start_net(session: &Session, identity: &Identity, runtime: &Path) -> Result<()> {
     let (ready, waiting) = control::ready()?;
-    let (runtime, role) = (session.host.runtime.clone(), session.roles.net);
+    let (runtime, role) = (runtime.to_owned(), session.roles.net);
     let child = userns::launch(identity, |channel| {
         let keep = [ready.as_raw_fd(), channel.as_fd().as_raw_fd()];
         let inside = leave("rpod-net", &keep)
@@ -313,16 +367,6 @@ fn running_init(session: &Session, name: &str) -> Result<(i32, Record)> {
         )
         .hint(format!("start it with `rpod start {}`", record.name))),
     }
-}
-
-fn user_namespace_of(session: &Session, record: &Record) -> Result<OwnedFd> {
-    let NetworkMode::Container(name) = &record.network else {
-        return Err(Error::internal("a shared network without an owner"));
-    };
-    let (pid, _) = running_init(session, name)?;
-    Ok(fs::File::open(format!("/proc/{pid}/ns/user"))
-        .what(|| format!("cannot join container \"{name}\""))?
-        .into())
 }
 
 fn bind_ports(session: &Session, record: &Record, network: &Network) -> Result<Option<Bound>> {
@@ -418,8 +462,13 @@ fn bundle(
     let path = store.container_path(&record.id);
     let tree = tree::tree(store, record)?;
     let linked = links::linked(session, record)?;
-    write_files(record, network, &linked, &path)?;
-    let record = &with_variables(record, linked.env);
+    write_files(store, record, network, &linked)?;
+    let mut record = with_variables(record, linked.env);
+    if let Network::Ours(_) = network {
+        // What is root's own cannot be shown in a container as its own.
+        record.network = NetworkMode::Host;
+    }
+    let record = &record;
     let files = tree::files(store, record);
     let root = path.join("root");
     let spec = plan::spec(
@@ -469,8 +518,12 @@ fn gateway(endpoints: &[Endpoint]) -> Option<IpAddr> {
 }
 
 /// The three files of `/etc` that tell a container who and where it is.
-fn write_files(record: &Record, network: &Network, linked: &Linked, path: &Path) -> Result<()> {
-    let shared = matches!(network, Network::Host | Network::Shared(_));
+fn write_files(store: &Store, record: &Record, network: &Network, linked: &Linked) -> Result<()> {
+    if tree::network_of(store, record) != record.id {
+        // They are those of the container whose network this is.
+        return Ok(());
+    }
+    let shared = matches!(network, Network::Host);
     let endpoints: &[Endpoint] = match network {
         Network::Bridge(place) => &place.attached.endpoints,
         _ => &[],
@@ -486,11 +539,12 @@ fn write_files(record: &Record, network: &Network, linked: &Linked, path: &Path)
         machine: shared.then_some(machine_hosts.as_str()),
         ips: &addresses(endpoints),
         hostname: &record.hostname,
+        domainname: &record.domainname,
         extra: &record.hosts,
         linked: &linked.hosts,
         gateway,
     };
-    let names = endpoints.iter().any(|place| place.network != DEFAULT);
+    let names = endpoints.iter().any(|place| has_names(&place.network));
     let server = endpoints.first().map(|first| first.v4.gateway.into());
     let resolver = Resolver {
         machine: &machine_resolv,
@@ -508,7 +562,7 @@ fn write_files(record: &Record, network: &Network, linked: &Linked, path: &Path)
         ("resolv.conf", resolver.text()?),
     ];
     for (name, text) in texts {
-        let file = path.join(name);
+        let file = store.container_path(&record.id).join(name);
         let written = fs::write(&file, text)
             .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o644)));
         written.what(|| format!("cannot write \"{}\"", file.display()))?;

@@ -20,7 +20,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, state};
 use crate::spec::container::{Link, NetworkMode, Record, Request, State, Status};
 use crate::spec::id::ContainerId;
-use crate::spec::network::{DEFAULT, Endpoint, Outlook};
+use crate::spec::network::{Attachment, DEFAULT, Endpoint, Outlook, has_names};
 use crate::spec::port::{Port, Protocol};
 
 /// Name of the list, in a container's directory, of those that have lines about it.
@@ -62,12 +62,36 @@ pub fn resolve(session: &Session, request: &Request) -> Result<Vec<Link>> {
     request.links.iter().map(one).collect()
 }
 
-/// Returns what the container alone knows on its networks.
-pub fn outlook(record: &Record) -> Outlook {
-    let links = record.links.iter();
+/// Finds the containers that links on one network name, by the names they get.
+///
+/// # Errors
+/// When there is no such container; on the default network, where a link is made of
+/// what a program gets at its start.
+pub fn on_network(
+    session: &Session,
+    network: &str,
+    links: &[(String, String)],
+) -> Result<BTreeMap<String, ContainerId>> {
+    if !links.is_empty() && !has_names(network) {
+        return Err(
+            Error::of(Kind::Usage, "--link is for networks that people made")
+                .hint("on this one, make the container anew with `rpod run --link …`"),
+        );
+    }
+    let one = |(name, alias): &(String, String)| {
+        let id = session.store.find_container(name);
+        Ok((alias.clone(), id.what(|| format!("--link {name}"))?))
+    };
+    links.iter().map(one).collect()
+}
+
+/// Returns what the container alone knows on a network.
+pub fn outlook(record: &Record, place: &Attachment) -> Outlook {
+    let own = record.links.iter().map(|l| (l.alias.clone(), l.id.clone()));
+    let there = place.outlook.links.clone();
     Outlook {
         servers: record.dns.clone(),
-        links: links.map(|l| (l.alias.clone(), l.id.clone())).collect(),
+        links: own.chain(there).collect(),
     }
 }
 

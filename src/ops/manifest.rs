@@ -166,6 +166,14 @@ pub fn inspect(session: &Session, name: &str, asked: &Asked) -> Result<Value> {
     serde_json::from_str(&text).what(what)
 }
 
+/// Returns an index of what the registry has that is about a manifest: signatures,
+/// attestations, lists of materials.
+pub fn referrers(session: &Session, name: &str, asked: &Asked) -> Result<Value> {
+    let request = request(asked, None);
+    pull::referrers(session, &request, without_transport(name))
+        .what(|| format!("cannot list what is about \"{name}\""))
+}
+
 /// Pushes a list with all its images; with `purge` it leaves this machine then.
 pub fn push(session: &Session, request: &push::Request, purge: bool) -> Result<push::Done> {
     let list = &request.image;
@@ -182,7 +190,7 @@ pub fn push(session: &Session, request: &push::Request, purge: bool) -> Result<p
 /// Removes a list; its images stay as long as they have names of their own.
 pub fn rm(session: &Session, list: &str) -> Result<Vec<Removed>> {
     find(&session.store, list).what(|| format!("cannot remove list \"{list}\""))?;
-    rmi::remove(session, list, rmi::Options::default())
+    rmi::remove(session, list, &rmi::Options::default())
 }
 
 fn find(store: &Store, text: &str) -> Result<Entry> {
@@ -345,6 +353,7 @@ fn request(asked: &Asked, platform: Option<Platform>) -> pull::Request {
     pull::Request {
         platform,
         asked: asked.clone(),
+        artifacts: true,
         ..pull::Request::default()
     }
 }
@@ -356,6 +365,14 @@ fn without_transport(text: &str) -> &str {
 
 /// Returns what a list says of an image (OCI image spec, image-index.md).
 fn describe(store: &Store, entry: &Entry) -> Result<Value> {
+    if let Some(artifact) = store.artifact(entry) {
+        return Ok(json!({
+            "mediaType": entry.media_type,
+            "digest": entry.digest,
+            "size": store.read_blob(&entry.digest, DOCUMENT_LIMIT)?.len(),
+            "artifactType": artifact.kind,
+        }));
+    }
     let image = store.load_image(entry)?;
     let size = store.read_blob(&entry.digest, DOCUMENT_LIMIT)?.len();
     let config = store.read_blob(&image.id, DOCUMENT_LIMIT)?;

@@ -22,14 +22,16 @@ use serde_json::{Map, Value, json};
 
 use crate::dataplane::control::{self, Traffic, Wanted};
 use crate::error::{Context, Error, Kind, Result};
-use crate::network::plan::{Plan, default_network, free_subnet, pool_of};
+use crate::network::plan::{Plan, default_network, free_subnet, pool_of, private_network};
 use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
 use crate::ops::{Session, attach, inspect, links, state};
 use crate::process::frames::{self, Hello};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
-use crate::spec::network::{Attachment, DEFAULT, Endpoint, Network, Pool, check_network_name};
+use crate::spec::network::{
+    Attachment, DEFAULT, Endpoint, Network, PRIVATE, Pool, check_network_name,
+};
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
 use crate::store::atomic::random_bytes;
@@ -282,10 +284,19 @@ pub fn find(session: &Session, text: &str) -> Result<Network> {
     }
 }
 
+/// Returns a network's id, if there is one of that name.
+pub fn id(session: &Session, name: &str) -> Option<NetworkId> {
+    match name {
+        "host" | "none" => Some(stand_in(name).id),
+        PRIVATE => Some(private_network().id),
+        _ => find(session, name).ok().map(|network| network.id),
+    }
+}
+
 /// Returns the networks that a container is to join, with all that has to be known of them.
 pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
     let one = |mut place: Attachment| {
-        place.outlook = links::outlook(record);
+        place.outlook = links::outlook(record, &place);
         Ok(Wanted {
             plan: plan(session, &place.network)?,
             place,
@@ -296,9 +307,13 @@ pub fn wanted(session: &Session, record: &Record) -> Result<Vec<Wanted>> {
 
 /// Returns all that the net process has to know of a network.
 pub fn plan(session: &Session, name: &str) -> Result<Plan> {
-    let mut plan = Plan::of(&find(session, name)?);
+    let found = match name {
+        PRIVATE => private_network(),
+        _ => find(session, name)?,
+    };
+    let mut plan = Plan::of(&found);
     // Nobody asked for IPv6 there; a kernel without it keeps nobody from starting.
-    if plan.name == DEFAULT && !Path::new("/proc/sys/net/ipv6").exists() {
+    if found.created.is_none() && !Path::new("/proc/sys/net/ipv6").exists() {
         plan.v6 = None;
     }
     Ok(plan)
@@ -319,7 +334,12 @@ pub enum Change {
 }
 
 /// Gives a container a place on one more network, at once where it runs.
-pub fn connect(session: &Session, container: &str, place: Attachment) -> Result<()> {
+pub fn connect(
+    session: &Session,
+    container: &str,
+    place: Attachment,
+    links: &[(String, String)],
+) -> Result<()> {
     let what = || {
         format!(
             "cannot connect container \"{container}\" to network \"{}\"",
@@ -329,17 +349,18 @@ pub fn connect(session: &Session, container: &str, place: Attachment) -> Result<
     let changing = Changing::begin(session, container).what(what)?;
     // An id will do as well as a name; the record has the name.
     let plan = plan(session, &place.network).what(what)?;
-    let place = Attachment {
+    let mut place = Attachment {
         network: plan.name.clone(),
         ..place.clone()
     };
+    place.outlook.links = links::on_network(session, &place.network, links).what(what)?;
     let mut networks = changing.record.networks.clone();
     if networks.iter().any(|other| other.network == place.network) {
         return Err(Error::of(Kind::Conflict, "it is on that network already").what(what()));
     }
     networks.push(place.clone());
     let place = Attachment {
-        outlook: links::outlook(&changing.record),
+        outlook: links::outlook(&changing.record, &place),
         ..place
     };
     let leave = Change::Leave(plan.id.clone());
@@ -404,7 +425,7 @@ impl Changing {
             return Err(Error::of(
                 Kind::Conflict,
                 format!(
-                    "its network is that of \"{}\" and cannot change",
+                    "its network mode is \"{}\", in which it joins no network",
                     record.network.name(&[])
                 ),
             )
@@ -701,7 +722,7 @@ fn members(session: &Session, network: &Network) -> Result<Map<String, Value>> {
         let v6 = endpoint.v6.map(|v6| format!("{}/{}", v6.ip, v6.prefix));
         let value = json!({
             "Name": one.record.name,
-            "EndpointID": "",
+            "EndpointID": inspect::endpoint_id(&one.record.id, endpoint),
             "MacAddress": endpoint.mac,
             "IPv4Address": format!("{}/{}", endpoint.v4.ip, endpoint.v4.prefix),
             "IPv6Address": v6.unwrap_or_default(),

@@ -95,11 +95,11 @@ pub fn images(session: &Session, all: bool, filters: &[Filter]) -> Result<Pruned
     }
     let mut pruned = Pruned::default();
     let options = rmi::Options {
-        force: false,
         all_names: true,
+        ..rmi::Options::default()
     };
     for id in ids {
-        match rmi::take(session, &id, options) {
+        match rmi::take(session, &id, &options) {
             Ok(lines) => pruned
                 .names
                 .extend(lines.into_iter().map(|line| match line {

@@ -245,7 +245,9 @@ impl Ancestor {
 /// Says whether a container is on a network, given by its name or an id's beginning.
 fn on_network(one: &Summary, wanted: &str) -> bool {
     let named = match &one.record.network {
-        NetworkMode::Bridge => one.record.attachments().iter().any(|a| a.network == wanted),
+        NetworkMode::Bridge | NetworkMode::Private => {
+            one.record.attachments().iter().any(|a| a.network == wanted)
+        }
         mode => mode.name(&[]).trim_start_matches("container:") == wanted,
     };
     let mut endpoints = one.state.endpoints.iter();

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::places::Places;
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::policy::{self, Policy};
 use crate::image::registry::settings::{Files, Settings};
-use crate::image::{builtin, transfer};
+use crate::image::{builtin, registry, transfer};
 use crate::ops::access::Asked;
 use crate::ops::{Session, sweep};
 use crate::process::identity::Identity;
@@ -40,6 +41,8 @@ pub struct Request {
     pub platform: Option<Platform>,
     /// `--all-tags`.
     pub all_tags: bool,
+    /// Artifacts too, of which no container can be made.
+    pub artifacts: bool,
     /// `-q`: only the last line.
     pub quiet: bool,
     /// How its registry is to be spoken to.
@@ -149,6 +152,7 @@ fn plan(
     Ok(Plan::Ask(transfer::Order {
         sources: places.sources(&reference)?,
         platform: request.platform.clone(),
+        artifacts: request.artifacts,
         reference,
     }))
 }
@@ -378,6 +382,27 @@ pub fn document(session: &Session, request: &Request, name: &str) -> Result<(Ref
     })
     .map_err(|error| places.explain(error))?;
     Ok((reference, text))
+}
+
+/// Returns an index of what a registry has that is about what it has under a name.
+pub fn referrers(session: &Session, request: &Request, name: &str) -> Result<Value> {
+    let identity = Identity::of(&session.host)?;
+    let settings = settings(session)?;
+    let mut places = Places::new(&session.host, &settings, request);
+    let reference = settings.meaning(name)?;
+    let sources = places.sources(&reference)?;
+    run_inside(&identity, || {
+        let subject = match &reference.digest {
+            Some(digest) => digest.clone(),
+            None => {
+                let wanted = reference.manifest();
+                transfer::document(sources.clone(), wanted, &session.progress)?.digest
+            }
+        };
+        let found = transfer::referrers(sources.clone(), &subject, &session.progress)?;
+        Ok(registry::referrers::index(&found))
+    })
+    .map_err(|error| places.explain(error))
 }
 
 fn fits(image: &Image, wanted: Option<&Platform>) -> bool {

@@ -23,18 +23,21 @@ use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::spec::container::{Record, Status};
 use crate::spec::digest::Digest;
+use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::Store;
 use crate::store::gc::{Partials, Patience};
-use crate::store::images::{Entry, Image, put};
+use crate::store::images::{Entry, put};
 
 /// How far a removal goes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `-f`: also what a container that does not run is made from, and all names of an id.
     pub force: bool,
     /// An id goes with all its names.
     pub all_names: bool,
+    /// Only if it is for this platform.
+    pub platform: Option<Platform>,
 }
 
 /// One line of what was done.
@@ -42,13 +45,13 @@ pub struct Options {
 pub enum Removed {
     /// A name went: `Untagged: …`.
     Untagged(String),
-    /// An image went: `Deleted: sha256:…`.
+    /// An image went, or a layer: `Deleted: sha256:…`.
     Deleted(String),
 }
 
 /// Removes an image's name and, when it was the last, the image with its blobs and layers.
 /// What those hold on the disk is deleted by a child that stays behind.
-pub fn remove(session: &Session, name: &str, options: Options) -> Result<Vec<Removed>> {
+pub fn remove(session: &Session, name: &str, options: &Options) -> Result<Vec<Removed>> {
     let lines = take(session, name, options)?;
     let gone = lines.iter().any(|l| matches!(l, Removed::Deleted(_)));
     if gone && let Err(error) = sweep::collect(session, Partials::Expired) {
@@ -60,7 +63,7 @@ pub fn remove(session: &Session, name: &str, options: Options) -> Result<Vec<Rem
 }
 
 /// The same, but the image's parts are left to whoever collects them.
-pub fn take(session: &Session, name: &str, options: Options) -> Result<Vec<Removed>> {
+pub fn take(session: &Session, name: &str, options: &Options) -> Result<Vec<Removed>> {
     let plan = match unname(session, name, options) {
         // A shorter index needs room before it replaces the longer one.
         Err(error) if error.errno() == Some(rustix::io::Errno::NOSPC.raw_os_error()) => {
@@ -69,12 +72,13 @@ pub fn take(session: &Session, name: &str, options: Options) -> Result<Vec<Remov
         done => done,
     }
     .what(|| format!("cannot remove image \"{name}\""))?;
-    let mut lines: Vec<Removed> = plan
-        .names
-        .iter()
-        .map(|name| Removed::Untagged(name.familiar()))
-        .collect();
-    lines.extend(plan.image.map(|image| Removed::Deleted(image.to_string())));
+    let untagged = plan.names.iter().map(Reference::familiar);
+    let mut lines: Vec<Removed> = untagged.map(Removed::Untagged).collect();
+    let mut digests = plan.digests;
+    digests.retain(|name| !lines.contains(&Removed::Untagged(name.clone())));
+    lines.extend(digests.into_iter().map(Removed::Untagged));
+    let gone = plan.image.into_iter().chain(plan.layers);
+    lines.extend(gone.map(|digest| Removed::Deleted(digest.to_string())));
     Ok(lines)
 }
 
@@ -99,20 +103,17 @@ pub fn all(session: &Session) -> Result<Vec<String>> {
 }
 
 /// Takes out of the index. The image's parts are still there when it returns.
-fn unname(session: &Session, name: &str, options: Options) -> Result<Plan> {
+fn unname(session: &Session, name: &str, options: &Options) -> Result<Plan> {
     let store = &session.store;
-    let mut image = None;
     let plan = store.change_images(
         |entries| {
-            let plan = plan(session, entries, name, options, &mut image)?;
+            let plan = plan(session, entries, name, options)?;
             entries.retain(|entry| !plan.entries.contains(entry));
             Ok(plan)
         },
         |_, _| {},
     )?;
-    if let Some(image) = image.filter(|_| plan.image.is_some())
-        && let Err(used) = check_unused(session, &image, name, options.force)
-    {
+    if let Err(used) = check_unused(session, &plan.used_as, name, options.force) {
         store.change_images(
             |entries| {
                 plan.entries.iter().for_each(|e| put(entries, e.clone()));
@@ -127,10 +128,10 @@ fn unname(session: &Session, name: &str, options: Options) -> Result<Plan> {
 
 /// On a full disk: deletes what nothing needs, and the unpacked layers that only this
 /// image has. Until the index is written the image is whole: its layers are in its blobs.
-fn make_room(session: &Session, name: &str, options: Options) -> Result<()> {
+fn make_room(session: &Session, name: &str, options: &Options) -> Result<()> {
     let store = &session.store;
     let mut entries = store.image_entries()?;
-    let plan = plan(session, &entries, name, options, &mut None)?;
+    let plan = plan(session, &entries, name, options)?;
     store.collect(Patience::Skip, Partials::Expired)?;
     if plan.image.is_some() {
         entries.retain(|entry| !plan.entries.contains(entry));
@@ -149,43 +150,40 @@ fn make_room(session: &Session, name: &str, options: Options) -> Result<()> {
 }
 
 /// What a removal removes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Plan {
     /// Entries of the index.
     entries: Vec<Entry>,
     /// Names that go.
     names: Vec<Reference>,
+    /// The names with the digests that registries have under them: `busybox@sha256:…`.
+    digests: Vec<String>,
     /// The image's id, if it goes itself.
     image: Option<Digest>,
+    /// The layers that go with it, from the uppermost, as docker calls them: by a digest
+    /// of all up to there.
+    layers: Vec<Digest>,
+    /// The images that no container may be made from: none if only a name goes.
+    used_as: Vec<Digest>,
 }
 
-/// Decides what goes; leaves the image in `of` when it can be read.
-fn plan(
-    session: &Session,
-    entries: &[Entry],
-    text: &str,
-    options: Options,
-    of: &mut Option<Image>,
-) -> Result<Plan> {
+/// Decides what goes.
+fn plan(session: &Session, entries: &[Entry], text: &str, options: &Options) -> Result<Plan> {
     let store = &session.store;
     let found = store.resolve_image(text)?.ok_or_else(|| {
         Error::of(Kind::NotFound, "there is no such image")
             .hint("`rpod images` lists the images there are")
     })?;
-    // A list, or an entry that cannot be read, is removed by its name, and its parts are left.
-    let Ok(image) = store.load_image(&found) else {
-        let names = found.name().into_iter().collect();
-        let others = entries.iter().filter(|e| e.digest == found.digest).count();
-        return Ok(Plan {
-            image: (others == 1).then(|| found.digest.clone()),
-            entries: vec![found],
-            names,
-        });
-    };
+    if let Some(wanted) = &options.platform {
+        check_platform(store, &found, wanted)?;
+    }
+    // What cannot be read is known by its manifest.
+    let id_of = |entry: &Entry| store.id_of(entry).unwrap_or_else(|| entry.digest.clone());
+    let id = id_of(&found);
     // Several manifests may have one configuration: they are one image.
     let same: Vec<Entry> = entries
         .iter()
-        .filter(|e| store.load_image(e).is_ok_and(|other| other.id == image.id))
+        .filter(|e| e.digest == found.digest || id_of(e) == id)
         .cloned()
         .collect();
     let digests: HashSet<Digest> = same.iter().map(|e| e.digest.clone()).collect();
@@ -198,10 +196,12 @@ fn plan(
         && names.len() > 1
         && let Some(name) = found.name()
     {
+        let others = same.iter().filter(|other| **other != found);
         return Ok(Plan {
+            digests: last_digests(&[&found], &others.collect::<Vec<_>>()),
             entries: vec![found],
             names: vec![name],
-            image: None,
+            ..Plan::default()
         });
     }
     if by_name.is_none() && names.len() > 1 && !(options.force || options.all_names) {
@@ -214,20 +214,113 @@ fn plan(
             "remove it with all its names: `rpod rmi -f {text}`"
         )));
     }
-    check_unused(session, &image, text, options.force)?;
-    let id = image.id.clone();
-    *of = Some(image);
+    let rest: Vec<Entry> = entries
+        .iter()
+        .filter(|entry| !same.contains(entry))
+        .cloned()
+        .collect();
+    let used_as = images_of(store, &found, &rest);
+    check_unused(session, &used_as, text, options.force)?;
     Ok(Plan {
+        digests: last_digests(&same.iter().collect::<Vec<_>>(), &[]),
+        layers: released(store, &found, &rest)?,
         entries: same,
         names,
         image: Some(id),
+        used_as,
     })
 }
 
-/// Refuses while containers are made from the image.
-fn check_unused(session: &Session, image: &Image, text: &str, force: bool) -> Result<()> {
+/// Who names a platform removes no image for another.
+fn check_platform(store: &Store, found: &Entry, wanted: &Platform) -> Result<()> {
+    if found.is_list() {
+        return Err(Error::of(Kind::Usage, "it is a list, and keeps all its images").hint(
+            "take an image out of it with `rpod manifest remove LIST DIGEST`, or leave out --platform",
+        ));
+    }
+    let image = store.load_image(found)?;
+    let own = Platform {
+        os: image.config.os().to_string(),
+        architecture: image.config.architecture().to_string(),
+        variant: image.config.variant().clone(),
+    };
+    match wanted.accepts(&own) {
+        true => Ok(()),
+        false => Err(Error::of(
+            Kind::NotFound,
+            format!("it is for {own}, and there is none for {wanted}"),
+        )),
+    }
+}
+
+/// Returns the images that go with an entry, as containers know them: those of a list that
+/// nothing else has.
+fn images_of(store: &Store, entry: &Entry, rest: &[Entry]) -> Vec<Digest> {
+    let ids = |entry: &Entry| -> Vec<Digest> {
+        let members = store.members(entry).unwrap_or_default();
+        members.iter().filter_map(|m| store.id_of(m)).collect()
+    };
+    let mut own = ids(entry);
+    if entry.is_list() && !own.is_empty() {
+        let others: HashSet<Digest> = rest.iter().flat_map(ids).collect();
+        own.retain(|id| !others.contains(id));
+    }
+    own
+}
+
+/// Returns what registries have under the names of entries that go: a repository's digest
+/// goes with its last name of the image.
+fn last_digests(gone: &[&Entry], stay: &[&Entry]) -> Vec<String> {
+    let known = |entry: &&Entry| {
+        let name = entry.name()?;
+        Some(format!(
+            "{}@{}",
+            name.familiar_name(),
+            entry.registry_digest()?
+        ))
+    };
+    let stay: Vec<String> = stay.iter().filter_map(known).collect();
+    let mut out: Vec<String> = gone.iter().filter_map(known).collect();
+    out.sort();
+    out.dedup();
+    out.retain(|name| !stay.contains(name));
+    out
+}
+
+/// Returns the layers of an image that neither another image nor a container nor a build has.
+fn released(store: &Store, entry: &Entry, rest: &[Entry]) -> Result<Vec<Digest>> {
+    let Ok(image) = store.load_image(entry) else {
+        return Ok(Vec::new());
+    };
+    let summaries = store.summaries(rest);
+    let of_images = summaries.into_values().flat_map(|summary| summary.layers);
+    let mut kept: HashSet<Digest> = of_images.map(|layer| layer.diff_id).collect();
+    kept.extend(records(store)?.into_iter().flat_map(|record| record.layers));
+    kept.extend(store.layers_of_steps());
+    let mut chain: Option<Digest> = None;
+    let mut gone = Vec::new();
+    for layer in &image.layers {
+        // OCI image spec, config.md, "Layer ChainID".
+        let id = match &chain {
+            None => layer.diff_id.clone(),
+            Some(below) => Digest::of(format!("{below} {}", layer.diff_id).as_bytes()),
+        };
+        if !kept.contains(&layer.diff_id) {
+            gone.push(id.clone());
+        }
+        chain = Some(id);
+    }
+    gone.reverse();
+    Ok(gone)
+}
+
+/// Refuses while containers are made from the images.
+fn check_unused(session: &Session, images: &[Digest], text: &str, force: bool) -> Result<()> {
+    if images.is_empty() {
+        return Ok(());
+    }
     let mut users: Vec<Record> = records(&session.store)?;
-    users.retain(|record| record.image_id == image.id);
+    users.retain(|record| images.contains(&record.image_id));
     let runs = |record: &Record| {
         let status = state::load(&session.host, &session.store, &record.id).map(|s| s.status);
         // One whose state cannot be read may be running.

@@ -14,7 +14,7 @@ use crate::ops::{Session, pull};
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::gc::Lease;
-use crate::store::images::Entry;
+use crate::store::images::{Entry, Image};
 
 /// What `save` writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +39,18 @@ pub fn find(
     for text in texts {
         let what = || format!("cannot save \"{text}\"");
         for (entry, name) in meant(session, text).what(what)? {
-            let entry = session.store.choose(&entry, platform).what(what)?;
+            // A list is saved whole, unless one of its images is asked for.
+            let entry = match platform {
+                Some(_) => session.store.choose(&entry, platform).what(what)?,
+                None => entry,
+            };
             match found.iter_mut().find(|s| s.entry.digest == entry.digest) {
                 Some(known) => known.names.extend(name),
                 None => {
-                    let image = session.store.load_image(&entry).what(what)?;
                     let saved = Saved {
+                        image: image(session, &entry).what(what)?,
+                        blobs: session.store.blobs_of(&entry).what(what)?,
                         entry,
-                        image,
                         names: name.into_iter().collect(),
                     };
                     check_platform(&saved, platform).what(what)?;
@@ -60,6 +64,18 @@ pub fn find(
         saved.names.dedup();
     }
     Ok(found)
+}
+
+/// Returns the image that older readers are to find: of a list the one for this machine;
+/// an artifact is none.
+fn image(session: &Session, entry: &Entry) -> Result<Option<Image>> {
+    if entry.is_list() {
+        return Ok(session.store.load_for_here(entry).ok());
+    }
+    if session.store.artifact(entry).is_some() {
+        return Ok(None);
+    }
+    session.store.load_image(entry).map(Some)
 }
 
 /// Writes an archive.
@@ -144,7 +160,10 @@ fn has_tag(text: &str) -> bool {
 }
 
 fn check_platform(saved: &Saved, wanted: Option<&Platform>) -> Result<()> {
-    let config = &saved.image.config;
+    let Some(image) = &saved.image else {
+        return Ok(());
+    };
+    let config = &image.config;
     let own = Platform {
         os: config.os().to_string(),
         architecture: config.architecture().to_string(),

@@ -14,8 +14,9 @@ use crate::ops::Session;
 use crate::process::identity::Identity;
 use crate::rootfs::Tree;
 use crate::runtime::volume::Fill;
-use crate::spec::container::Record;
+use crate::spec::container::{NetworkMode, Record};
 use crate::spec::digest::Digest;
+use crate::spec::id::ContainerId;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Source;
 use crate::store::Store;
@@ -74,9 +75,10 @@ pub fn of_image(store: &Store, map: &IdMap, image: &Image) -> Vec<PathBuf> {
 }
 
 /// Returns the three files of `/etc` that tell a container who and where it is: where
-/// each is written at a start, and where it stands inside.
+/// each is written at a start, and where it stands inside. Who shares a container's
+/// network has that container's.
 pub fn files(store: &Store, record: &Record) -> Vec<(String, String)> {
-    let path = store.container_path(&record.id);
+    let path = store.container_path(&network_of(store, record));
     ["hosts", "hostname", "resolv.conf"]
         .iter()
         .map(|name| {
@@ -87,6 +89,26 @@ pub fn files(store: &Store, record: &Record) -> Vec<(String, String)> {
         })
         .collect()
 }
+
+/// Returns the container whose network a container has: itself, unless it shares
+/// another's, which may share a third's.
+pub fn network_of(store: &Store, record: &Record) -> ContainerId {
+    let mut owner = record.clone();
+    // Nobody's network is his own by way of others, unless records were written by hand.
+    for _ in 0..SHARED {
+        let NetworkMode::Container(other) = &owner.network else {
+            break;
+        };
+        match other.parse().and_then(|id| store.load_record(&id)) {
+            Ok(other) => owner = other,
+            Err(_) => break,
+        }
+    }
+    owner.id
+}
+
+/// Containers that share a network by way of each other, at most.
+const SHARED: usize = 64;
 
 /// Returns the volumes that get what the image has, when they are empty.
 pub fn fills(store: &Store, record: &Record) -> Vec<Fill> {

@@ -41,7 +41,7 @@ use crate::spec::time::Time;
 use crate::store::atomic;
 use crate::sys::process::{self, Exit};
 use crate::sys::signal::Signals;
-use crate::sys::{memory, namespace};
+use crate::sys::{memory, namespace, net};
 
 /// Does the job; the status is nobody's to see.
 pub fn main(job: MonitorJob) -> u8 {
@@ -101,6 +101,10 @@ impl Monitor {
     fn begin(mut job: MonitorJob) -> Result<Self> {
         let way = std::mem::replace(&mut job.way, Way::Fresh(Channel::pair()?.0));
         let keep = keep(&job, &way);
+        if let Network::Ours(network) = &job.network {
+            // From a user namespace below, nobody may.
+            net::enter_network(network).what(|| "cannot join the network namespace")?;
+        }
         // First of all, so that the parent maps ids while we do the rest.
         let way = match way {
             Way::Fresh(channel) => Ok(Entry::unshare(channel)?),
@@ -118,6 +122,10 @@ impl Monitor {
                 process::hide()?;
                 if let Err(error) = namespace::join(user_namespace.as_fd(), namespace::USER) {
                     let error = Error::from(error).what("cannot join the network's user namespace");
+                    channel.send(&Started::Failed(error.clone()))?;
+                    return Err(error);
+                }
+                if let Err(error) = check_ids(&job) {
                     channel.send(&Started::Failed(error.clone()))?;
                     return Err(error);
                 }
@@ -211,9 +219,9 @@ impl Monitor {
         let (errors, stderr) = self.pipe_if(!record.tty, false)?;
         let (ours, theirs) = Channel::pair()?;
         let links = match &self.job.network {
-            Network::Host => Links::Theirs,
+            Network::Host | Network::Ours(_) => Links::Theirs,
             Network::None => Links::Loopback,
-            Network::Shared(namespace) => Links::Join(namespace.try_clone()?),
+            Network::Shared { network, .. } => Links::Join(network.try_clone()?),
             Network::Bridge(place) => Links::Bridge(place.attached.endpoints.clone()),
         };
         let program = program(
@@ -297,7 +305,7 @@ impl Monitor {
             return Ok(());
         };
         let network = match (&self.job.network, self.held.first()) {
-            (Network::Shared(network), _) => network,
+            (Network::Shared { network, .. } | Network::Ours(network), _) => network,
             (_, Some(network)) => network,
             _ => return Ok(()),
         };
@@ -613,6 +621,24 @@ impl Monitor {
     }
 }
 
+/// A namespace that a person named may have been made with other ids than containers
+/// have: their files would be nobody's.
+fn check_ids(job: &MonitorJob) -> Result<()> {
+    let NetworkMode::Namespace(path) = &job.record.network else {
+        return Ok(());
+    };
+    let here = fs::read_to_string("/proc/self/uid_map")?;
+    let ids = |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+    if ids(&here) == ids(&IdMap::lines(&job.identity.map.users)) {
+        return Ok(());
+    }
+    Err(
+        Error::new("its user namespace has other ids than your containers")
+            .what(format!("cannot join the network namespace \"{path}\""))
+            .hint("make it inside `rpod unshare`, which has theirs"),
+    )
+}
+
 fn identify(pid: i32) -> Option<ProcessId> {
     process::start_time(pid).map(|started| ProcessId { pid, started })
 }
@@ -632,7 +658,8 @@ fn keep(job: &MonitorJob, way: &Way) -> Vec<RawFd> {
             place.attached.user.as_fd(),
             place.attached.network.as_fd(),
         ]),
-        Network::Shared(namespace) => keep.push(namespace.as_fd()),
+        Network::Shared { network, user } => keep.extend([network.as_fd(), user.as_fd()]),
+        Network::Ours(network) => keep.push(network.as_fd()),
         Network::Host | Network::None => {}
     }
     let mut raw: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
@@ -654,7 +681,10 @@ fn namespaces(record: &Record) -> namespace::Flags {
     if !record.namespaces.host_uts {
         flags |= namespace::UTS;
     }
-    if matches!(record.network, NetworkMode::Bridge | NetworkMode::None) {
+    if matches!(
+        record.network,
+        NetworkMode::Bridge | NetworkMode::None | NetworkMode::Private
+    ) {
         flags |= namespace::NET;
     }
     flags

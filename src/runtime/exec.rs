@@ -45,6 +45,10 @@ pub fn join(init: ProcessId) -> Result<()> {
             others |= flag;
         }
     }
+    // A network that is root's own can be joined only before its user namespace is.
+    if others & namespace::NET != 0 && namespace::join(pidfd.as_fd(), namespace::NET).is_ok() {
+        others &= !namespace::NET;
+    }
     // Nobody in the container may look into this process before it is one of theirs.
     process::hide()?;
     namespace::join(pidfd.as_fd(), namespace::USER).what(|| "cannot join its user namespace")?;

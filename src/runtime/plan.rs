@@ -130,6 +130,9 @@ fn build(record: &Record, around: &Surroundings<'_>) -> Built<Spec> {
         )]));
     if !record.namespaces.host_uts {
         spec = spec.hostname(record.hostname.as_str());
+        if !record.domainname.is_empty() {
+            spec = spec.domainname(record.domainname.as_str());
+        }
     }
     let mut spec = spec.build()?;
     if record.namespaces.host_uts {

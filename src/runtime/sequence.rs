@@ -220,11 +220,18 @@ fn set_hostname(work: &mut Work<'_>) -> Result<()> {
         .as_ref()
         .and_then(|linux| linux.namespaces().as_ref())
         .is_some_and(|list| list.iter().any(|n| n.typ() == LinuxNamespaceType::Uts));
-    match spec.hostname() {
-        Some(name) if own => rustix::system::sethostname(name.as_bytes())
-            .what(|| format!("cannot set its host name \"{name}\"")),
-        _ => Ok(()),
+    if !own {
+        return Ok(());
     }
+    if let Some(name) = spec.hostname() {
+        rustix::system::sethostname(name.as_bytes())
+            .what(|| format!("cannot set its host name \"{name}\""))?;
+    }
+    if let Some(name) = spec.domainname() {
+        rustix::system::setdomainname(name.as_bytes())
+            .what(|| format!("cannot set its domain name \"{name}\""))?;
+    }
+    Ok(())
 }
 
 /// Writes a spec beside its container, for other tools and for `exec`.

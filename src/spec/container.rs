@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::spec::digest::Digest;
 use crate::spec::id::{ContainerId, ContainerName};
 use crate::spec::mount::Mount;
-use crate::spec::network::{Attachment, DEFAULT, Endpoint};
+use crate::spec::network::{Attachment, DEFAULT, Endpoint, PRIVATE};
 use crate::spec::port::{Port, PortMapping};
 use crate::spec::time::Time;
 
@@ -42,6 +42,8 @@ pub struct Request {
     pub groups: Vec<String>,
     /// `--hostname`.
     pub hostname: Option<String>,
+    /// `--domainname`.
+    pub domainname: Option<String>,
     /// `-t`.
     pub tty: bool,
     /// `-i`.
@@ -135,8 +137,13 @@ pub enum NetworkMode {
     Host,
     /// Only a loopback device.
     None,
-    /// That of another container.
+    /// That of another container, by its id.
     Container(String),
+    /// A stack of its own, apart from all networks: its one place is in
+    /// [`Record::networks`].
+    Private,
+    /// The namespace at a path.
+    Namespace(String),
 }
 
 impl NetworkMode {
@@ -150,6 +157,8 @@ impl NetworkMode {
             Self::Host => "host".to_owned(),
             Self::None => "none".to_owned(),
             Self::Container(name) => format!("container:{name}"),
+            Self::Private => PRIVATE.to_owned(),
+            Self::Namespace(path) => format!("ns:{path}"),
         }
     }
 }
@@ -275,6 +284,9 @@ pub struct Record {
     pub groups: Vec<String>,
     /// Host name inside.
     pub hostname: String,
+    /// Domain name inside; empty is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub domainname: String,
     /// It has a terminal.
     pub tty: bool,
     /// Its standard input stays open.
@@ -433,10 +445,10 @@ pub struct State {
 }
 
 impl Record {
-    /// Returns the places that it asks for on bridge networks.
+    /// Returns the places that it asks for on networks.
     pub fn attachments(&self) -> Vec<Attachment> {
         match self.network {
-            NetworkMode::Bridge => self.networks.clone(),
+            NetworkMode::Bridge | NetworkMode::Private => self.networks.clone(),
             _ => Vec::new(),
         }
     }

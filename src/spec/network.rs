@@ -21,8 +21,17 @@ use crate::spec::time::Time;
 /// The network a container joins when nothing else is asked.
 pub const DEFAULT: &str = "bridge";
 
+/// What a container's own stack is called, where it has one apart from all networks.
+pub const PRIVATE: &str = "private";
+
 /// Names that mean something else than a network one can make.
-pub const RESERVED: [&str; 5] = [DEFAULT, "host", "none", "default", "private"];
+pub const RESERVED: [&str; 5] = [DEFAULT, "host", "none", "default", PRIVATE];
+
+/// Says whether the members of a network know each other by name, as they do on those
+/// that people make.
+pub fn has_names(network: &str) -> bool {
+    !matches!(network, DEFAULT | PRIVATE)
+}
 
 /// A bridge network: `networks/<name>.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

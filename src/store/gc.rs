@@ -28,17 +28,18 @@
 //! it works on a full disk; where a document that is reached cannot be read,
 //! nobody knows what it leads to, and every blob and layer stays.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
-use crate::error::{Context, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::spec::container::Record;
 use crate::spec::digest::Digest;
 use crate::store::Store;
+use crate::store::artifacts::is_image_config;
 use crate::store::atomic::{claim, delete};
 use crate::store::images::{DOCUMENT_LIMIT, Entry, parse_document};
 
@@ -223,9 +224,21 @@ impl Store {
         Ok(reached)
     }
 
+    /// Returns all blobs that an entry of the index consists of.
+    pub fn blobs_of(&self, entry: &Entry) -> Result<BTreeSet<Digest>> {
+        let mut reached = Reached::default();
+        self.walk(&entry.digest, true, &mut reached);
+        match reached.unreadable.first() {
+            None => Ok(reached.blobs.into_iter().collect()),
+            Some(document) => Err(Error::new(format!(
+                "its document {document} cannot be read"
+            ))),
+        }
+    }
+
     /// A layer made here is a plain tar: its diff id is its blob's digest as well. A step
     /// that cannot be read is made again.
-    fn layers_of_steps(&self) -> impl Iterator<Item = Digest> {
+    pub fn layers_of_steps(&self) -> impl Iterator<Item = Digest> {
         entries(&self.root().join("build/steps")).filter_map(|entry| {
             let step: Step = serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()?;
             step.layer
@@ -252,7 +265,13 @@ impl Store {
             let digests =
                 |links: Vec<Link>| links.into_iter().filter_map(|l| l.digest.parse().ok());
             waiting.extend(digests(document.manifests).map(|d| (d, false)));
-            waiting.extend(digests(document.config.into_iter().collect()).map(|d| (d, true)));
+            // Only an image's configuration is a document that leads anywhere.
+            let (configs, others): (Vec<Link>, Vec<Link>) = document
+                .config
+                .into_iter()
+                .partition(|config| is_image_config(&config.media_type));
+            waiting.extend(digests(configs).map(|d| (d, true)));
+            reached.blobs.extend(digests(others));
             reached.blobs.extend(digests(document.layers));
             let diff_ids = document.rootfs.unwrap_or_default().diff_ids;
             let diff_ids = diff_ids.iter().filter_map(|text| text.parse().ok());
@@ -371,10 +390,13 @@ struct Step {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Link {
     /// A configuration's own `config`, its settings, has none.
     #[serde(default)]
     digest: String,
+    #[serde(default)]
+    media_type: String,
 }
 
 #[derive(Default, Deserialize)]

@@ -31,6 +31,7 @@ use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
 use crate::store::Store;
+use crate::store::artifacts::{self, is_image_config};
 
 /// Bytes of a manifest or configuration at most: 4 MiB, as registries have it.
 pub const DOCUMENT_LIMIT: u64 = 4 << 20;
@@ -137,6 +138,15 @@ impl Entry {
             .iter()
             .find_map(|name| self.annotations.get(*name)?.parse().ok())
             .unwrap_or_else(|| self.digest.clone())
+    }
+
+    /// Returns the digest that its registry has under its name, if it came from one or
+    /// was pushed to it.
+    pub fn registry_digest(&self) -> Option<Digest> {
+        let pushed = self.annotations.contains_key(PUSHED_DIGEST);
+        // A name that was given here is none of the registry that the image came from.
+        let pulled = self.is_from_registry() && self.tagged_at().is_none();
+        (pushed || pulled).then(|| self.pulled_digest())
     }
 
     /// Says whether it is a list of images for several platforms.
@@ -254,13 +264,8 @@ impl Store {
         }
         let mut found: Option<(Digest, Entry)> = None;
         for entry in self.image_entries()? {
-            let own = if entry.is_list() {
-                entry.digest.clone()
-            } else {
-                match self.load_image(&entry) {
-                    Ok(image) => image.id,
-                    Err(_) => continue,
-                }
+            let Some(own) = self.id_of(&entry) else {
+                continue;
             };
             if !own.hex().starts_with(hex) && !entry.digest.hex().starts_with(hex) {
                 continue;
@@ -338,8 +343,13 @@ impl Store {
         if entry.is_list() {
             return Err(Error::new("it is a list of images for several platforms").what(what()));
         }
-        let manifest = self.read_blob(&entry.digest, DOCUMENT_LIMIT).what(what)?;
-        let manifest: ImageManifest = parse_document(&manifest).what(what)?;
+        let document = self.read_blob(&entry.digest, DOCUMENT_LIMIT).what(what)?;
+        let manifest: ImageManifest = parse_document(&document).what(what)?;
+        if !is_image_config(manifest.config().media_type().as_ref())
+            && let Some(artifact) = artifacts::parse(&document)
+        {
+            return Err(artifacts::no_image(&artifact.kind));
+        }
         let id: Digest = manifest.config().digest().as_ref().parse().what(what)?;
         let config = self.read_blob(&id, DOCUMENT_LIMIT).what(what)?;
         let config: ImageConfiguration = parse_document(&config).what(what)?;
@@ -372,6 +382,15 @@ impl Store {
             config,
             layers,
         })
+    }
+
+    /// Returns what an entry is known by: an image by its configuration's digest, a list
+    /// or an artifact by its own. Nothing when it cannot be read.
+    pub fn id_of(&self, entry: &Entry) -> Option<Digest> {
+        if entry.is_list() || self.artifact(entry).is_some() {
+            return Some(entry.digest.clone());
+        }
+        self.load_image(entry).ok().map(|image| image.id)
     }
 
     /// Returns the digest of an image's configuration, if its manifest can be read.

@@ -24,6 +24,7 @@
 //! is staged in `tmp/`, synced, renamed, and its directory synced. There is no
 //! database and no lock that all starts take.
 
+pub mod artifacts;
 pub mod atomic;
 pub mod blobs;
 pub mod build;

@@ -2,7 +2,7 @@
 //! reads one file instead of thousands.
 //!
 //! ```text
-//! images/summaries.json   { "version": 1, "images": { <digest of the manifest>: Summary } }
+//! images/summaries.json   { "version": 2, "images": { <digest of the manifest>: Summary } }
 //! ```
 //!
 //! Lives here: that file.
@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::spec::digest::Digest;
 use crate::spec::time::Time;
 use crate::store::Store;
+use crate::store::artifacts::Artifact;
 use crate::store::images::Entry;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What lists show of an image, or of a list of images, which has the layers of all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Summary {
     pub created: Option<Time>,
     /// What it is for: `linux/amd64`.
     pub platform: String,
+    /// Its type, if it is an artifact and no image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
     /// Bytes of its manifest and its configuration.
     pub documents: u64,
     /// Its layers, from the lowest.
@@ -53,8 +57,12 @@ pub struct LayerSummary {
 }
 
 impl Summary {
-    /// Returns the bytes of its files; a layer that is in it twice is on disk once.
+    /// Returns the bytes of its files; a layer that is in it twice is on disk once. An
+    /// artifact has no files, and is as large as its blobs.
     pub fn size(&self) -> u64 {
+        if self.artifact.is_some() {
+            return self.packed();
+        }
         let mut seen = HashSet::new();
         let once = self.layers.iter().filter(|l| seen.insert(&l.diff_id));
         once.map(|l| l.size.unwrap_or(l.packed)).sum()
@@ -120,11 +128,15 @@ impl Store {
         if entry.is_list() {
             return self.summarize_list(entry);
         }
+        if let Some(artifact) = self.artifact(entry) {
+            return Some(of_artifact(entry, artifact));
+        }
         let image = self.load_image(entry).ok()?;
         let bytes = |digest| fs::metadata(self.blob_path(digest)).map_or(0, |meta| meta.len());
         Some(Summary {
             created: image.config.created().as_ref().and_then(|t| t.parse().ok()),
             platform: format!("{}/{}", image.config.os(), image.config.architecture()),
+            artifact: None,
             documents: bytes(&entry.digest) + bytes(&image.id),
             layers: image
                 .layers
@@ -149,6 +161,7 @@ impl Store {
             id: entry.digest.clone(),
             created: None,
             platform: String::new(),
+            artifact: None,
             documents: entry.size,
             layers: Vec::new(),
         };
@@ -164,6 +177,27 @@ impl Store {
             layer.size.get_or_insert(layer.packed);
         }
         Some(summary)
+    }
+}
+
+/// An artifact has no files: its blobs are all there is of it.
+fn of_artifact(entry: &Entry, artifact: Artifact) -> Summary {
+    let layers = artifact
+        .blobs
+        .into_iter()
+        .map(|(blob, bytes)| LayerSummary {
+            diff_id: blob.clone(),
+            blob,
+            packed: bytes,
+            size: Some(0),
+        });
+    Summary {
+        id: entry.digest.clone(),
+        created: artifact.created,
+        platform: String::new(),
+        artifact: Some(artifact.kind),
+        documents: entry.size,
+        layers: layers.collect(),
     }
 }
 

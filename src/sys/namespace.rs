@@ -1,4 +1,4 @@
-//! Namespaces: unshare(2) and setns(2).
+//! Namespaces: unshare(2), setns(2) and whose they are.
 //!
 //! Lives here: the calls and the names of their flags.
 //! Must not: know which namespaces a container has.
@@ -7,7 +7,7 @@
 //! and mount namespaces.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A set of namespaces (clone(2), `CLONE_NEW*`).
 pub type Flags = i32;
@@ -41,6 +41,29 @@ pub fn join(of: BorrowedFd<'_>, flags: Flags) -> io::Result<()> {
     // SAFETY: setns(2) takes no pointer, and the descriptor is borrowed for the call.
     check(unsafe { libc::setns(of.as_raw_fd(), flags) })
 }
+
+/// Returns the user namespace that owns a namespace (ioctl_nsfs(2)).
+///
+/// # Errors
+/// `EPERM` when it is neither the caller's nor below it.
+pub fn owner(of: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: NS_GET_USERNS takes no argument, and the descriptor is borrowed for the call.
+    let fd = unsafe { libc::ioctl(of.as_raw_fd(), NS_GET_USERNS) };
+    check(fd)?;
+    // SAFETY: the kernel made this descriptor for us a moment ago, closed on exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Returns which kind of namespace this is: one of the flags.
+pub fn kind(of: BorrowedFd<'_>) -> io::Result<Flags> {
+    // SAFETY: NS_GET_NSTYPE takes no argument, and the descriptor is borrowed for the call.
+    let kind = unsafe { libc::ioctl(of.as_raw_fd(), NS_GET_NSTYPE) };
+    check(kind).map(|()| kind)
+}
+
+/// `_IO(0xb7, 1)` and `_IO(0xb7, 3)` of linux/nsfs.h.
+const NS_GET_USERNS: libc::Ioctl = 0xb701;
+const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 
 fn check(result: i32) -> io::Result<()> {
     if result < 0 {

@@ -130,7 +130,7 @@ fn schema_1_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn artifacts_are_refused_by_what_they_are() {
+fn artifacts_are_not_run_and_named_by_what_they_are() {
     let rpod = Sandbox::new();
     let empty = json!({
         "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2
@@ -160,10 +160,14 @@ fn artifacts_are_refused_by_what_they_are() {
         let kind = crate::support::image::MANIFEST;
         let registry = with_manifest(&mixed(), kind, bytes);
         let name = registry.name("thing");
-        rpod.run(&["pull", &name]).refuses().stderr_has(words);
-        rpod.run(&["run", "--rm", &name])
-            .fails(125)
-            .stderr_has("no container image");
+        for verb in [["run", "--rm"], ["create", "--quiet"]] {
+            let refused = rpod.run(&[verb[0], verb[1], &name]);
+            refused.fails(125).stderr_has(words);
+            refused.stderr_has("not a container image");
+        }
+        // It was not fetched either.
+        let asked = registry.requests();
+        assert!(asked.iter().all(|r| r.kind() != Kind::Blob), "{asked:?}");
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is in the store and what it is called: `images`, `tag`, `rmi`.
 
+use crate::require;
 use crate::support::Sandbox;
-use crate::support::image::{Image, Layer, busybox, busybox_layer};
+use crate::support::image::{Image, Layer, busybox, busybox_layer, digest};
 use crate::support::normalise::normalise;
+use crate::support::registry::Registry;
 
 fn with_busybox() -> (Sandbox, String) {
     let rpod = Sandbox::new();
@@ -68,6 +70,51 @@ fn tag_gives_a_second_name_and_rmi_takes_names_before_the_image() {
             .all(|line| line == "Deleted: <digest>")
     );
     assert_eq!(rpod.run(&["images", "-q"]).success().stdout(), "");
+}
+
+#[test]
+fn rmi_says_what_docker_says_of_names_digests_and_layers() {
+    require!(Registry::available(), "docker-registry is not installed");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let base = Layer::new().file("base", "base\n").gzip();
+    let image = Image::new("team/app:1")
+        .layer(base.clone())
+        .layer(Layer::new().file("middle", "m\n").gzip())
+        .layer(Layer::new().file("top", "t\n").gzip());
+    let other = Image::new("team/other:1").layer(base);
+    let (name, shared) = (registry.push(&image), registry.push(&other));
+    rpod.run(&["pull", "-q", &name, &shared]).success();
+    let layers: Vec<String> = {
+        let shown = rpod.inspect(&name, "{{json .RootFS.Layers}}");
+        serde_json::from_str(&shown).unwrap()
+    };
+    let by_digest = format!("{}@{}", registry.name("team/app"), image.digest());
+    // The digest goes with the last name in its repository.
+    let second = registry.name("team/app:2");
+    rpod.run(&["tag", &name, &second]).success();
+    rpod.run(&["tag", &name, "mine:1"]).success();
+    rpod.run(&["rmi", &second])
+        .success()
+        .stdout_is(&format!("Untagged: {second}\n"));
+    rpod.run(&["rmi", &name])
+        .success()
+        .stdout_is(&format!("Untagged: {name}\nUntagged: {by_digest}\n"));
+    rpod.run(&["rmi", "--platform", "linux/s390x", "mine:1"])
+        .refuses()
+        .stderr_has("there is none for linux/s390x");
+    // The lowest layer is the other image's as well.
+    let two = digest(format!("{} {}", layers[0], layers[1]).as_bytes());
+    let three = digest(format!("{two} {}", layers[2]).as_bytes());
+    let id = image.id();
+    rpod.run(&["rmi", "--platform", "linux/amd64", "mine:1"])
+        .success()
+        .stdout_is(&format!(
+            "Untagged: mine:1\nDeleted: {id}\nDeleted: {three}\nDeleted: {two}\n"
+        ));
+    let removed = rpod.run(&["rmi", &shared]);
+    removed
+        .success()
+        .stdout_has(&format!("Deleted: {}\n", layers[0]));
 }
 
 #[test]
@@ -240,6 +287,13 @@ fn images_as_a_tree_and_the_layers_of_one() {
         layers.contains("Top Layer of: [base:1 base:2]\n└── ID: "),
         "{layers}"
     );
+    let upon = rpod.run(&["image", "tree", "--whatrequires", "base:1"]);
+    let upon = upon.success().stdout();
+    assert!(
+        upon.contains(" Top Layer of: [base:1 base:2]\n    └── ID: ")
+            && upon.ends_with(" Top Layer of: [registry.example/team/upper:2]\n"),
+        "{upon}"
+    );
     assert_eq!(rpod.run(&["image", "exists", "base:1"]).code, Some(0));
     assert_eq!(rpod.run(&["image", "exists", "base:9"]).code, Some(1));
 }
@@ -345,8 +399,8 @@ fn rmi_all_takes_all_but_what_is_used() {
     let removed = rpod.run(&["rmi", "--all"]);
     removed.refuses().stderr_has("\"user\"");
     assert_eq!(
-        removed.stdout().matches("Deleted: ").count(),
-        2,
+        removed.stdout().matches("Untagged: ").count(),
+        3,
         "{removed}"
     );
     rpod.run(&["images", "--format", "{{.Repository}}"])

@@ -23,8 +23,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-/// Programs which people run for real: node, redis, nginx, apt.
 mod applications;
+/// Programs which people run for real: node, redis, nginx, apt.
+// What registries keep beside images, and what is about images.
+mod artifacts;
 /// Attaching to a running container.
 mod attach;
 /// Machines that lack or forbid something: what still works, and what is said.
@@ -59,6 +61,8 @@ mod login;
 mod logs;
 /// Lists of images for several platforms: `manifest`.
 mod manifest;
+/// Networks that are no bridges, and what a container is called.
+mod modes;
 /// Names: what a container asks, and who answers.
 mod names;
 /// What may be typed: flags, their places, names and their conflicts.

@@ -184,6 +184,9 @@ fn a_local_list_stands_for_the_image_of_this_machine() {
         .success()
         .stdout_is("Untagged: both:latest\n");
     rpod.run(&["manifest", "rm", "again"])
+        .refuses()
+        .stderr_has("in use by container \"made\"");
+    rpod.run(&["rmi", "-f", "again"])
         .success()
         .stdout_is(&format!("Untagged: again:latest\nDeleted: {id}\n"));
     rpod.run(&["manifest", "exists", "again"]).fails(1);

@@ -408,7 +408,7 @@ fn a_stopped_container_changes_networks_on_paper() {
         .success();
     rpod.run(&["network", "connect", "blue", "host"])
         .fails(1)
-        .stderr_has("its network is that of \"host\" and cannot change");
+        .stderr_has("its network mode is \"host\", in which it joins no network");
     rpod.remove_all();
 }
 

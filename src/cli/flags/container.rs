@@ -44,7 +44,6 @@ pub const TO_COME: &[&str] = &[
     "--device-read-iops",
     "--device-write-bps",
     "--device-write-iops",
-    "--domainname",
     "--gidmap",
     "--gpus",
     "--health-cmd",
@@ -141,7 +140,10 @@ pub struct Flags {
     /// Set the host name inside
     #[arg(short = 'h', long)]
     hostname: Option<String>,
-    /// Join a network, or host, none, container:NAME (can be repeated)
+    /// Set the domain name inside
+    #[arg(long, value_name = "DOMAIN")]
+    domainname: Option<String>,
+    /// Join a network, or host, none, private, container:NAME, ns:PATH
     #[arg(long, alias = "net", value_name = "NETWORK[:OPTIONS]")]
     network: Vec<String>,
     /// Have this IPv4 address on its network
@@ -282,7 +284,14 @@ impl Flags {
             workdir: self.workdir.map(absolute_inside).transpose()?,
             user: self.user,
             groups: self.group_add,
-            hostname: self.hostname.map(host_name).transpose()?,
+            hostname: self
+                .hostname
+                .map(|name| host_name("--hostname", name))
+                .transpose()?,
+            domainname: self
+                .domainname
+                .map(|name| host_name("--domainname", name))
+                .transpose()?,
             tty: self.tty,
             interactive: self.interactive,
             remove: self.rm,
@@ -299,7 +308,7 @@ impl Flags {
             dns_search: self.dns_search,
             dns_options: self.dns_option,
             hosts: all(&self.add_host, |text| one(host_line(text)))?,
-            links: all(&self.link, |text| one(link(text)))?,
+            links: links(&self.link)?,
             labels: pairs::labels(&self.label_file, &self.label)?,
             restart,
             stop_signal: self.stop_signal,
@@ -364,7 +373,7 @@ fn absolute_inside(path: String) -> Result<String> {
 }
 
 /// sethostname(2) takes 64 bytes.
-fn host_name(name: String) -> Result<String> {
+fn host_name(flag: &str, name: String) -> Result<String> {
     let good = !name.is_empty()
         && name.len() <= 64
         && name
@@ -374,7 +383,7 @@ fn host_name(name: String) -> Result<String> {
         Ok(name)
     } else {
         Err(usage(format!(
-            "--hostname \"{name}\" is no host name: 1 to 64 letters, digits, \"-\", \"_\" and \".\" are"
+            "{flag} \"{name}\" is no host name: 1 to 64 letters, digits, \"-\", \"_\" and \".\" are"
         )))
     }
 }
@@ -428,6 +437,11 @@ fn expose(text: &str) -> Result<Vec<Port>> {
 fn address(flag: &str, text: &str) -> Result<IpAddr> {
     text.parse()
         .map_err(|_| usage(format!("{flag} \"{text}\" is no IP address")))
+}
+
+/// Reads all of `--link`.
+pub fn links(texts: &[String]) -> Result<Vec<(String, String)>> {
+    texts.iter().map(|text| link(text)).collect()
 }
 
 /// `container:name`, or a container alone, which is known by its own name. docker once

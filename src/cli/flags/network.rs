@@ -12,7 +12,7 @@ use crate::cli::flags::usage;
 use crate::error::{Context, Result};
 use crate::spec::container::NetworkMode;
 use crate::spec::id::check_name;
-use crate::spec::network::{Attachment, DEFAULT};
+use crate::spec::network::{Attachment, DEFAULT, PRIVATE};
 
 /// What was typed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +36,8 @@ impl Typed<'_> {
         let mut places: Vec<Attachment> = Vec::new();
         for text in self.networks {
             match one(text)? {
-                One::Mode(own) => mode = Some((text, own)),
+                One::Mode(own) => mode = Some((text, own, None)),
+                One::Private(place) => mode = Some((text, NetworkMode::Private, Some(place))),
                 One::Place(place) if places.iter().any(|p| p.network == place.network) => {
                     return Err(usage(format!(
                         "--network names network \"{}\" twice",
@@ -46,11 +47,20 @@ impl Typed<'_> {
                 One::Place(place) => places.push(place),
             }
         }
-        if let Some((text, mode)) = mode {
+        if let Some((text, mode, place)) = mode {
             if self.networks.len() > 1 {
                 return Err(usage(format!(
                     "--network {text} excludes every other network"
                 )));
+            }
+            if let Some(mut place) = place {
+                if !self.aliases.is_empty() {
+                    return Err(usage(format!(
+                        "--network-alias means nothing with --network {text}: nobody else is there"
+                    )));
+                }
+                self.refine(&mut place)?;
+                return Ok((Some(mode), vec![place]));
             }
             if let Some(flag) = self.asks() {
                 return Err(usage(format!(
@@ -102,6 +112,7 @@ impl Typed<'_> {
 
 enum One {
     Mode(NetworkMode),
+    Private(Attachment),
     Place(Attachment),
 }
 
@@ -112,6 +123,13 @@ fn one(text: &str) -> Result<One> {
             return Err(usage(format!("{} names no container", what())));
         }
         return Ok(One::Mode(NetworkMode::Container(name.to_owned())));
+    }
+    if let Some(path) = text.strip_prefix("ns:") {
+        if path.is_empty() {
+            return Err(usage(format!("{} names no namespace", what()))
+                .hint("write a path, such as `--network ns:/proc/1234/ns/net`"));
+        }
+        return Ok(One::Mode(NetworkMode::Namespace(path.to_owned())));
     }
     match text {
         "host" => return Ok(One::Mode(NetworkMode::Host)),
@@ -124,24 +142,44 @@ fn one(text: &str) -> Result<One> {
         // docker's form has its name among the options.
         Some(_) => ("", text),
     };
-    if matches!(name, "slirp4netns" | "pasta" | "ns") {
-        return Err(usage(format!("rpod has no --network {name} yet"))
-            .hint("rpod needs neither: its own bridge networks have a way out"));
-    }
-    let mut place = Attachment::to(name);
+    // podman's words for a stack of one's own.
+    let private = matches!(name, PRIVATE | "pasta" | "slirp4netns");
+    let mut place = Attachment::to(if private { PRIVATE } else { name });
     for option in options.split(',').filter(|option| !option.is_empty()) {
         let (key, value) = match option.split_once('=') {
             Some(pair) => pair,
             None if option == "host-loopback" => (option, "true"),
+            None if private => return Err(foreign(name, option)),
             None => return Err(usage(format!("{}: \"{option}\" is no KEY=VALUE", what()))),
         };
-        set(&mut place, key, value).what(what)?;
+        match key {
+            "allow_host_loopback" if private => set(&mut place, "host-loopback", value),
+            "host-loopback" | "ip" | "ip6" | "mac" | "mac-address" => set(&mut place, key, value),
+            _ if private => return Err(foreign(name, key)),
+            _ => set(&mut place, key, value),
+        }
+        .what(what)?;
+    }
+    if private {
+        return Ok(One::Private(place));
     }
     if matches!(place.network.as_str(), "" | "default") {
         place.network = DEFAULT.to_owned();
     }
     check_name("network", &place.network)?;
     Ok(One::Place(place))
+}
+
+/// What another program's option asks for is that program's to do.
+fn foreign(name: &str, option: &str) -> crate::error::Error {
+    let why = match name {
+        PRIVATE => String::new(),
+        _ => format!(": rpod's own stack takes the place of {name}"),
+    };
+    usage(format!(
+        "--network {name} has no option \"{option}\" here{why}"
+    ))
+    .hint("there are host-loopback, ip, ip6 and mac-address")
 }
 
 fn set(place: &mut Attachment, key: &str, value: &str) -> Result<()> {
@@ -250,6 +288,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stack_of_its_own_has_a_place_and_podmans_words() {
+        for (text, loopback) in [
+            ("private", false),
+            ("private:host-loopback", true),
+            ("pasta", false),
+            ("slirp4netns:allow_host_loopback=true", true),
+        ] {
+            let (mode, places) = parse(&[text]).expect(text);
+            assert_eq!(mode, Some(NetworkMode::Private), "{text}");
+            assert_eq!(places.len(), 1, "{text}");
+            assert_eq!(places[0].network, "private", "{text}");
+            assert_eq!(places[0].host_loopback, loopback, "{text}");
+        }
+        let (mode, places) = parse(&["ns:/run/netns/blue"]).expect("parsed");
+        assert_eq!(
+            mode,
+            Some(NetworkMode::Namespace("/run/netns/blue".to_owned()))
+        );
+        assert!(places.is_empty());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_named() {
         for (networks, why) in [
             (&["host", "mynet"][..], "excludes every other"),
@@ -259,6 +319,17 @@ mod tests {
             (&["mynet:ip"], "\"ip\" is no KEY=VALUE"),
             (&["mynet:alias=a b"], "is no name of a container"),
             (&["container:"], "names no container"),
+            (&["ns:"], "names no namespace"),
+            (&["private", "mynet"], "excludes every other"),
+            (&["private:alias=x"], "has no option \"alias\""),
+            (
+                &["pasta:--map-gw"],
+                "rpod's own stack takes the place of pasta",
+            ),
+            (
+                &["slirp4netns:port_handler=slirp4netns"],
+                "\"port_handler\"",
+            ),
             (&["a/b"], "cannot name a network"),
         ] {
             let error = parse(networks).expect_err(why).to_string();

@@ -22,7 +22,7 @@ use crate::dataplane::register::{self, Networks, OnNetwork, Seated};
 use crate::network::hosts::MACHINE;
 use crate::network::plan::Plan;
 use crate::spec::id::ContainerId;
-use crate::spec::network::DEFAULT;
+use crate::spec::network::has_names;
 
 /// Looks a name up for the container with an address.
 pub fn find(networks: &Networks, client: Ipv4Addr, question: &Question) -> Found {
@@ -88,7 +88,7 @@ fn linked(on: &OnNetwork, own: &Seated, name: &str) -> Vec<IpAddr> {
 
 /// Addresses of all that have this name on a network.
 fn named(on: &OnNetwork, name: &str) -> Vec<IpAddr> {
-    if on.plan.name == DEFAULT || name.is_empty() {
+    if !has_names(&on.plan.name) || name.is_empty() {
         return Vec::new();
     }
     let short = strip_network(name, &on.plan.name);
@@ -120,7 +120,7 @@ fn pointer(places: &[(&OnNetwork, &Seated)], ip: IpAddr) -> Option<String> {
     if gateways(&on.plan).contains(&ip) {
         return Some(MACHINE[0].to_owned());
     }
-    if on.plan.name == DEFAULT {
+    if !has_names(&on.plan.name) {
         return None;
     }
     Some(format!("{}.{}", on.owner(ip)?, on.plan.name))

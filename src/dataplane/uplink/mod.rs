@@ -62,10 +62,11 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::dataplane::link;
 use crate::error::{Context, Result};
+use crate::network::plan::Plan;
 use crate::sys::epoll::{Epoll, Interest};
 
 pub use device::lack;
-pub use reach::Network;
+use reach::Network;
 
 /// Something else that the thread waits for, such as a resolver's sockets. Its
 /// methods are called on the thread, in the machine's network namespace, and
@@ -150,14 +151,13 @@ impl Uplink {
 
     /// Lets the addresses of a network out, and its gateway stand for this
     /// machine. Called in the shared namespace, when it has the device.
-    pub fn serve(&self, network: Network) -> Result<()> {
-        let v4 = network.v4.map(|(gateway, _)| gateway.into());
-        let v6 = network.v6.map(|(gateway, _)| gateway.into());
-        self.order(Order::Serve(network));
-        for gateway in v4.into_iter().chain(v6) {
-            link::gateway_leads_out(device::DEVICE, gateway)?;
-        }
-        Ok(())
+    pub fn serve(&self, plan: &Plan) -> Result<()> {
+        self.order(Order::Serve(Network {
+            v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
+            v6: plan.gateway6(),
+            mtu: plan.mtu,
+        }));
+        link::gateway_leads_out(device::DEVICE, plan)
     }
 
     /// Lets an address inside reach the machine's loopback through its gateway,

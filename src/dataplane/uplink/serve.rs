@@ -41,6 +41,8 @@ pub struct Ground {
     pub clock: Clock,
     pub reach: Reach,
     pub now: Instant,
+    /// When its own clock began.
+    pub start: Instant,
     /// Flows at most: three quarters of them streams, the rest of datagrams.
     pub most: usize,
 }
@@ -71,6 +73,7 @@ impl Serve {
                 clock: Clock::default(),
                 reach: Reach::default(),
                 now: Instant::now(),
+                start: Instant::now(),
                 most: (descriptors - descriptors.div_ceil(4).min(RESERVE)).min(FLOWS),
             },
             streams: Streams::default(),
@@ -90,7 +93,8 @@ impl Serve {
         while self.turn(&mut events).is_ok() {}
     }
 
-    fn turn(&mut self, events: &mut [Event]) -> std::io::Result<()> {
+    /// Waits once, and does what there is.
+    pub fn turn(&mut self, events: &mut [Event]) -> std::io::Result<()> {
         let ready = self.ground.epoll.wait(events, self.patience())?;
         let ready: Vec<(Token, Interest)> = ready
             .iter()

@@ -39,6 +39,7 @@ use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::Store;
+use crate::store::artifacts;
 use crate::store::images::{Entry, parse_document};
 use content::Content;
 pub use content::Source;
@@ -104,8 +105,13 @@ fn keep(
     progress: &dyn Progress,
 ) -> Result<Loaded> {
     let store = content.store();
-    let image = store.load_image(&found.entry)?;
-    for layer in &image.layers {
+    // Of a list the image for this machine is unpacked; of an artifact nothing.
+    let image = match found.entry.is_list() || store.artifact(&found.entry).is_some() {
+        false => Some(store.load_image(&found.entry)?),
+        true if found.entry.is_list() => store.load_for_here(&found.entry).ok(),
+        true => None,
+    };
+    for layer in image.iter().flat_map(|image| &image.layers) {
         let step = progress.begin(layer.diff_id.short(), "Loading layer", Some(layer.size));
         let unpacked = layer::unpack_blob(store, layer, id_map, Report { progress, step });
         progress.end(step, if unpacked.is_ok() { "Loaded" } else { "Failed" });
@@ -126,8 +132,8 @@ fn keep(
         store.add_image(named(Some(name)))?;
     }
     Ok(Loaded {
+        id: store.id_of(&found.entry).unwrap_or(found.entry.digest),
         names: found.names,
-        id: image.id,
     })
 }
 
@@ -205,11 +211,17 @@ fn layout(content: &Content, platform: Option<&Platform>) -> Result<Vec<Found>> 
     let mut found: Vec<Found> = Vec::new();
     for descriptor in fitting(index.manifests, platform).what(what)? {
         let names = names(&descriptor.annotations)?;
-        let manifest = manifest(content, descriptor, platform, 0)?;
-        let (entry, config) = take_manifest(content, &manifest)?;
-        let names = match names.as_slice() {
-            [] => tags.get(&config).cloned().unwrap_or_default(),
-            _ => names,
+        let (entry, names) = match take_list(content, &descriptor, platform)? {
+            Some(entry) => (entry, names),
+            None => {
+                let manifest = manifest(content, descriptor, platform, 0)?;
+                let (entry, config) = take_manifest(content, &manifest)?;
+                let names = match names.as_slice() {
+                    [] => tags.get(&config).cloned().unwrap_or_default(),
+                    _ => names,
+                };
+                (entry, names)
+            }
         };
         // An image with several names has several entries.
         match found.iter_mut().find(|f| f.entry.digest == entry.digest) {
@@ -222,6 +234,38 @@ fn layout(content: &Content, platform: Option<&Platform>) -> Result<Vec<Found>> 
         image.names.dedup();
     }
     Ok(found)
+}
+
+/// Brings a list into the store as it is, with all its images: where no platform is asked
+/// for, it is for several, and the archive has all that it names. None says that an
+/// image of it is to be taken.
+fn take_list(
+    content: &Content,
+    descriptor: &Descriptor,
+    platform: Option<&Platform>,
+) -> Result<Option<Entry>> {
+    if platform.is_some() || !INDEXES.contains(&descriptor.media_type.as_str()) {
+        return Ok(None);
+    }
+    let what = || format!("cannot read index {}", descriptor.digest);
+    let bytes = content.blob_document(&descriptor.digest, descriptor.size)?;
+    let index: Index = parse_document(&bytes).what(what)?;
+    // What is said of an image is listed as being for nothing.
+    let is_image = |d: &&Descriptor| d.platform.as_ref().is_some_and(|p| p.os != "unknown");
+    let is_there = |d: &Descriptor| {
+        !INDEXES.contains(&d.media_type.as_str())
+            && content.has(&format!("blobs/sha256/{}", d.digest.hex()))
+    };
+    if index.manifests.iter().filter(is_image).count() < 2 || !index.manifests.iter().all(is_there)
+    {
+        return Ok(None);
+    }
+    for member in &index.manifests {
+        take_manifest(content, member)?;
+    }
+    content.keep_blob(&descriptor.digest, descriptor.size)?;
+    let (media_type, digest) = (&descriptor.media_type, descriptor.digest.clone());
+    Ok(Some(Entry::new(media_type, digest, descriptor.size, None)))
 }
 
 /// Follows indexes to the manifest for the platform, or this machine.
@@ -278,9 +322,11 @@ fn take_manifest(content: &Content, descriptor: &Descriptor) -> Result<(Entry, D
     let bytes = content.blob_document(&descriptor.digest, descriptor.size)?;
     let manifest: ImageManifest = parse_document(&bytes).what(what)?;
     let config: Digest = manifest.config().digest().as_ref().parse().what(what)?;
-    let document = content.blob_document(&config, manifest.config().size())?;
-    let _: ImageConfiguration =
-        parse_document(&document).what(|| format!("{} is no image", descriptor.digest))?;
+    if artifacts::parse(&bytes).is_none() {
+        let document = content.blob_document(&config, manifest.config().size())?;
+        let _: ImageConfiguration =
+            parse_document(&document).what(|| format!("{} is no image", descriptor.digest))?;
+    }
     for layer in manifest.layers() {
         let digest: Digest = layer.digest().as_ref().parse().what(what)?;
         content.keep_blob(&digest, layer.size())?;

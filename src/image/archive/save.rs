@@ -23,20 +23,22 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::image::assemble::{Format, layer_type};
 use crate::spec::digest::Digest;
 use crate::spec::reference::Reference;
 use crate::store::Store;
 use crate::store::images::{DOCUMENT_LIMIT, Entry, Image};
 
-/// An image, and the names it is saved under.
+/// An image, a list of images or an artifact, and the names it is saved under.
 #[derive(Clone, Debug)]
 pub struct Saved {
     /// Its entry.
     pub entry: Entry,
-    /// What it is.
-    pub image: Image,
+    /// The image that older readers find: of a list one; none of an artifact.
+    pub image: Option<Image>,
+    /// All that it consists of, its manifest among them.
+    pub blobs: BTreeSet<Digest>,
     /// Its names; none when an id was typed.
     pub names: Vec<Reference>,
 }
@@ -88,7 +90,13 @@ pub fn oci_directory(store: &Store, images: &[Saved], place: &Path) -> Result<()
 
 /// Writes one image as containers' tools keep it in a directory, which is empty.
 pub fn docker_directory(store: &Store, saved: &Saved, place: &Path) -> Result<()> {
-    let image = &saved.image;
+    let Some(image) = saved.image.as_ref().filter(|_| !saved.entry.is_list()) else {
+        return Err(Error::of(
+            Kind::Usage,
+            "docker's form of a directory has room for one image alone",
+        )
+        .hint("use `--format oci-dir`, or choose an image of a list with `--platform`"));
+    };
     copy(store, &image.id, &place.join(image.id.hex()))?;
     for layer in &image.layers {
         copy(store, &layer.blob, &place.join(layer.blob.hex()))?;
@@ -126,12 +134,10 @@ fn copy(store: &Store, blob: &Digest, to: &Path) -> Result<()> {
 
 /// All blobs of the images, each once: manifests, configurations, layers.
 fn blobs(images: &[Saved]) -> BTreeSet<Digest> {
-    let of_one = |saved: &Saved| {
-        let layers = saved.image.layers.iter().map(|layer| layer.blob.clone());
-        let documents = [saved.entry.digest.clone(), saved.image.id.clone()];
-        layers.chain(documents).collect::<Vec<_>>()
-    };
-    images.iter().flat_map(of_one).collect()
+    images
+        .iter()
+        .flat_map(|saved| saved.blobs.clone())
+        .collect()
 }
 
 fn header(kind: EntryType, size: u64) -> Header {
@@ -184,31 +190,33 @@ fn index(images: &[Saved], plain: bool) -> Value {
     })
 }
 
-/// `manifest.json`.
+/// `manifest.json`, which has images alone.
 fn list(images: &[Saved]) -> Value {
     let path = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
     let of_one = |saved: &Saved| {
+        let image = saved.image.as_ref()?;
         let names: Vec<String> = saved.names.iter().map(Reference::familiar).collect();
-        let layers = saved.image.layers.iter();
-        json!({
-            "Config": path(&saved.image.id),
+        let layers = image.layers.iter();
+        Some(json!({
+            "Config": path(&image.id),
             "RepoTags": if names.is_empty() { Value::Null } else { json!(names) },
             "Layers": layers.map(|layer| path(&layer.blob)).collect::<Vec<_>>(),
-        })
+        }))
     };
-    images.iter().map(of_one).collect()
+    images.iter().filter_map(of_one).collect()
 }
 
 /// `repositories`: the highest layer of each name, for readers older than `manifest.json`.
 fn repositories(images: &[Saved]) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut all: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for saved in images {
+        let Some(image) = &saved.image else { continue };
         for name in &saved.names {
             let Some(tag) = &name.tag else { continue };
             let familiar = name.familiar();
             let repository = familiar.strip_suffix(&format!(":{tag}"));
-            let top = saved.image.layers.last().map(|layer| &layer.blob);
-            let top = top.unwrap_or(&saved.image.id);
+            let top = image.layers.last().map(|layer| &layer.blob);
+            let top = top.unwrap_or(&image.id);
             all.entry(repository.unwrap_or(&familiar).to_owned())
                 .or_default()
                 .insert(tag.clone(), top.hex().to_owned());
@@ -219,8 +227,8 @@ fn repositories(images: &[Saved]) -> BTreeMap<String, BTreeMap<String, String>> 
 
 /// Says that a blob is missing before anything is written.
 pub fn check(store: &Store, saved: &Saved) -> Result<()> {
-    for blob in blobs(std::slice::from_ref(saved)) {
-        if !store.has_blob(&blob) {
+    for blob in &saved.blobs {
+        if !store.has_blob(blob) {
             return Err(Error::new(format!("its blob {blob} is not in the store"))
                 .hint("pull it again; `rpod rmi` removes what is left of it"));
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
+use crate::store::artifacts::is_image_config;
 use crate::store::images::parse_document;
 
 /// What we say we understand, the newest first.
@@ -59,6 +60,17 @@ pub enum Manifest {
         config: Part,
         /// Its layers from the lowest.
         layers: Vec<Part>,
+    },
+    /// Something else than an image, kept at registries as images are.
+    Artifact {
+        /// What the manifest is.
+        media_type: String,
+        /// What it is itself.
+        kind: String,
+        /// Its blobs: the configuration, and then the others.
+        config: Part,
+        /// The others.
+        blobs: Vec<Part>,
     },
     /// A list of manifests, with the platforms of those that are images.
     List(Vec<(Part, Option<Platform>)>),
@@ -126,9 +138,17 @@ pub fn parse(bytes: &[u8], served_as: Option<&str>) -> Result<Manifest> {
             "what the registry has under this name is no image (its type is \"{named}\")"
         )));
     };
-    check_is_image(&config, raw.artifact_type.as_deref())?;
     if layers.len() > LAYERS {
         return Err(Error::new(format!("it has {} layers", layers.len())));
+    }
+    if !is_image_config(&config.media_type) {
+        let kind = raw.artifact_type.filter(|kind| !kind.is_empty());
+        return Ok(Manifest::Artifact {
+            media_type: OCI_MANIFEST.to_owned(),
+            kind: clean(&kind.unwrap_or_else(|| config.media_type.clone())),
+            config: part(config)?,
+            blobs: layers.into_iter().map(part).collect::<Result<_>>()?,
+        });
     }
     for layer in &layers {
         check_is_layer(layer)?;
@@ -178,21 +198,6 @@ fn part(raw: RawPart) -> Result<Part> {
         size: raw.size,
         elsewhere: urls.into_iter().filter(|_| is_foreign).take(URLS).collect(),
     })
-}
-
-fn check_is_image(config: &RawPart, artifact: Option<&str>) -> Result<()> {
-    match config.media_type.as_str() {
-        "application/vnd.oci.image.config.v1+json"
-        | "application/vnd.docker.container.image.v1+json"
-        // Docker of 1.10 pushed so.
-        | "application/octet-stream" => Ok(()),
-        other => {
-            let kind = clean(artifact.unwrap_or(other));
-            Err(Error::new(format!(
-                "it is no container image, but an artifact of type \"{kind}\""
-            )))
-        }
-    }
 }
 
 fn check_is_layer(layer: &RawPart) -> Result<()> {
@@ -344,16 +349,11 @@ mod tests {
             LAYER,
             r#""mediaType":"application/vnd.oci.image.index.v1+json","#,
         );
-        let chart = image("application/vnd.cncf.helm.config.v1+json", LAYER, "");
         let strange = image(CONFIG, "application/x-rar", "");
         for (text, why) in [
             (r#"{"schemaVersion":1,"fsLayers":[]}"#, "schema 1"),
             (both.as_str(), "as a list"),
             (disguised.as_str(), "not what it says"),
-            (
-                chart.as_str(),
-                "artifact of type \"application/vnd.cncf.helm",
-            ),
             (strange.as_str(), "application/x-rar"),
             ("{}", "no image"),
             ("<html>", "no manifest"),
@@ -368,6 +368,24 @@ mod tests {
         ] {
             let error = parse(text.as_bytes(), None).expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_an_artifact_of_its_own_type() {
+        let empty = "application/vnd.oci.empty.v1+json";
+        let chart = "application/vnd.cncf.helm.config.v1+json";
+        for (config, more, expected) in [
+            (chart, "", chart),
+            (empty, r#""artifactType":"text/x","#, "text/x"),
+            (empty, r#""artifactType":"","#, empty),
+        ] {
+            let text = image(config, "application/x-rar", more);
+            let manifest = parse(text.as_bytes(), None).expect("an artifact");
+            let Manifest::Artifact { kind, blobs, .. } = manifest else {
+                panic!("an image");
+            };
+            assert_eq!((kind.as_str(), blobs.len()), (expected, 1));
         }
     }
 

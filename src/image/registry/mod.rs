@@ -6,7 +6,7 @@
 //! GET /v2/<repository>/blobs/<digest>        with Range, to go on where we stopped
 //! GET /v2/<repository>/tags/list             page by page
 //! ```
-//! What goes the other way is in `upload`.
+//! What goes the other way is in `upload`, and what is about a manifest in `referrers`.
 //!
 //! Lives here: [`Registry`]: which host a name means, HTTPS or HTTP, being let
 //! in, and a registry's refusals in words.
@@ -23,6 +23,7 @@ pub mod http;
 pub mod manifest;
 mod patience;
 pub mod proxy;
+pub mod referrers;
 pub mod search;
 pub mod settings;
 pub mod tls;

@@ -205,7 +205,7 @@ impl Registry {
         name: &str,
         media_type: &str,
         bytes: &[u8],
-    ) -> Result<Digest> {
+    ) -> Result<Put> {
         let path = format!("/v2/{repository}/manifests/{name}");
         let mut call = self.call(&path).await?;
         call.method = Method::PUT;
@@ -216,7 +216,13 @@ impl Registry {
         let answer = self.ask(&to_push(repository), &call).await?;
         let digest = Digest::of(bytes);
         match answer.status.as_u16() {
-            200..=202 => same(&answer, &digest).map(|()| digest).map_err(Error::from),
+            200..=202 => {
+                same(&answer, &digest)?;
+                Ok(Put {
+                    digest,
+                    lists_referrers: answer.header("oci-subject").is_some(),
+                })
+            }
             413 => Err(too_large(&answer)),
             _ => Err(self.refusal_to_push(answer).await),
         }
@@ -326,6 +332,15 @@ fn held(answer: &Answer) -> Option<u64> {
     let range = range.strip_prefix("bytes=").unwrap_or(range);
     let last: u64 = range.rsplit_once('-')?.1.trim().parse().ok()?;
     Some(if last == 0 { 0 } else { last + 1 })
+}
+
+/// A manifest that a registry took.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Its digest.
+    pub digest: Digest,
+    /// It understood what the manifest is about, and lists it by itself.
+    pub lists_referrers: bool,
 }
 
 fn same(answer: &Answer, digest: &Digest) -> Result<(), Fault> {

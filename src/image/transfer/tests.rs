@@ -287,6 +287,7 @@ impl Guest {
             rustix::process::getgid().as_raw(),
         );
         let order = Order {
+            artifacts: false,
             reference: format!("{}/team/x:1", server.host).parse().expect("a name"),
             platform: Some("linux/amd64".parse().expect("a platform")),
             sources: vec![self.source(server)],
@@ -300,6 +301,7 @@ impl Guest {
         let lines = Arc::new(Lines::default());
         let progress: Arc<dyn Progress> = Arc::clone(&lines) as _;
         let order = Order {
+            artifacts: false,
             reference: "r.example/team/x:1".parse().expect("a name"),
             platform: Some("linux/amd64".parse().expect("a platform")),
             sources: servers.iter().map(|server| self.source(server)).collect(),
@@ -721,6 +723,7 @@ fn another_platform_is_refused_by_name() {
     let server = Server::new(move |heard| content.reply(heard));
     let guest = Guest::new();
     let order = Order {
+        artifacts: false,
         reference: format!("{}/team/x:1", server.host).parse().expect("a name"),
         platform: Some("linux/s390x".parse().expect("a platform")),
         sources: vec![guest.source(&server)],
@@ -898,6 +901,7 @@ fn an_image_is_found_in_lists_of_lists() {
     Guest::new().pull(&server).expect("pulled");
     let guest = Guest::new();
     let order = Order {
+        artifacts: false,
         reference: "r.example/x:1".parse().expect("a name"),
         platform: Some("linux/arm64".parse().expect("a platform")),
         sources: vec![guest.source(&server)],

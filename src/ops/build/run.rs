@@ -548,6 +548,7 @@ fn etc_files(
         ips: &[],
         linked: &[],
         hostname: &record.hostname,
+        domainname: "",
         extra: &site.runs.hosts,
         gateway: shared.then(|| std::net::IpAddr::from([127, 0, 0, 1])),
     };
@@ -586,6 +587,7 @@ fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record>
         user: work.user.clone(),
         groups: Vec::new(),
         hostname: "buildkitsandbox".to_owned(),
+        domainname: String::new(),
         tty: false,
         interactive: false,
         remove: true,

@@ -71,9 +71,9 @@ fn blobs(session: &Session) -> usize {
 fn unname(session: &Session, name: &str, force: bool) -> crate::error::Result<Plan> {
     let options = Options {
         force,
-        all_names: false,
+        ..Options::default()
     };
-    let plan = super::unname(session, name, options)?;
+    let plan = super::unname(session, name, &options)?;
     let collected = session.store.collect(Patience::Skip, Partials::Expired);
     assert!(collected.expect("collected").is_some());
     Ok(plan)

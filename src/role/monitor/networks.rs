@@ -130,7 +130,7 @@ impl Monitor {
         let text = fs::read_to_string(&file)?;
         let text = hosts::moved(
             &text,
-            &self.record().hostname,
+            (&self.record().hostname, &self.record().domainname),
             &lacks(&old, &new),
             &lacks(&new, &old),
         );
@@ -157,8 +157,9 @@ impl Monitor {
 
     /// Brings the net process back to where others look for it.
     fn announce(&mut self) -> Result<()> {
-        let runtime = self.job.host.runtime.clone();
-        match self.place()?.client.announce(&runtime) {
+        let place = self.place()?;
+        let runtime = place.runtime.clone();
+        match place.client.announce(&runtime) {
             Ok(()) => Ok(()),
             // It was killed, and we have not seen that yet.
             Err(_) => self.rejoin_network(),
@@ -203,7 +204,7 @@ impl Monitor {
         let Network::Bridge(place) = &mut self.job.network else {
             return Ok(());
         };
-        let runtime = &self.job.host.runtime;
+        let runtime = &place.runtime;
         let nobody = || {};
         let mut client = control::connect_or(runtime, nobody, || {
             let (ready, waiting) = control::ready()?;

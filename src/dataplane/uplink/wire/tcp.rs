@@ -1,6 +1,6 @@
 //! The header of TCP (RFC 9293).
 //!
-//! Lives here: [`parse`], the two options that are understood, and [`write`].
+//! Lives here: [`parse`], the options that are understood, and [`write`].
 //! Must not: know a connection.
 //! Called by: `dataplane::uplink`.
 //! Always true: as of the room, any bytes are read without a panic.
@@ -72,16 +72,30 @@ pub fn parse(bytes: &[u8]) -> Option<Segment<'_>> {
     })
 }
 
-/// What a SYN says of the segments to come.
+/// What a SYN says of the segments to come, and each of them of its moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Bytes of the largest segment.
     pub mss: Option<u16>,
     /// By how many bits windows are shifted; at most 14.
     pub scale: Option<u8>,
+    /// When it was sent, by its sender's own clock.
+    pub stamp: Option<Stamp>,
 }
 
-/// Reads the options of a SYN; what follows a malformed one is not read.
+/// The timestamps of a segment (RFC 7323).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its own.
+    pub value: u32,
+    /// That of what it answers.
+    pub echo: u32,
+}
+
+/// Bytes of [`Stamp`] in a header, with filling.
+pub const STAMP: usize = 12;
+
+/// Reads a header's options; what follows a malformed one is not read.
 pub fn options(mut bytes: &[u8]) -> Options {
     let mut found = Options::default();
     while let Some(kind) = bytes.first() {
@@ -99,6 +113,13 @@ pub fn options(mut bytes: &[u8]) -> Options {
         match option {
             [2, 4, high, low] => found.mss = Some(u16::from_be_bytes([*high, *low])),
             [3, 3, shift] => found.scale = Some((*shift).min(14)),
+            [8, 10, stamp @ ..] => {
+                let word = |at| u32_at(stamp, at).unwrap_or_default();
+                found.stamp = Some(Stamp {
+                    value: word(0),
+                    echo: word(4),
+                });
+            }
             _ => {}
         }
         bytes = &bytes[length..];
@@ -121,7 +142,7 @@ pub struct Header {
     pub flags: u8,
     /// How much more may come, shifted already.
     pub window: u16,
-    /// Of a SYN: what it says of the segments to come.
+    /// What else it says.
     pub options: Options,
 }
 
@@ -131,6 +152,11 @@ impl Header {
         HEADER
             + if self.options.mss.is_some() { 4 } else { 0 }
             + if self.options.scale.is_some() { 4 } else { 0 }
+            + if self.options.stamp.is_some() {
+                STAMP
+            } else {
+                0
+            }
     }
 
     /// Writes it; `check` goes where the checksum does.
@@ -157,6 +183,12 @@ impl Header {
         if let Some(scale) = self.options.scale {
             // A byte of filling first: options end at a word's end.
             out[at..at + 4].copy_from_slice(&[1, 3, 3, scale]);
+            at += 4;
+        }
+        if let Some(stamp) = self.options.stamp {
+            out[at..at + 4].copy_from_slice(&[1, 1, 8, 10]);
+            out[at + 4..at + 8].copy_from_slice(&stamp.value.to_be_bytes());
+            out[at + 8..at + 12].copy_from_slice(&stamp.echo.to_be_bytes());
         }
     }
 }

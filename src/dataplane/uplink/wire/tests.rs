@@ -81,6 +81,11 @@ fn options_of_a_connection_are_found_among_others() {
     ];
     let found = tcp::options(&bytes);
     assert_eq!((found.mss, found.scale), (Some(1460), Some(14)));
+    let stamp = tcp::Stamp {
+        value: 0x0102_0304,
+        echo: 0x0506_0708,
+    };
+    assert_eq!(found.stamp, Some(stamp));
     for broken in [&[2_u8, 4, 5][..], &[2, 0, 5, 5], &[2], &[0, 2, 4, 5, 180]] {
         assert_eq!(tcp::options(broken), tcp::Options::default(), "{broken:?}");
     }
@@ -98,6 +103,10 @@ fn a_header_of_tcp_comes_back_as_it_was() {
         options: tcp::Options {
             mss: Some(65480),
             scale: Some(7),
+            stamp: Some(tcp::Stamp {
+                value: 0x0102_0304,
+                echo: 0xf1f2_f3f4,
+            }),
         },
     };
     let mut bytes = vec![0; header.length()];

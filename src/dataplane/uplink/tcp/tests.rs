@@ -1,0 +1,207 @@
+//! A stream's answers, segment by segment: the container is written by hand, the
+//! server is a thread on this machine's loopback.
+
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use crate::dataplane::uplink::serve::Serve;
+use crate::dataplane::uplink::wire::ip::{self, HOPS, Ip};
+use crate::dataplane::uplink::wire::tcp::{ACK, Header, Options, SYN, Stamp, options, parse};
+use crate::dataplane::uplink::wire::{TCP, fold, pseudo, sum};
+use crate::dataplane::uplink::{Network, Order, device};
+use crate::sys::epoll;
+use crate::sys::tun;
+
+const PORT: u16 = 40000;
+
+/// The stack and a container's end of one stream.
+struct Inside {
+    serve: Serve,
+    wire: OwnedFd,
+    own: SocketAddr,
+    peer: SocketAddr,
+}
+
+/// What an answer says.
+#[derive(Debug)]
+struct Answer {
+    seq: u32,
+    ack: u32,
+    flags: u8,
+    stamp: Option<Stamp>,
+}
+
+impl Inside {
+    /// Returns one that can reach `server` by its network's gateway.
+    fn new(server: &TcpListener) -> Self {
+        let (wire, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )
+        .expect("sockets");
+        let (orders, heard) = mpsc::channel();
+        let bell = Arc::new(eventfd(1, EventfdFlags::NONBLOCK).expect("a bell"));
+        let own: IpAddr = [172, 17, 0, 2].into();
+        orders.send(Order::Device(theirs)).expect("ordered");
+        let network = Network {
+            v4: Some(([172, 17, 0, 1].into(), 16)),
+            v6: None,
+            mtu: 65520,
+        };
+        orders.send(Order::Serve(network)).expect("ordered");
+        orders.send(Order::Loopback(own)).expect("ordered");
+        let mut serve = Serve::new(heard, bell).expect("ready");
+        serve.turn(&mut epoll::room(8)).expect("obeyed");
+        let port = server.local_addr().expect("bound").port();
+        Self {
+            serve,
+            wire,
+            own: (own, PORT).into(),
+            peer: ([172, 17, 0, 1], port).into(),
+        }
+    }
+
+    /// Sends a segment, and returns what is answered to it.
+    fn say(&mut self, header: Header, payload: &[u8]) -> Answer {
+        let header = Header {
+            source: self.own.port(),
+            destination: self.peer.port(),
+            window: 65535,
+            ..header
+        };
+        let mut segment = vec![0; header.length()];
+        header.write(&mut segment, 0);
+        segment.extend(payload);
+        let check = !fold(sum(
+            pseudo(self.own.ip(), self.peer.ip(), TCP, segment.len()),
+            &segment,
+        ));
+        header.write(&mut segment, check);
+        let about = Ip {
+            source: self.own.ip(),
+            destination: self.peer.ip(),
+            protocol: TCP,
+            hops: HOPS,
+            whole: true,
+            fragment: None,
+        };
+        let mut packet = vec![0; ip::header_length(self.own.ip())];
+        ip::write(&mut packet, &about, segment.len(), 1);
+        let frame = [&[0; tun::HEADER][..], &packet, &segment].concat();
+        // What was said without being asked, such as a wider window, is no answer.
+        while rustix::io::read(&self.wire, &mut device::frame()).is_ok() {}
+        self.serve.take(&frame);
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Answer {
+        let mut frame = device::frame();
+        loop {
+            match rustix::io::read(&self.wire, &mut frame) {
+                Ok(length) => {
+                    let (packet, _) = device::unwrap(&frame[..length]).expect("a frame");
+                    let (_, payload) = ip::parse(packet).expect("a packet");
+                    let segment = parse(payload).expect("a segment");
+                    return Answer {
+                        seq: segment.seq,
+                        ack: segment.ack,
+                        flags: segment.flags,
+                        stamp: options(segment.options).stamp,
+                    };
+                }
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.serve.turn(&mut epoll::room(8)).expect("a turn");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Opens the stream from number 100 on; returns what was answered.
+    fn open(&mut self, stamp: Option<Stamp>) -> Answer {
+        let options = Options {
+            mss: Some(1460),
+            scale: Some(7),
+            stamp,
+        };
+        let opening = Header {
+            seq: 100,
+            flags: SYN,
+            options,
+            ..Header::default()
+        };
+        let answer = self.say(opening, b"");
+        assert_eq!((answer.flags, answer.ack), (SYN | ACK, 101));
+        answer
+    }
+}
+
+/// A segment from `seq` on that was sent at `moment`.
+fn at(moment: u32, seq: u32, answered: &Answer) -> Header {
+    Header {
+        seq,
+        ack: answered.seq.wrapping_add(1),
+        flags: ACK,
+        options: Options {
+            stamp: Some(Stamp {
+                value: moment,
+                echo: answered.stamp.map_or(0, |stamp| stamp.value),
+            }),
+            ..Options::default()
+        },
+        ..Header::default()
+    }
+}
+
+fn echo(answer: &Answer) -> Option<u32> {
+    answer.stamp.map(|stamp| stamp.echo)
+}
+
+fn heard(server: &TcpListener, length: usize) -> Vec<u8> {
+    let (mut stream, _): (TcpStream, _) = server.accept().expect("accepted");
+    let mut all = vec![0; length];
+    stream.read_exact(&mut all).expect("heard");
+    all
+}
+
+#[test]
+fn who_sends_again_learns_how_long_that_took() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let stamp = Stamp {
+        value: 1000,
+        echo: 0,
+    };
+    let opened = inside.open(Some(stamp));
+    assert_eq!(echo(&opened), Some(1000));
+    // "one" is lost on its way: what comes after it is not what is answered.
+    let answer = inside.say(at(1001, 104, &opened), b"two");
+    assert_eq!((answer.ack, echo(&answer)), (101, Some(1000)));
+    // It comes again, and is answered with the moment of the second time: the
+    // sender may measure it, and its pause becomes short again.
+    let answer = inside.say(at(1800, 101, &opened), b"one");
+    assert_eq!((answer.ack, echo(&answer)), (104, Some(1800)));
+    // Half of this is known.
+    let answer = inside.say(at(1900, 101, &opened), b"onetwo");
+    assert_eq!((answer.ack, echo(&answer)), (107, Some(1900)));
+    assert_eq!(heard(&server, 6), b"onetwo");
+}
+
+#[test]
+fn who_has_no_timestamps_is_sent_none() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let opened = inside.open(None);
+    assert_eq!(opened.stamp, None);
+    let answer = inside.say(at(7, 101, &opened), b"one");
+    assert_eq!((answer.ack, answer.stamp), (104, None));
+    assert_eq!(heard(&server, 3), b"one");
+}
