@@ -253,6 +253,17 @@ pub fn ensure(
     policy: PullPolicy,
     platform: Option<Platform>,
 ) -> Result<Image> {
+    ensure_from(session, text, policy, platform, &Asked::default())
+}
+
+/// The same, where it is said how registries are to be spoken to.
+pub fn ensure_from(
+    session: &Session,
+    text: &str,
+    policy: PullPolicy,
+    platform: Option<Platform>,
+    asked: &Asked,
+) -> Result<Image> {
     let reference = text.parse::<Reference>();
     let found = find(session, text)?;
     // An id names no registry, so there is nobody to ask.
@@ -296,6 +307,7 @@ pub fn ensure(
             policy => policy,
         },
         platform,
+        asked: asked.clone(),
         ..Request::default()
     };
     let pulled = pull(session, &request, &[text.to_owned()])?;

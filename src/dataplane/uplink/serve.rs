@@ -111,6 +111,7 @@ impl Serve {
         while let Some(token) = self.ground.clock.pop(self.ground.now) {
             self.ring(Token::unpack(token));
         }
+        self.streams.pay(&self.ground);
         self.streams.settle(&mut self.ground);
         self.wake_sources();
         Ok(())
@@ -121,7 +122,13 @@ impl Serve {
             return Some(Duration::ZERO);
         }
         let sources = self.sources.iter().filter_map(|source| source.deadline());
-        let first = sources.chain(self.ground.clock.next()).min()?;
+        let flows = self
+            .ground
+            .clock
+            .next()
+            .into_iter()
+            .chain(self.streams.deadline());
+        let first = sources.chain(flows).min()?;
         Some(first.saturating_duration_since(Instant::now()))
     }
 
@@ -209,6 +216,12 @@ impl Serve {
             }
         }
         self.frame = frame;
+    }
+
+    /// Returns how many bytes of streams are here.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.streams.kept()
     }
 
     /// Takes one frame, whatever it is.

@@ -25,6 +25,7 @@
 
 pub mod changes;
 pub mod entries;
+pub mod fold;
 pub mod inflate;
 mod tree;
 pub mod write;

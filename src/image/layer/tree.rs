@@ -575,6 +575,18 @@ pub fn has_opaque(fd: impl AsFd, wanted: &[u8]) -> bool {
         .is_ok_and(|length| value.get(..length) == Some(wanted))
 }
 
+/// Sees to it that nothing of the layers below shows in a directory.
+pub fn make_opaque(fd: &impl AsFd) -> Result<()> {
+    rustix::fs::fsetxattr(fd, OPAQUE, b"y", XattrFlags::empty())
+        .what(|| "cannot hide a directory of a lower layer: this file system has no extended attributes for users")
+        .hint(|| "put the store on a disk that has them: `XDG_DATA_HOME=/some/directory rpod …`")
+}
+
+/// Takes the mark of [`make_opaque`] away.
+pub fn make_transparent(fd: impl AsFd) -> Result<()> {
+    Ok(rustix::fs::fremovexattr(fd, OPAQUE)?)
+}
+
 /// Removes a directory with all that is in it. It is not deeper than [`DEPTH_LIMIT`].
 fn remove_directory(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     let fd = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty())?;
