@@ -125,7 +125,7 @@ fn what_cannot_be_read_is_named_or_left_out() {
     build("COPY passwd /x").success();
     // One's own is read, whatever its permissions are, and keeps them.
     let own = rpod.write("own", "mine");
-    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o000)).unwrap();
     rpod.write("Dockerfile", "FROM busybox\nCOPY own /own\n");
     rpod.run(&["build", "-q", "-t", "made", "."]).success();
     rpod.run(&["run", "--rm", "made", "stat", "-c", "%a %s", "/own"])
