@@ -290,7 +290,7 @@ struct Walk<'l, 'a> {
 }
 
 /// What is known of a name before the walk comes to it.
-type Known = Option<(Stat, Option<Sum>)>;
+type Known = Option<(Stat, Option<(Sum, bool)>)>;
 
 impl Walk<'_, '_> {
     fn all(&mut self, path: &[u8]) -> Result<()> {
@@ -373,8 +373,10 @@ impl Walk<'_, '_> {
         }
         let kind = match kind_of(&stat) {
             FileType::RegularFile => match sum {
-                Some(sum) => {
-                    self.look.hashes.learn(&stat, sum);
+                Some((sum, new)) => {
+                    if new {
+                        self.look.hashes.learn(&stat, sum);
+                    }
                     Kind::File(stat.st_size.cast_unsigned(), sum)
                 }
                 None => self.file(parent, name, path, &stat)?,

@@ -62,7 +62,7 @@ use crate::ops::build::event::{Event, Listener, Speaker};
 use crate::ops::build::graph::Fetch;
 use crate::ops::build::plan::{Base, Named, Outside, Plan, Wishes};
 use crate::ops::build::step::Site;
-use crate::ops::{Session, pull};
+use crate::ops::{Session, pull, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns;
 use crate::spec::container::PullPolicy;
@@ -184,6 +184,7 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
         session.progress.warn(warning);
     }
     watch.plan(&plan);
+    let mut made = false;
     let result = in_builder(
         session,
         &identity,
@@ -191,9 +192,12 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
         &found,
         &plan,
         world.known,
-        watch,
+        (watch, &mut made),
     );
     watch.end(result.as_ref().ok());
+    if made {
+        sweep::settle(session);
+    }
     let built = result?;
     send::send(session, request, &built)?;
     Ok(built)
@@ -234,7 +238,7 @@ fn in_builder(
     found: &Found,
     plan: &Plan,
     known: HashMap<Digest, Layer>,
-    watch: &mut dyn Watch,
+    (watch, made): (&mut dyn Watch, &mut bool),
 ) -> Result<Built> {
     let (events, speaking) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
     let (result, telling) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
@@ -269,7 +273,7 @@ fn in_builder(
     });
     drop(writers);
     let child = child?;
-    let told = hear(&events, &result, watch);
+    let told = hear(&events, &result, (watch, made));
     drop(process::wait(child.pid, true));
     told
 }
@@ -307,7 +311,7 @@ fn first_process(work: impl FnOnce() -> u8) -> Result<u8> {
 fn hear(
     events: &std::os::fd::OwnedFd,
     result: &std::os::fd::OwnedFd,
-    watch: &mut dyn Watch,
+    (watch, made): (&mut dyn Watch, &mut bool),
 ) -> Result<Built> {
     let mut listener = Listener::default();
     let mut bytes = Vec::new();
@@ -330,7 +334,10 @@ fn hear(
             telling && ready.next().unwrap_or(false),
         );
         if heard {
-            speaking = listener.read(events, &mut |event| watch.event(&event))?;
+            speaking = listener.read(events, &mut |event| {
+                *made |= matches!(event, Event::Begun(_));
+                watch.event(&event);
+            })?;
         }
         if told {
             let mut buffer = [0; 16 << 10];
