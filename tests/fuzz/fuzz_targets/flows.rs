@@ -17,12 +17,8 @@ mod network;
 mod spec;
 #[path = "../../../src/sys/mod.rs"]
 mod sys;
-mod dataplane {
-    #[path = "../../../../src/dataplane/link.rs"]
-    pub mod link;
-    #[path = "../../../../src/dataplane/uplink/mod.rs"]
-    pub mod uplink;
-}
+#[path = "parts/dataplane.rs"]
+mod dataplane;
 
 use libfuzzer_sys::fuzz_target;
 
