@@ -9,6 +9,11 @@
     reason = "the sources are rpod's own, read in part"
 )]
 
+#[path = "../../../src/dataplane"]
+mod dataplane {
+    pub mod link;
+    pub mod uplink;
+}
 #[path = "../../../src/error.rs"]
 mod error;
 #[path = "../../../src/network/mod.rs"]
@@ -17,9 +22,6 @@ mod network;
 mod spec;
 #[path = "../../../src/sys/mod.rs"]
 mod sys;
-#[path = "parts/dataplane.rs"]
-mod dataplane;
-
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| dataplane::uplink::hostile::run(data));
