@@ -22,6 +22,7 @@ mod network;
 mod spec;
 #[path = "../../../src/sys/mod.rs"]
 mod sys;
+
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| dataplane::uplink::hostile::run(data));
