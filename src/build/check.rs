@@ -5,10 +5,12 @@
 //! Called by: `ops::build`.
 //! Always true: a rule that `# check=skip=` names is silent.
 
-use crate::build::dockerfile::{Command, Dockerfile, Instruction, Source, Step};
+use crate::build::dockerfile::{Command, Dockerfile, Instruction, Source, Stage, Step, Word};
+use crate::build::ignore::Ignore;
 use crate::build::lines;
 use crate::build::problem::{Span, excerpt};
 use crate::build::word;
+use crate::spec::reference::Reference;
 
 /// Something unwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,42 @@ pub fn check(file: &Dockerfile, text: &str) -> Vec<Warning> {
     found
 }
 
+/// Looks for what is copied and is not in the context.
+pub fn ignored(file: &Dockerfile, ignore: &Ignore) -> Vec<Warning> {
+    let mut found = Vec::new();
+    if file
+        .check
+        .skip
+        .iter()
+        .any(|name| name == "all" || name.eq_ignore_ascii_case("CopyIgnoredFile"))
+    {
+        return found;
+    }
+    for step in file.stages.iter().flat_map(|stage| &stage.steps) {
+        let copy = match &step.instruction {
+            Instruction::Copy(copy) | Instruction::Add(copy, _) if copy.from.is_none() => copy,
+            _ => continue,
+        };
+        for source in &copy.sources {
+            let Source::Path(word) = source else { continue };
+            let path = word.text.trim_start_matches("./").trim_matches('/');
+            let is_plain =
+                !path.is_empty() && path != "." && !path.contains(['$', '*', '?', '[', ':']);
+            if is_plain
+                && ignore.excludes(path.as_bytes())
+                && !ignore.may_include_below(path.as_bytes())
+            {
+                found.push(Warning {
+                    rule: "CopyIgnoredFile",
+                    at: word.at,
+                    message: format!("`.dockerignore` leaves \"{path}\" out of the context"),
+                });
+            }
+        }
+    }
+    found
+}
+
 struct Checker<'a> {
     file: &'a Dockerfile,
     found: Vec<Warning>,
@@ -76,6 +114,7 @@ impl Checker<'_> {
             self.warn("NoEmptyContinuation", *at, message);
         }
         self.casing();
+        self.bases();
         for stage in &self.file.stages {
             if let Some((keyword, name)) = &stage.named {
                 if is_upper(&stage.keyword) != is_upper(&keyword.text) {
@@ -99,6 +138,82 @@ impl Checker<'_> {
                 }
             }
             self.stage(&stage.steps);
+        }
+    }
+
+    /// What `FROM` builds upon, and for which platform.
+    fn bases(&mut self) {
+        let mut names: Vec<&str> = Vec::new();
+        for stage in &self.file.stages {
+            if let Some(name) = &stage.name {
+                if names.contains(&name.as_str()) {
+                    let message = format!("another stage is called \"{name}\" as well");
+                    self.warn("DuplicateStageName", stage.at, message);
+                }
+                names.push(name);
+            }
+            if let Some(platform) = &stage.platform {
+                self.platform(stage, platform);
+            }
+            self.base(&stage.image);
+        }
+    }
+
+    fn platform(&mut self, stage: &Stage, platform: &Word) {
+        let text = platform.text.as_str();
+        if matches!(text, "$TARGETPLATFORM" | "${TARGETPLATFORM}") {
+            let message = "a stage is built for $TARGETPLATFORM in any case";
+            self.warn("RedundantTargetPlatform", platform.at, message);
+        }
+        let name = stage.name.as_deref().unwrap_or_default();
+        // A stage that is called after its platform is meant to be for that one.
+        let is_meant = text
+            .split('/')
+            .nth(1)
+            .is_some_and(|arch| name.contains(arch));
+        if !text.contains('$') && !is_meant {
+            let message = format!("the stage is for {text} whatever --platform says");
+            self.warn("FromPlatformFlagConstDisallowed", platform.at, message);
+        }
+    }
+
+    fn base(&mut self, image: &Word) {
+        let globals = self
+            .file
+            .globals
+            .iter()
+            .filter_map(|step| match &step.instruction {
+                Instruction::Arg(pairs) => Some(pairs),
+                _ => None,
+            });
+        let globals: Vec<&(Word, Option<Word>)> = globals.flatten().collect();
+        let has = |name: &str| globals.iter().any(|(other, _)| other.text == name);
+        let is_given = |name: &str| name.starts_with("TARGET") || name.starts_with("BUILD");
+        let names = word::variables(&image.text, self.file.escape);
+        if names.is_empty() {
+            return;
+        }
+        let unknown = names
+            .iter()
+            .find(|(name, guarded)| !guarded && !has(name) && !is_given(name));
+        if let Some((name, _)) = unknown {
+            let message = format!("no ARG before the first FROM sets \"{name}\"");
+            self.warn("UndefinedArgInFrom", image.at, message);
+            return;
+        }
+        let default = |name: &str| -> Option<String> {
+            let (_, value) = globals.iter().find(|(other, _)| other.text == name)?;
+            Some(
+                value
+                    .as_ref()
+                    .map_or_else(String::new, |word| word.text.clone()),
+            )
+        };
+        let plain = |name: &str| default(name).or_else(|| Some("x".to_owned()));
+        let is_name = |text: String| text == "scratch" || text.parse::<Reference>().is_ok();
+        if !word::expand(&image.text, self.file.escape, &plain).is_ok_and(is_name) {
+            let message = "with the defaults of its ARGs this is no image's name";
+            self.warn("InvalidDefaultArgInFrom", image.at, message);
         }
     }
 
@@ -141,6 +256,7 @@ impl Checker<'_> {
                     self.warn("MaintainerDeprecated", step.at, message);
                 }
                 Instruction::Env(pairs) => {
+                    self.legacy(step);
                     self.secrets(step, pairs.iter().map(|(name, _)| name.text.as_str()));
                     known.extend(pairs.iter().map(|(name, _)| name.text.clone()));
                 }
@@ -148,6 +264,7 @@ impl Checker<'_> {
                     self.secrets(step, pairs.iter().map(|(name, _)| name.text.as_str()));
                     known.extend(pairs.iter().map(|(name, _)| name.text.clone()));
                 }
+                Instruction::Label(_) => self.legacy(step),
                 Instruction::Shell(_) => shell = true,
                 Instruction::Workdir(path) => {
                     if !workdir && !path.text.starts_with(['/', '$']) {
@@ -190,6 +307,15 @@ impl Checker<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// `ENV name value`, from before there was a `=`.
+    fn legacy(&mut self, step: &Step) {
+        let mut words = step.text.split_whitespace().skip(1);
+        if words.next().is_some_and(|name| !name.contains('=')) {
+            let message = "write NAME=VALUE, which leaves no doubt where the value ends";
+            self.warn("LegacyKeyValueFormat", step.at, message);
         }
     }
 
@@ -289,6 +415,20 @@ mod tests {
             ("FROM x\nEXPOSE 80/TCP\n", "ExposeProtoCasing"),
             ("FROM x\nARG NAME=1\nCOPY $NAMF /\n", "UndefinedVar"),
             ("FROM x\nRUN a \\\n\n  b\n", "NoEmptyContinuation"),
+            ("FROM x AS a\nFROM y AS a\n", "DuplicateStageName"),
+            (
+                "FROM --platform=$TARGETPLATFORM x\n",
+                "RedundantTargetPlatform",
+            ),
+            (
+                "FROM --platform=linux/arm64 x\n",
+                "FromPlatformFlagConstDisallowed",
+            ),
+            ("FROM x:$TAG\n", "UndefinedArgInFrom"),
+            ("ARG TAG\nFROM x:$TAG\n", "InvalidDefaultArgInFrom"),
+            ("FROM x\nENV a b\n", "LegacyKeyValueFormat"),
+            ("FROM x\nLABEL a b c\n", "LegacyKeyValueFormat"),
+            ("FROM x\nEXPOSE 8080:80\n", "ExposeInvalidFormat"),
         ] {
             assert_eq!(rules(text), [rule], "{text}");
         }
@@ -299,5 +439,24 @@ mod tests {
         assert!(rules("FROM golang AS build\nWORKDIR /x\nRUN a\nCMD [\"a\"]\n").is_empty());
         assert!(rules("# check=skip=JSONArgsRecommended\nFROM x\nCMD a\n").is_empty());
         assert!(rules("# check=skip=all\nFROM x\nCMD a\n").is_empty());
+        for good in [
+            "ARG TAG=1\nFROM x:${TAG}\n",
+            "FROM x:${TAG:-1}\n",
+            "FROM --platform=$BUILDPLATFORM x\n",
+            "FROM --platform=linux/arm64 x AS tool-arm64\n",
+            "FROM x\nENV a=b\nLABEL \"a b\"=c\n",
+        ] {
+            assert!(rules(good).is_empty(), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_is_copied_and_left_out_is_told() {
+        let text = "FROM x AS y\nCOPY a ./b/c /\nCOPY --from=y a /\nADD *.log a$b /\n";
+        let file = parse(text).expect("parsed");
+        let ignore = crate::build::ignore::Ignore::parse("a\nb\n").expect("parsed");
+        let found = super::ignored(&file, &ignore);
+        let seen: Vec<&str> = found.iter().map(|w| w.message.as_str()).collect();
+        assert_eq!(seen.len(), 2, "{seen:?}");
     }
 }

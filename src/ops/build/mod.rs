@@ -23,6 +23,7 @@ pub mod plan;
 pub mod run;
 
 mod archive;
+pub mod cache;
 mod chmod;
 mod clock;
 mod context;
@@ -111,6 +112,12 @@ pub struct Request {
     pub forgetful: bool,
     /// `--jobs`.
     pub jobs: Option<usize>,
+    /// `--cache-from`.
+    pub cache_from: Vec<cache::Place>,
+    /// `--cache-to`.
+    pub cache_to: Vec<cache::Export>,
+    /// `--cache-to type=inline`: the image tells which steps made it.
+    pub inline_cache: bool,
     /// `--quiet`: a push says nothing.
     pub quiet: bool,
     /// How registries are to be spoken to.
@@ -144,6 +151,8 @@ pub struct Built {
     pub entry: Option<Entry>,
     /// The image of each platform.
     pub images: Vec<Entry>,
+    /// What `--cache-to` is to send, each for itself.
+    pub caches: Vec<Entry>,
 }
 
 /// Sees what happens.
@@ -176,6 +185,9 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     if request.check {
         return Ok(Built::default());
     }
+    if request.wishes.no_cache != plan::NoCache::Everything {
+        cache::bring_in(session, request)?;
+    }
     let mut world = World::new(session, request, &found)?;
     let plan = plan::plan(&file, &found.name, &found.text, &request.wishes, &mut world)?;
     for warning in &plan.warnings {
@@ -194,12 +206,16 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     watch.end(result.as_ref().ok());
     let built = result?;
     send::send(session, request, &built)?;
+    cache::send_out(session, request, &built)?;
     Ok(built)
 }
 
 /// The checks: warnings, or with `# check=error=true` and `--check` the end.
 fn look_over(session: &Session, file: &Dockerfile, found: &Found, only: bool) -> Result<()> {
-    let warnings = check::check(file, &found.text);
+    let mut warnings = check::check(file, &found.text);
+    if let Some(ignore) = found.places.first().and_then(|place| place.ignore.as_ref()) {
+        warnings.extend(check::ignored(file, ignore));
+    }
     let count = warnings.len();
     for warning in warnings {
         session
