@@ -5,12 +5,11 @@
 //! Called by: `ops::build`.
 //! Always true: a rule that `# check=skip=` names is silent.
 
-use crate::build::dockerfile::{Command, Dockerfile, Instruction, Source, Stage, Step, Word};
+use crate::build::dockerfile::{Command, Copy, Dockerfile, Instruction, Source, Stage, Step, Word};
 use crate::build::ignore::Ignore;
 use crate::build::lines;
 use crate::build::problem::{Span, excerpt};
 use crate::build::word;
-use crate::spec::reference::Reference;
 
 /// Something unwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +36,12 @@ impl Warning {
     }
 }
 
-/// Looks for what is unwise in a file and its text, in the order of its lines.
-pub fn check(file: &Dockerfile, text: &str) -> Vec<Warning> {
+/// Looks for what is unwise in a file and its text, in the order of its lines. `ignore`
+/// is what the context leaves out.
+pub fn check(file: &Dockerfile, text: &str, ignore: Option<&Ignore>) -> Vec<Warning> {
     let mut checker = Checker {
         file,
+        ignore,
         found: Vec::new(),
     };
     checker.all(text);
@@ -55,44 +56,9 @@ pub fn check(file: &Dockerfile, text: &str) -> Vec<Warning> {
     found
 }
 
-/// Looks for what is copied and is not in the context.
-pub fn ignored(file: &Dockerfile, ignore: &Ignore) -> Vec<Warning> {
-    let mut found = Vec::new();
-    if file
-        .check
-        .skip
-        .iter()
-        .any(|name| name == "all" || name.eq_ignore_ascii_case("CopyIgnoredFile"))
-    {
-        return found;
-    }
-    for step in file.stages.iter().flat_map(|stage| &stage.steps) {
-        let copy = match &step.instruction {
-            Instruction::Copy(copy) | Instruction::Add(copy, _) if copy.from.is_none() => copy,
-            _ => continue,
-        };
-        for source in &copy.sources {
-            let Source::Path(word) = source else { continue };
-            let path = word.text.trim_start_matches("./").trim_matches('/');
-            let is_plain =
-                !path.is_empty() && path != "." && !path.contains(['$', '*', '?', '[', ':']);
-            if is_plain
-                && ignore.excludes(path.as_bytes())
-                && !ignore.may_include_below(path.as_bytes())
-            {
-                found.push(Warning {
-                    rule: "CopyIgnoredFile",
-                    at: word.at,
-                    message: format!("`.dockerignore` leaves \"{path}\" out of the context"),
-                });
-            }
-        }
-    }
-    found
-}
-
 struct Checker<'a> {
     file: &'a Dockerfile,
+    ignore: Option<&'a Ignore>,
     found: Vec<Warning>,
 }
 
@@ -114,9 +80,16 @@ impl Checker<'_> {
             self.warn("NoEmptyContinuation", *at, message);
         }
         self.casing();
-        self.bases();
-        for stage in &self.file.stages {
+        for (number, stage) in self.file.stages.iter().enumerate() {
+            self.from(stage);
             if let Some((keyword, name)) = &stage.named {
+                if self.file.stages[..number]
+                    .iter()
+                    .any(|s| s.name == stage.name)
+                {
+                    let message = format!("an earlier stage is called \"{}\" as well", name.text);
+                    self.warn("DuplicateStageName", name.at, message);
+                }
                 if is_upper(&stage.keyword) != is_upper(&keyword.text) {
                     let message = format!(
                         "\"{}\" and \"{}\" have letters of different cases",
@@ -141,79 +114,112 @@ impl Checker<'_> {
         }
     }
 
-    /// What `FROM` builds upon, and for which platform.
-    fn bases(&mut self) {
-        let mut names: Vec<&str> = Vec::new();
-        for stage in &self.file.stages {
-            if let Some(name) = &stage.name {
-                if names.contains(&name.as_str()) {
-                    let message = format!("another stage is called \"{name}\" as well");
-                    self.warn("DuplicateStageName", stage.at, message);
-                }
-                names.push(name);
+    /// Variables of `FROM`, which only an `ARG` before the first one sets.
+    fn from(&mut self, stage: &Stage) {
+        if let Some(platform) = &stage.platform {
+            self.declared(platform);
+            let name = stage.name.clone().unwrap_or_default();
+            let mut parts = platform.text.split('/');
+            if matches!(
+                platform.text.as_str(),
+                "$TARGETPLATFORM" | "${TARGETPLATFORM}"
+            ) {
+                let message =
+                    "without --platform it is the same: it is the platform that is built for";
+                self.warn("RedundantTargetPlatform", platform.at, message);
+            } else if !platform.text.contains('$') && !parts.any(|part| name.contains(part)) {
+                let message = format!(
+                    "the stage is always built for \"{}\", whatever the image is for",
+                    platform.text
+                );
+                self.warn("FromPlatformFlagConstDisallowed", platform.at, message);
             }
-            if let Some(platform) = &stage.platform {
-                self.platform(stage, platform);
+        }
+        if self.declared(&stage.image) {
+            let defaults = |name: &str| self.default_of(name);
+            let image = word::expand(&stage.image.text, self.file.escape, &defaults);
+            if image.is_ok_and(|image| image.is_empty() || image.ends_with([':', '@'])) {
+                let message = format!(
+                    "\"{}\" is no image unless its ARG is given: give it a default",
+                    stage.image.text
+                );
+                self.warn("InvalidDefaultArgInFrom", stage.image.at, message);
             }
-            self.base(&stage.image);
         }
     }
 
-    fn platform(&mut self, stage: &Stage, platform: &Word) {
-        let text = platform.text.as_str();
-        if matches!(text, "$TARGETPLATFORM" | "${TARGETPLATFORM}") {
-            let message = "a stage is built for $TARGETPLATFORM in any case";
-            self.warn("RedundantTargetPlatform", platform.at, message);
-        }
-        let name = stage.name.as_deref().unwrap_or_default();
-        // A stage that is called after its platform is meant to be for that one.
-        let is_meant = text
-            .split('/')
-            .nth(1)
-            .is_some_and(|arch| name.contains(arch));
-        if !text.contains('$') && !is_meant {
-            let message = format!("the stage is for {text} whatever --platform says");
-            self.warn("FromPlatformFlagConstDisallowed", platform.at, message);
+    /// The default of an `ARG` before the first `FROM`.
+    fn default_of(&self, name: &str) -> Option<String> {
+        let globals = self.file.globals.iter().rev();
+        let mut pairs = globals.filter_map(|step| match &step.instruction {
+            Instruction::Arg(pairs) => pairs.iter().rev().find(|(n, _)| n.text == name),
+            _ => None,
+        });
+        match pairs.next() {
+            Some((_, default)) => default.as_ref().map(|word| word.text.clone()),
+            None => is_platform(name).then(|| "x".to_owned()),
         }
     }
 
-    fn base(&mut self, image: &Word) {
-        let globals = self
-            .file
+    /// Warns of variables that nothing before the first `FROM` declares; says whether all are.
+    fn declared(&mut self, text: &Word) -> bool {
+        let file = self.file;
+        let known: Vec<&str> = file
             .globals
             .iter()
-            .filter_map(|step| match &step.instruction {
-                Instruction::Arg(pairs) => Some(pairs),
-                _ => None,
-            });
-        let globals: Vec<&(Word, Option<Word>)> = globals.flatten().collect();
-        let has = |name: &str| globals.iter().any(|(other, _)| other.text == name);
-        let is_given = |name: &str| name.starts_with("TARGET") || name.starts_with("BUILD");
-        let names = word::variables(&image.text, self.file.escape);
-        if names.is_empty() {
-            return;
+            .flat_map(|step| match &step.instruction {
+                Instruction::Arg(pairs) => pairs.as_slice(),
+                _ => &[],
+            })
+            .map(|(name, _)| name.text.as_str())
+            .collect();
+        let mut all = true;
+        for (name, _) in word::variables(&text.text, file.escape) {
+            if known.contains(&name.as_str()) || is_platform(&name) {
+                continue;
+            }
+            all = false;
+            let message = match crate::spec::suggest::nearest(&name, known.iter().copied()) {
+                Some(near) => {
+                    format!("no ARG before FROM declares \"{name}\"; did you mean \"{near}\"?")
+                }
+                None => format!("no ARG before FROM declares \"{name}\""),
+            };
+            self.warn("UndefinedArgInFrom", text.at, message);
         }
-        let unknown = names
-            .iter()
-            .find(|(name, guarded)| !guarded && !has(name) && !is_given(name));
-        if let Some((name, _)) = unknown {
-            let message = format!("no ARG before the first FROM sets \"{name}\"");
-            self.warn("UndefinedArgInFrom", image.at, message);
+        all
+    }
+
+    /// `NAME VALUE`, the form without "=".
+    fn legacy(&mut self, step: &Step) {
+        let Some((_, operands)) = step.text.split_once(char::is_whitespace) else {
             return;
-        }
-        let default = |name: &str| -> Option<String> {
-            let (_, value) = globals.iter().find(|(other, _)| other.text == name)?;
-            Some(
-                value
-                    .as_ref()
-                    .map_or_else(String::new, |word| word.text.clone()),
-            )
         };
-        let plain = |name: &str| default(name).or_else(|| Some("x".to_owned()));
-        let is_name = |text: String| text == "scratch" || text.parse::<Reference>().is_ok();
-        if !word::expand(&image.text, self.file.escape, &plain).is_ok_and(is_name) {
-            let message = "with the defaults of its ARGs this is no image's name";
-            self.warn("InvalidDefaultArgInFrom", image.at, message);
+        let words = lines::shell_words(operands.trim_start(), self.file.escape);
+        if words.first().is_some_and(|(first, _)| !first.contains('=')) {
+            let keyword = step.keyword.to_uppercase();
+            let message =
+                format!("write {keyword} NAME=VALUE: the form with a blank holds one pair only");
+            self.warn("LegacyKeyValueFormat", step.at, message);
+        }
+    }
+
+    /// What is copied and not in the context.
+    fn ignored(&mut self, copy: &Copy) {
+        let Some(ignore) = self.ignore.filter(|_| copy.from.is_none()) else {
+            return;
+        };
+        for source in &copy.sources {
+            let Source::Path(word) = source else { continue };
+            let path = word.text.trim_start_matches("./").trim_matches('/');
+            let plain = !path.is_empty() && !path.contains(['$', '*', '?', '[', '"', '\'', ':']);
+            if plain
+                && ignore.excludes(path.as_bytes())
+                && !ignore.may_include_below(path.as_bytes())
+            {
+                let message = format!("\"{path}\" is left out of the context by .dockerignore");
+                self.warn("CopyIgnoredFile", word.at, message);
+            }
         }
     }
 
@@ -265,6 +271,7 @@ impl Checker<'_> {
                     known.extend(pairs.iter().map(|(name, _)| name.text.clone()));
                 }
                 Instruction::Label(_) => self.legacy(step),
+                Instruction::Add(copy, _) => self.ignored(copy),
                 Instruction::Shell(_) => shell = true,
                 Instruction::Workdir(path) => {
                     if !workdir && !path.text.starts_with(['/', '$']) {
@@ -299,6 +306,7 @@ impl Checker<'_> {
                     }
                 }
                 Instruction::Copy(copy) => {
+                    self.ignored(copy);
                     for source in &copy.sources {
                         if let Source::Path(word) = source {
                             self.undefined(word, &known);
@@ -310,17 +318,8 @@ impl Checker<'_> {
         }
     }
 
-    /// `ENV name value`, from before there was a `=`.
-    fn legacy(&mut self, step: &Step) {
-        let mut words = step.text.split_whitespace().skip(1);
-        if words.next().is_some_and(|name| !name.contains('=')) {
-            let message = "write NAME=VALUE, which leaves no doubt where the value ends";
-            self.warn("LegacyKeyValueFormat", step.at, message);
-        }
-    }
-
     /// A variable that nothing in the file sets may be the image's.
-    fn undefined(&mut self, text: &crate::build::dockerfile::Word, known: &[String]) {
+    fn undefined(&mut self, text: &Word, known: &[String]) {
         const PATHS: [&str; 4] = ["PATH", "HOME", "PWD", "HOSTNAME"];
         for (name, guarded) in word::variables(&text.text, self.file.escape) {
             let near = crate::spec::suggest::nearest(&name, known.iter().map(String::as_str));
@@ -383,18 +382,31 @@ impl Checker<'_> {
     }
 }
 
+/// Says whether a variable is one of those that say what is built for, and where.
+fn is_platform(name: &str) -> bool {
+    let part = name
+        .strip_prefix("TARGET")
+        .or_else(|| name.strip_prefix("BUILD"));
+    matches!(
+        part,
+        Some("PLATFORM" | "OS" | "ARCH" | "VARIANT" | "OSVERSION")
+    ) || name == "TARGETSTAGE"
+}
+
 fn is_upper(keyword: &str) -> bool {
     keyword == keyword.to_uppercase()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{Ignore, check};
     use crate::build::parse::parse;
 
     fn rules(text: &str) -> Vec<&'static str> {
         let file = parse(text).expect(text);
-        check(&file, text).into_iter().map(|w| w.rule).collect()
+        let ignore = Ignore::parse("*.log\nbuild\n!build/keep\n").expect("patterns");
+        let warnings = check(&file, text, Some(&ignore));
+        warnings.into_iter().map(|w| w.rule).collect()
     }
 
     #[test]
@@ -404,6 +416,19 @@ mod tests {
             ("FROM x AS Y\n", "StageNameCasing"),
             ("FROM x AS scratch\n", "ReservedStageName"),
             ("FROM x\nRUN a\ncopy a b\n", "ConsistentInstructionCasing"),
+            ("FROM x AS a\nFROM y AS a\n", "DuplicateStageName"),
+            ("FROM $X\n", "UndefinedArgInFrom"),
+            ("ARG X\nFROM x:$X\n", "InvalidDefaultArgInFrom"),
+            (
+                "FROM --platform=linux/arm64 x\n",
+                "FromPlatformFlagConstDisallowed",
+            ),
+            (
+                "FROM --platform=$TARGETPLATFORM x\n",
+                "RedundantTargetPlatform",
+            ),
+            ("FROM x\nENV a b\n", "LegacyKeyValueFormat"),
+            ("FROM x\nCOPY a ./x.log /\n", "CopyIgnoredFile"),
             ("FROM x\nMAINTAINER me\n", "MaintainerDeprecated"),
             ("FROM x\nCMD a b\n", "JSONArgsRecommended"),
             (
@@ -415,20 +440,6 @@ mod tests {
             ("FROM x\nEXPOSE 80/TCP\n", "ExposeProtoCasing"),
             ("FROM x\nARG NAME=1\nCOPY $NAMF /\n", "UndefinedVar"),
             ("FROM x\nRUN a \\\n\n  b\n", "NoEmptyContinuation"),
-            ("FROM x AS a\nFROM y AS a\n", "DuplicateStageName"),
-            (
-                "FROM --platform=$TARGETPLATFORM x\n",
-                "RedundantTargetPlatform",
-            ),
-            (
-                "FROM --platform=linux/arm64 x\n",
-                "FromPlatformFlagConstDisallowed",
-            ),
-            ("FROM x:$TAG\n", "UndefinedArgInFrom"),
-            ("ARG TAG\nFROM x:$TAG\n", "InvalidDefaultArgInFrom"),
-            ("FROM x\nENV a b\n", "LegacyKeyValueFormat"),
-            ("FROM x\nLABEL a b c\n", "LegacyKeyValueFormat"),
-            ("FROM x\nEXPOSE 8080:80\n", "ExposeInvalidFormat"),
         ] {
             assert_eq!(rules(text), [rule], "{text}");
         }
@@ -439,24 +450,12 @@ mod tests {
         assert!(rules("FROM golang AS build\nWORKDIR /x\nRUN a\nCMD [\"a\"]\n").is_empty());
         assert!(rules("# check=skip=JSONArgsRecommended\nFROM x\nCMD a\n").is_empty());
         assert!(rules("# check=skip=all\nFROM x\nCMD a\n").is_empty());
-        for good in [
-            "ARG TAG=1\nFROM x:${TAG}\n",
-            "FROM x:${TAG:-1}\n",
-            "FROM --platform=$BUILDPLATFORM x\n",
-            "FROM --platform=linux/arm64 x AS tool-arm64\n",
-            "FROM x\nENV a=b\nLABEL \"a b\"=c\n",
+        for text in [
+            "ARG X=1 Y\nFROM x:$X$Y\nFROM --platform=$BUILDPLATFORM x\n",
+            "FROM --platform=linux/arm64 x AS x-arm64\nENV a=b c='d e'\nLABEL \"a b\"=c\n",
+            "FROM x\nCOPY build /\nCOPY *.log /\nCOPY --from=y x.log /\n",
         ] {
-            assert!(rules(good).is_empty(), "{good}");
+            assert_eq!(rules(text), [""; 0], "{text}");
         }
-    }
-
-    #[test]
-    fn what_is_copied_and_left_out_is_told() {
-        let text = "FROM x AS y\nCOPY a ./b/c /\nCOPY --from=y a /\nADD *.log a$b /\n";
-        let file = parse(text).expect("parsed");
-        let ignore = crate::build::ignore::Ignore::parse("a\nb\n").expect("parsed");
-        let found = super::ignored(&file, &ignore);
-        let seen: Vec<&str> = found.iter().map(|w| w.message.as_str()).collect();
-        assert_eq!(seen.len(), 2, "{seen:?}");
     }
 }

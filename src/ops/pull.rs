@@ -21,8 +21,8 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::image::policy::{self, Policy};
 use crate::image::registry::settings::{Files, Settings};
 use crate::image::{builtin, registry, transfer};
-use crate::ops::Session;
 use crate::ops::access::Asked;
+use crate::ops::{Session, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::progress::{Progress, Silent};
@@ -111,6 +111,7 @@ pub fn pull(session: &Session, request: &Request, names: &[String]) -> Result<Ve
         });
         fetch(session, &identity, admitted.collect(), &progress)
     })?;
+    sweep::settle(session);
     for one in asked {
         done.push(finish(session, &places, request, &progress, one));
     }
@@ -465,6 +466,7 @@ fn unpacked(session: &Session, image: Image) -> Result<Image, Lack> {
         transfer::unpack(store, &identity.map, &image, progress)
     })
     .map_err(Lack::Other)?;
+    sweep::settle(session);
     Ok(image)
 }
 
