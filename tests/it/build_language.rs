@@ -328,3 +328,24 @@ fn what_is_wrong_is_shown_where_it_is_with_what_was_meant() {
     }
     rpod.run(&["build", "--target", "biuld", "."]).fails(1);
 }
+
+#[test]
+fn what_python_compiles_is_not_out_of_date() {
+    let rpod = Sandbox::with(&["python"]);
+    let script = "import importlib.util,py_compile,struct; \
+                  print(struct.unpack('<I', open(importlib.util.cache_from_source('/m.py'),'rb').read()[4:8])[0])";
+    build(
+        &rpod,
+        &format!("FROM python\nCOPY <<E /m.py\nx = 1\nE\nRUN python3 -m py_compile /m.py\nRUN python3 -c \"{script}\" > /kind; test -n \"$SOURCE_DATE_EPOCH\"\n"),
+        &[],
+    )
+    .success();
+    // 3: the content of the source is looked at, and not its time.
+    assert_eq!(inside(&rpod, "cat /kind; echo $SOURCE_DATE_EPOCH"), "3\n\n");
+    build(
+        &rpod,
+        "FROM python\nRUN test -z \"$SOURCE_DATE_EPOCH\"\n",
+        &["--rewrite-timestamp=false"],
+    )
+    .success();
+}

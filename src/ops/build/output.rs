@@ -1,5 +1,9 @@
 //! What is made of the last steps: images in the store, or files.
 //!
+//! `created` in an image is the time of what it is built upon, so that the same file and
+//! context give the same id on every day. When it was built is kept beside its name in the
+//! index, and `images` shows that, unless a time was asked for.
+//!
 //! Lives here: an image's configuration, and its names, or those of a list when it is
 //! for several platforms; the image of the state before a step that failed.
 //! Must not: do steps (`solve`).
