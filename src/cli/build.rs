@@ -96,7 +96,7 @@ pub struct Args {
     /// Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
-    /// Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)
+    /// Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)
     #[arg(long, value_name = "AGENT")]
     ssh: Vec<String>,
     /// Label the image (can be repeated)
@@ -156,10 +156,10 @@ pub struct Args {
     /// Take nothing of these stages from the cache (can be repeated)
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     no_cache_filter: Vec<String>,
-    /// Take steps from there: NAME, or type=registry|local,… (can be repeated)
+    /// Take steps from NAME or type=registry|local,… (can be repeated)
     #[arg(long, value_name = "CACHE")]
     cache_from: Vec<String>,
-    /// Send steps there: NAME, or type=registry|local|inline,… (can be repeated)
+    /// Send steps to NAME or type=registry|local|inline,… (repeatable)
     #[arg(long, value_name = "CACHE")]
     cache_to: Vec<String>,
     /// Take from the cache only what is younger than this

@@ -158,7 +158,7 @@ fn triggers_fire_once_in_the_child() {
     build(&rpod, "FROM parent\nRUN echo child:$E >> /count\n", &[]).success();
     assert_eq!(
         inside(&rpod, "cat /g; echo; cat /count"),
-        "context\nfired\nchild:on\n".replace("context\n", "context\n")
+        "context\nfired\nchild:on\n"
     );
     rpod.run(&["tag", "made", "child"]).success();
     build(&rpod, "FROM child\n", &[]).success();
