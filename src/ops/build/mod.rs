@@ -24,6 +24,7 @@ pub mod run;
 
 mod ahead;
 mod archive;
+pub mod cache;
 mod chmod;
 mod clock;
 mod context;
@@ -113,6 +114,12 @@ pub struct Request {
     pub forgetful: bool,
     /// `--jobs`.
     pub jobs: Option<usize>,
+    /// `--cache-from`.
+    pub cache_from: Vec<cache::Place>,
+    /// `--cache-to`.
+    pub cache_to: Vec<cache::Export>,
+    /// `--cache-to type=inline`: the image tells which steps made it.
+    pub inline_cache: bool,
     /// `--quiet`: a push says nothing.
     pub quiet: bool,
     /// How registries are to be spoken to.
@@ -146,6 +153,8 @@ pub struct Built {
     pub entry: Option<Entry>,
     /// The image of each platform.
     pub images: Vec<Entry>,
+    /// What `--cache-to` is to send, each for itself.
+    pub caches: Vec<Entry>,
 }
 
 /// Sees what happens.
@@ -178,6 +187,9 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     if request.check {
         return Ok(Built::default());
     }
+    if request.wishes.no_cache != plan::NoCache::Everything {
+        cache::bring_in(session, request)?;
+    }
     let mut world = World::new(session, request, &found)?;
     let plan = plan::plan(&file, &found.name, &found.text, &request.wishes, &mut world)?;
     for warning in &plan.warnings {
@@ -200,6 +212,7 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     }
     let built = result?;
     send::send(session, request, &built)?;
+    cache::send_out(session, request, &built)?;
     Ok(built)
 }
 
