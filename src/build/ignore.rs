@@ -35,7 +35,7 @@ impl Ignore {
     /// Reads a file.
     ///
     /// # Errors
-    /// A sentence with the line's number, when a pattern is not finished.
+    /// A sentence with the line's number, when a pattern is not finished or missing.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut ignore = Self::default();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -48,6 +48,12 @@ impl Ignore {
                 Some(rest) => (rest.trim(), true),
                 None => (line, false),
             };
+            if exception && line.is_empty() {
+                return Err(format!(
+                    "line {}: a \"!\" alone excepts nothing",
+                    number + 1
+                ));
+            }
             let text = plain(line);
             if text.is_empty() {
                 continue;
@@ -176,6 +182,7 @@ mod tests {
         assert!(ignore.may_include_below(b"a") && ignore.may_include_below(b"a/b"));
         assert!(!ignore.may_include_below(b"b"));
         assert!(Ignore::parse("[a-").is_err());
+        assert!(Ignore::parse("a\n! ").is_err_and(|why| why.starts_with("line 2")));
         let ignore = Ignore::parse("../x\n/../y\na/../../z").expect("a file");
         assert!(!ignore.excludes(b"x") && ignore.excludes(b"y") && !ignore.excludes(b"z"));
     }

@@ -578,7 +578,17 @@ impl<'a> Parser<'a> {
         let keyword = text.split_whitespace().next().unwrap_or_default();
         let end = start + keyword.len();
         match keyword.to_uppercase().as_str() {
-            "NONE" => return Ok(Instruction::HealthCheck(None)),
+            "NONE" if text.len() == keyword.len() => return Ok(Instruction::HealthCheck(None)),
+            "NONE" => {
+                let rest = text[keyword.len()..].trim_start();
+                let total = self.line.text.len();
+                let at = self.line.span(total - rest.len(), total);
+                return Err(if rest.starts_with('#') {
+                    comment(at)
+                } else {
+                    Problem::new(at, "HEALTHCHECK NONE takes no more words")
+                });
+            }
             "CMD" => {}
             _ => {
                 return Err(self
@@ -806,6 +816,8 @@ mod tests {
             ("FROM x\nONBUILD FROM y", "ONBUILD cannot keep FROM"),
             ("FROM x\nHEALTHCHECK --interval=5q CMD x", "duration"),
             ("FROM x\nHEALTHCHECK curl", "expected CMD or NONE"),
+            ("FROM x\nHEALTHCHECK NONE x", "takes no more words"),
+            ("FROM x\nHEALTHCHECK NONE # y", "inline comments"),
             ("FROM x\nCOPY <<E /x\n", "has no end"),
         ] {
             let fault = fault(text);
