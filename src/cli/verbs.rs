@@ -586,7 +586,7 @@ pub static NOUNS: &[Noun] = &[
             (&["info"], "info"),
             (&["prune"], "system prune"),
         ],
-        to_come: &["events", "dial-stdio", "service", "migrate", "reset"],
+        to_come: &["events", "dial-stdio", "service"],
     },
 ];
 

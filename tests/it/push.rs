@@ -306,7 +306,7 @@ fn a_manifest_leaves_in_the_words_that_are_asked_for() {
     .refuses()
     .stderr_has("no layers compressed with zstd");
     rpod.run(&["push", "--format", "rar", "mine", &name])
-        .fails(125)
+        .fails(1)
         .stderr_has("oci or v2s2");
     let other = ["push", "--platform", "linux/s390x", "mine", &name];
     rpod.run(&other)
@@ -321,7 +321,7 @@ fn a_push_tries_as_often_as_it_is_told() {
         let rpod = Sandbox::new();
         made_here(&rpod, &image, "mine");
         let registry = HostileRegistry::serve(&image, |request| match request.method.as_str() {
-            "HEAD" => Reply::Status(503, String::new(), String::new()),
+            "POST" => Reply::Status(503, String::new(), String::new()),
             _ => Reply::Honest,
         });
         let times = retries.to_string();
@@ -329,11 +329,11 @@ fn a_push_tries_as_often_as_it_is_told() {
         rpod.run(&[&words[..], &[&registry.name("tiny")]].concat())
             .refuses();
         let asked = registry.requests();
-        let most = asked
-            .iter()
-            .filter(|r| r.method == "HEAD")
-            .map(|r| r.earlier);
-        assert_eq!(most.max(), Some(retries), "{asked:?}");
+        let tries = asked.iter().filter(|r| r.method == "POST").count();
+        match retries {
+            0 => assert_eq!(tries, 1, "{asked:?}"),
+            _ => assert!((retries + 1..=9).contains(&tries), "{asked:?}"),
+        }
     }
 }
 
