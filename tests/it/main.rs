@@ -33,6 +33,8 @@ mod attach;
 mod broken_hosts;
 /// Images from Dockerfiles: `build`, and what it keeps.
 mod build;
+/// What comes of a build: one layer, lists of platforms, archives, pushed images.
+mod build_results;
 /// What containers have changed, images and tars of it: `diff`, `commit`, `export`, `import`.
 mod commit;
 /// Several rpods at the same time.
@@ -81,6 +83,8 @@ mod pull;
 mod push;
 /// What files say about registries: mirrors, short names, trust.
 mod registries;
+/// What serves networks is killed or replaced, and the machine moves.
+mod resilience;
 /// Pulls that were broken off and begun again.
 mod resume;
 /// Registries which mean harm.

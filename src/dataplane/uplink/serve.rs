@@ -6,6 +6,7 @@
 //! Always true: it waits in one place only; of each source of work a bounded
 //! share is done before the others have their turn.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -111,9 +112,17 @@ impl Serve {
         while let Some(token) = self.ground.clock.pop(self.ground.now) {
             self.ring(Token::unpack(token));
         }
+        self.streams.pay(&self.ground);
         self.streams.settle(&mut self.ground);
         self.wake_sources();
         Ok(())
+    }
+
+    /// Returns how many flows there are, and how many bytes of containers' they hold.
+    #[cfg(any(test, fuzzing))]
+    pub fn burden(&self) -> (usize, usize) {
+        let (streams, held) = self.streams.burden();
+        (streams + self.datagrams.len(), held)
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -121,7 +130,13 @@ impl Serve {
             return Some(Duration::ZERO);
         }
         let sources = self.sources.iter().filter_map(|source| source.deadline());
-        let first = sources.chain(self.ground.clock.next()).min()?;
+        let flows = self
+            .ground
+            .clock
+            .next()
+            .into_iter()
+            .chain(self.streams.deadline());
+        let first = sources.chain(flows).min()?;
         Some(first.saturating_duration_since(Instant::now()))
     }
 
@@ -189,6 +204,17 @@ impl Serve {
                 }
                 Order::Serve(network) => self.ground.reach.serve(network),
                 Order::Loopback(inside) => self.ground.reach.trust(inside, true),
+                Order::List(tell) => {
+                    let now = self.ground.now;
+                    let all = self.streams.list(now).chain(self.datagrams.list(now));
+                    drop(tell.send(all.collect()));
+                }
+                Order::Count(tell) => {
+                    let mut all = HashMap::new();
+                    self.streams.count(&mut all);
+                    self.datagrams.count(&mut all);
+                    drop(tell.send(all));
+                }
                 Order::Forget(inside) => {
                     self.ground.reach.trust(inside, false);
                     self.streams.forget(&mut self.ground, inside);
@@ -209,6 +235,12 @@ impl Serve {
             }
         }
         self.frame = frame;
+    }
+
+    /// Returns how many bytes of streams are here.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.streams.kept()
     }
 
     /// Takes one frame, whatever it is.

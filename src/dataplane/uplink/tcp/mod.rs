@@ -18,16 +18,18 @@
 //! *Up.* A segment in order is sent to the socket at once. The window offered is
 //! what the socket has room for, so it hardly ever takes less; the rest is then
 //! held, at most [`stream::HELD`] bytes of a stream and [`HELD_ALL`] of all, and beyond
-//! that left to the container to send again. A segment out of order is left too:
-//! between here and there is a bridge, which does not reorder.
+//! that left to the container to send again. A segment that comes before what it
+//! follows is kept until that is here ([`stream::AHEAD`]): what a process sends that
+//! moves to another processor goes two ways through the kernel's queues.
 //!
 //! *Down.* What the socket has is read without taking it (`MSG_PEEK`, from where
 //! the last one ended: `SO_PEEK_OFF`), sent, and taken when it is acknowledged.
-//! To send again is to read again. Before Linux 6.9 sockets cannot peek further
+//! To send again is to read again, one frame at a time: most of the rest is there. Before Linux 6.9 sockets cannot peek further
 //! on; then no more is in flight than [`stream::BEHIND`], which is read and dropped.
 //!
-//! *Acknowledgements* go out once a turn of the loop, with what else is to be said,
-//! and with timestamps where the container asks for them: without, the pause of a
+//! *Acknowledgements* go out once a turn of the loop, with what else is to be said;
+//! where answers follow questions at once, with the answer, which is waited for
+//! [`stream::DELAY`]. They go with timestamps where the container asks for them: without, the pause of a
 //! sender that has lost much is doubled for each loss and never gets shorter while
 //! all it sends has been sent before (RFC 6298, section 3, Karn's algorithm).
 //!
@@ -37,14 +39,15 @@
 //! the kernel consider giving it more.
 //!
 //! *Moments*: nothing acknowledged (200 ms, doubled, then gone after
-//! [`TRIES`]), a closed window (the same), silence for two hours (probes, as
+//! [`TRIES`]), three times the same (10 ms: nearly always it is not lost), a closed window (the same), silence for two hours (probes, as
 //! RFC 5382 asks of a NAT). The socket outside probes its own end; when the
 //! container probes, the socket's probes follow the container's rhythm.
 //!
 //! Lives here: [`Streams`], and in [`stream`] one of them.
 //! Must not: decide where a stream may go (`reach`).
 //! Called by: `dataplane::uplink::serve`.
-//! Always true: a stream's memory is its entry and [`stream::HELD`] bytes at most; the
+//! Always true: a stream's memory is its entry, [`stream::HELD`] and [`stream::AHEAD`]
+//! bytes at most, those of all [`HELD_ALL`]; the
 //! kernel's buffers are the user's own and bounded by the kernel.
 
 mod stream;
@@ -60,6 +63,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+use super::flow::{Flow, Protocol};
 use super::serve::{Ground, Token};
 use super::table::{Place, Table};
 use super::wire::TCP;
@@ -68,10 +72,10 @@ use super::wire::ip::{HOPS, Ip};
 use super::wire::tcp::{ACK, Header, Options, RST, SYN, Segment};
 use crate::sys::epoll::Interest;
 use crate::sys::socket;
-use stream::{Awaits, SILENCE, Stage, Stream};
+use stream::{Awaits, DELAY, SILENCE, Stage, Stream};
 
 /// Bytes of all streams that their sockets had no room for.
-const HELD_ALL: usize = 16 * 1024 * 1024;
+pub(super) const HELD_ALL: usize = 16 * 1024 * 1024;
 /// By how much windows are shifted here: 8 MiB can be offered.
 const SCALE: u8 = 7;
 /// The largest segment a container may send: its device's packet without headers.
@@ -97,6 +101,9 @@ pub struct Streams {
     by_source: HashMap<IpAddr, usize>,
     /// Those to look at before the loop waits.
     due: Vec<Place>,
+    /// Those whose acknowledgement was put off, and until when.
+    owed: Vec<Place>,
+    pay: Option<Instant>,
     /// Bytes held, of all.
     held: usize,
     secret: RandomState,
@@ -108,6 +115,47 @@ impl Streams {
     /// Says whether there is work that needs no event.
     pub fn waiting(&self) -> bool {
         !self.due.is_empty()
+    }
+
+    /// Lists them.
+    pub fn list(&self, now: Instant) -> impl Iterator<Item = Flow> {
+        self.table.iter().map(move |((inside, peer), stream)| {
+            let (sent, received) = socket::stream_bytes(&stream.fd).unwrap_or_default();
+            Flow {
+                protocol: Protocol::Tcp,
+                inside: *inside,
+                peer: *peer,
+                sent,
+                received,
+                seconds: now.duration_since(stream.begun).as_secs(),
+            }
+        })
+    }
+
+    /// Returns how many there are, and the bytes they hold: each [`HELD`] at most,
+    /// which is looked at here.
+    #[cfg(any(test, fuzzing))]
+    pub fn burden(&self) -> (usize, usize) {
+        let held = |stream: &Stream| stream.held.len();
+        let most = self.table.iter().map(|(_, stream)| held(stream)).max();
+        assert!(most.unwrap_or(0) <= stream::HELD + usize::from(u16::MAX));
+        (
+            self.table.len(),
+            self.table.iter().map(|(_, stream)| held(stream)).sum(),
+        )
+    }
+
+    /// Counts those of each address.
+    pub fn count(&self, all: &mut HashMap<IpAddr, u64>) {
+        for (inside, own) in &self.by_source {
+            *all.entry(*inside).or_default() += *own as u64;
+        }
+    }
+
+    /// Returns how many bytes are held.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.held
     }
 
     /// Takes a segment.
@@ -168,6 +216,9 @@ impl Streams {
         };
         if flags.intersects(Interest::IN | Interest::RDHUP | Interest::HUP) {
             stream.readable = true;
+        }
+        if flags.intersects(Interest::RDHUP | Interest::HUP | Interest::ERR) {
+            stream.hung = true;
         }
         if flags.contains(Interest::OUT) {
             stream.writable = true;
@@ -289,9 +340,9 @@ impl Streams {
             return;
         }
         if segment.has(ACK) && stream.hear_ack(segment) {
-            let held = stream.held.len();
+            let kept = stream.kept();
             let taken = stream.take_payload(segment, HELD_ALL.saturating_sub(self.held));
-            self.held += stream.held.len() - held;
+            self.held = self.held + stream.kept() - kept;
             if taken.is_err() {
                 return self.tear(ground, place);
             }
@@ -324,9 +375,9 @@ impl Streams {
         if stream.stage == Stage::Calling {
             return;
         }
-        let held = stream.held.len();
+        let kept = stream.kept();
         let moved = stream.drain();
-        self.held -= held - stream.held.len();
+        self.held -= kept - stream.kept();
         if moved.is_err() {
             return self.tear(ground, place);
         }
@@ -337,7 +388,13 @@ impl Streams {
             Err(_) => return self.tear(ground, place),
         };
         if stream.answer || stream.told != stream.next {
-            stream.send(ground, key, stream.nxt, 0, ACK, window);
+            if !stream.may_wait(ground.now) {
+                stream.send(ground, key, stream.nxt, 0, ACK, window);
+            } else if !stream.owed {
+                stream.owed = true;
+                self.owed.push(place);
+                self.pay.get_or_insert(ground.now + DELAY);
+            }
         }
         if stream.ended && stream.shut && stream.una == stream.max && stream.end_acked() {
             drop(self.remove(ground, place));
@@ -346,6 +403,30 @@ impl Streams {
         stream.watch(ground, token);
         if more {
             self.look_at(place);
+        }
+    }
+
+    /// Returns when acknowledgements are due that were put off.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pay
+    }
+
+    /// Sends those that no answer has taken with it.
+    pub fn pay(&mut self, ground: &Ground) {
+        if self.pay.is_none_or(|pay| pay > ground.now) {
+            return;
+        }
+        self.pay = None;
+        for place in std::mem::take(&mut self.owed) {
+            let Some((_, stream)) = self.table.get_mut(place) else {
+                continue;
+            };
+            stream.owed = false;
+            if stream.told != stream.next {
+                stream.converses = false;
+                stream.answer = true;
+                self.look_at(place);
+            }
         }
     }
 
@@ -368,7 +449,7 @@ impl Streams {
             Awaits::Acknowledgement if stream.stage == Stage::Answered => {
                 self.say_connected(ground, place);
             }
-            Awaits::Acknowledgement => stream.again = true,
+            Awaits::Acknowledgement | Awaits::Order => stream.again = true,
             // A number that is acknowledged already: the answer has the window.
             Awaits::Window => stream.probe(ground, &key),
             Awaits::Sign if ground.now - stream.heard < SILENCE => {}
@@ -417,7 +498,7 @@ impl Streams {
         let (key, mut stream) = self.table.remove(place)?;
         let token = Token::Stream(place).pack();
         stream.alarm.end(token, &mut ground.clock);
-        self.held -= stream.held.len();
+        self.held -= stream.kept();
         let inside = key.0.ip();
         if let Some(count) = self.by_source.get_mut(&inside) {
             *count -= 1;

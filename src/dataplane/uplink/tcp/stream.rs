@@ -25,6 +25,15 @@ use crate::sys::socket;
 const SMALLEST: usize = 536;
 /// Bytes of one stream that its socket had no room for.
 pub const HELD: usize = 256 * 1024;
+/// Bytes of one stream that came before what they follow, and how many parts of them.
+pub const AHEAD: usize = 2 * 1024 * 1024;
+const AHEAD_PARTS: usize = 128;
+/// How long what seems lost may be on its way.
+const REORDER: Duration = Duration::from_millis(10);
+/// How long an answer is waited for that the acknowledgement can go with.
+pub const DELAY: Duration = Duration::from_millis(2);
+/// Bytes that may be a question.
+const QUESTION: u32 = 4096;
 /// Bytes in flight where sockets cannot peek further on.
 pub const BEHIND: usize = 128 * 1024;
 /// Bytes sent to one stream in one turn.
@@ -53,13 +62,24 @@ pub enum Stage {
 pub enum Awaits {
     Nothing,
     Acknowledgement,
+    /// As that, when the container says that something is missing: it may be on its way.
+    Order,
     Window,
     Sign,
+}
+
+/// Something that came before what it follows.
+#[derive(Debug)]
+pub struct Part {
+    seq: u32,
+    payload: Box<[u8]>,
+    fin: bool,
 }
 
 /// A connection inside, and its socket.
 pub struct Stream {
     pub fd: OwnedFd,
+    pub begun: Instant,
     pub stage: Stage,
     pub una: u32,
     pub nxt: u32,
@@ -83,15 +103,29 @@ pub struct Stream {
     pub offered: u32,
     pub own_scale: u8,
     pub held: Vec<u8>,
+    /// What came too early, in order.
+    pub ahead: Vec<Part>,
+    /// Where next was when the socket was last asked for its room.
+    pub measured: u32,
+    /// The socket has little room, and will tell when it has more.
+    pub short: bool,
     /// The container has sent its end.
     pub ended: bool,
     /// And the socket has been told.
     pub shut: bool,
     pub readable: bool,
+    /// The socket's other end has ended, or it has broken.
+    pub hung: bool,
     pub writable: bool,
     pub peeks: bool,
     /// The container is to be answered, even if there is nothing new.
     pub answer: bool,
+    /// When a little was acknowledged that may be a question.
+    pub asked: Option<Instant>,
+    /// Answers come at once: an acknowledgement goes with them.
+    pub converses: bool,
+    /// It is among those that are owed one.
+    pub owed: bool,
     pub due: bool,
     pub awaits: Awaits,
     pub alarm: Alarm,
@@ -108,6 +142,7 @@ impl Stream {
         Self {
             peeks: socket::set_peek_offset(&fd, 0).is_ok(),
             fd,
+            begun: now,
             stage: Stage::Calling,
             una: first,
             nxt: first,
@@ -126,11 +161,18 @@ impl Stream {
             offered: next,
             own_scale: if said.scale.is_some() { SCALE } else { 0 },
             held: Vec::new(),
+            ahead: Vec::new(),
+            measured: next,
+            short: false,
             ended: false,
             shut: false,
             readable: false,
+            hung: false,
             writable: false,
             answer: false,
+            asked: None,
+            converses: false,
+            owed: false,
             due: false,
             awaits: Awaits::Nothing,
             alarm: Alarm::default(),
@@ -200,7 +242,6 @@ impl Stream {
             self.awaits = Awaits::Nothing;
         } else if self.nxt != self.una && segment.length() == 0 && edge == self.edge {
             self.repeats = self.repeats.saturating_add(1);
-            self.again |= self.repeats == 3;
         }
         if edge != self.edge && self.awaits == Awaits::Window {
             self.awaits = Awaits::Nothing;
@@ -223,26 +264,107 @@ impl Stream {
             self.answer |= behind != 0;
             return Ok(());
         }
-        if after(segment.seq, self.next) || behind >= length || self.ended {
-            // Missing before it, or all of it known: say where we are.
+        if after(segment.seq, self.next) {
+            self.keep_ahead(segment, room);
+            self.answer = true;
+            return Ok(());
+        }
+        if behind >= length || self.ended {
+            // All of it is known: say where we are.
             if behind == 1 && length == 1 && !segment.has(FIN) {
                 self.mirror_probe();
             }
             self.answer = true;
             return Ok(());
         }
-        let payload = segment.payload.get(behind as usize..).unwrap_or_default();
+        self.take_in_order(segment.seq, segment.payload, segment.has(FIN), room)?;
+        while let Some(part) = self.first_ahead() {
+            self.take_in_order(part.seq, &part.payload, part.fin, room)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what begins at or before the number that is expected next.
+    ///
+    /// # Errors
+    /// When the socket has broken.
+    fn take_in_order(
+        &mut self,
+        seq: u32,
+        payload: &[u8],
+        fin: bool,
+        room: usize,
+    ) -> Result<(), Errno> {
+        let behind = self.next.wrapping_sub(seq) as usize;
+        let payload = payload.get(behind..).unwrap_or_default();
         let taken = self.send_up(payload, room)?;
         self.next = self.next.wrapping_add(taken as u32);
         if taken < payload.len() {
             self.answer = true;
-        } else if segment.has(FIN) {
+        } else if fin {
             self.next = self.next.wrapping_add(1);
             self.ended = true;
             self.answer = true;
+            self.ahead = Vec::new();
             self.shut_if_drained();
         }
         Ok(())
+    }
+
+    /// Keeps a segment before which something is missing: two processors may
+    /// bring what one has sent.
+    fn keep_ahead(&mut self, segment: &Segment<'_>, room: usize) {
+        let end = segment.seq.wrapping_add(segment.length());
+        let kept: usize = self.ahead.iter().map(|part| part.payload.len()).sum();
+        let length = segment.payload.len();
+        if self.ended
+            || after(end, self.offered)
+            || self.ahead.len() >= AHEAD_PARTS
+            || kept + length > AHEAD
+            || length > room
+        {
+            return;
+        }
+        let distance = |seq: u32| seq.wrapping_sub(self.next);
+        let place = self
+            .ahead
+            .partition_point(|part| distance(part.seq) < distance(segment.seq));
+        if self
+            .ahead
+            .get(place)
+            .is_none_or(|part| part.seq != segment.seq)
+        {
+            let part = Part {
+                seq: segment.seq,
+                payload: segment.payload.into(),
+                fin: segment.has(FIN),
+            };
+            self.ahead.insert(place, part);
+        }
+    }
+
+    /// Returns what was kept and can be taken now; what is known by now goes.
+    fn first_ahead(&mut self) -> Option<Part> {
+        while let Some(part) = self.ahead.first() {
+            if after(part.seq, self.next) {
+                return None;
+            }
+            let part = self.ahead.remove(0);
+            let end = part
+                .seq
+                .wrapping_add(part.payload.len() as u32 + u32::from(part.fin));
+            if after(end, self.next) {
+                return Some(part);
+            }
+        }
+        self.ahead = Vec::new();
+        None
+    }
+
+    /// Returns how many bytes of what the container has sent are here.
+    pub fn kept(&self) -> usize {
+        let ahead: usize = self.ahead.iter().map(|part| part.payload.len()).sum();
+        self.held.len() + ahead
     }
 
     /// Returns how much has been sent or is held.
@@ -291,36 +413,46 @@ impl Stream {
             self.nxt = self.una;
             self.repeats = 0;
             self.readable = true;
-        }
-        // What is in flight is what a peek passes over; after a loss, nothing.
-        if self.peeks && self.nxt == self.una {
-            socket::set_peek_offset(&self.fd, 0).ok();
+            // What is in flight is what a peek passes over; now that is nothing. What
+            // is taken from the socket the kernel subtracts itself.
+            if self.peeks {
+                socket::set_peek_offset(&self.fd, 0).ok();
+            }
         }
     }
 
     /// Returns the window to tell, and offers more when the socket has more room.
     pub fn window(&mut self, ground: &Ground, token: u64) -> u16 {
-        if self.answer || self.told != self.next || self.writable {
+        let old = self.left();
+        let spent = self.next.wrapping_sub(self.measured);
+        let writable = std::mem::take(&mut self.writable) && (self.short || old < 65536);
+        // While much is left nothing has to be asked.
+        if self.answer || writable || spent > old / 4 || (spent > 0 && old < 65536) {
+            self.measured = self.next;
             let room = socket::send_room(&self.fd).unwrap_or_default();
             let free = room.limit.saturating_sub(room.used);
             // The kernel counts what it needs beside the bytes.
             let free = (free - free / 8) as usize;
             let free = free
-                .saturating_sub(self.held.len())
+                .saturating_sub(self.kept())
                 .min(65535 << self.own_scale) as u32;
-            let old = self.offered.wrapping_sub(self.next).cast_signed().max(0) as u32;
             if free > old {
                 // Little more is not worth a segment of its own.
-                self.answer |= self.writable && free >= old.saturating_mul(2).max(2048);
+                self.answer |= writable && free >= old.saturating_mul(2).max(2048);
                 self.offered = self.next.wrapping_add(free);
             }
-            self.writable = false;
-            if room.used > room.limit / 3 * 2 && !self.shut {
+            self.short = room.used > room.limit / 3 * 2 && !self.shut;
+            if self.short {
                 ground.epoll.modify(&self.fd, token, EVENTS).ok();
             }
         }
-        let left = self.offered.wrapping_sub(self.next).cast_signed().max(0);
-        (left >> self.own_scale).min(65535) as u16
+        (self.left() >> self.own_scale).min(65535) as u16
+    }
+
+    /// Returns how much of what was offered has not come yet.
+    fn left(&self) -> u32 {
+        let left = self.offered.wrapping_sub(self.next);
+        left.cast_signed().max(0).cast_unsigned()
     }
 
     /// Sends what the socket has and the container has room for; says whether
@@ -347,6 +479,11 @@ impl Stream {
                 return Ok(false);
             }
             let flight = self.nxt.wrapping_sub(self.una) as usize;
+            if self.nxt != self.max && flight > 0 {
+                // After a loss: most of what comes then is there already, as the next
+                // acknowledgement will say.
+                return Ok(false);
+            }
             let room = self.edge.wrapping_sub(self.nxt).cast_signed().max(0) as usize;
             let want = room.min(largest);
             // A small window is waited for while something is on its way (RFC 1122, 4.2.3.4).
@@ -371,6 +508,12 @@ impl Stream {
                 }
                 Ok(count) => {
                     let flags = if count < want { ACK | PSH } else { ACK };
+                    // epoll(7): a short read says that there is no more, unless the end is there.
+                    self.readable = count == want || self.hung;
+                    self.converses |= self
+                        .asked
+                        .take()
+                        .is_some_and(|asked| ground.now - asked < DELAY);
                     self.send(ground, key, self.nxt, count, flags, window);
                     self.nxt = self.nxt.wrapping_add(count as u32);
                     self.max = later(self.max, self.nxt);
@@ -425,8 +568,7 @@ impl Stream {
 
     /// Asks the container for a sign of life.
     pub fn probe(&mut self, ground: &mut Ground, key: &Key) {
-        let left = self.offered.wrapping_sub(self.next).cast_signed().max(0);
-        let window = (left >> self.own_scale).min(65535) as u16;
+        let window = (self.left() >> self.own_scale).min(65535) as u16;
         self.send(ground, key, self.una.wrapping_sub(1), 0, ACK, window);
     }
 
@@ -438,6 +580,13 @@ impl Stream {
         sockopt::set_tcp_keepcnt(fd, 6).ok();
     }
 
+    /// Says whether what has come is only to be acknowledged by and by.
+    pub fn may_wait(&mut self, now: Instant) -> bool {
+        let little = self.next.wrapping_sub(self.told) < QUESTION;
+        self.asked = little.then_some(now);
+        little && self.converses && !self.answer && self.stage == Stage::Open
+    }
+
     pub fn end_acked(&self) -> bool {
         self.end.is_some_and(|end| after(self.una, end))
     }
@@ -445,7 +594,9 @@ impl Stream {
     /// Sets the alarm for what is awaited now.
     pub fn watch(&mut self, ground: &mut Ground, token: u64) {
         let room = self.edge.wrapping_sub(self.nxt).cast_signed();
-        let awaits = if self.nxt != self.una {
+        let awaits = if self.nxt != self.una && self.repeats >= 3 {
+            Awaits::Order
+        } else if self.nxt != self.una {
             Awaits::Acknowledgement
         } else if self.stage == Stage::Open && self.readable && room <= 0 {
             Awaits::Window
@@ -459,6 +610,7 @@ impl Stream {
         let pause = match awaits {
             Awaits::Sign if self.probes > 0 => PROBE,
             Awaits::Sign => SILENCE,
+            Awaits::Order => REORDER,
             _ => RESEND.saturating_mul(1 << self.tries.min(16)).min(LONGEST),
         };
         if awaits == Awaits::Sign {

@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::dataplane::uplink::serve::Serve;
 use crate::dataplane::uplink::wire::ip::{self, HOPS, Ip};
-use crate::dataplane::uplink::wire::tcp::{ACK, Header, Options, SYN, Stamp, options, parse};
+use crate::dataplane::uplink::wire::tcp::{ACK, FIN, Header, Options, SYN, Stamp, options, parse};
 use crate::dataplane::uplink::wire::{TCP, fold, pseudo, sum};
 use crate::dataplane::uplink::{Network, Order, device};
 use crate::sys::epoll;
@@ -188,11 +188,11 @@ fn who_sends_again_learns_how_long_that_took() {
     // It comes again, and is answered with the moment of the second time: the
     // sender may measure it, and its pause becomes short again.
     let answer = inside.say(at(1800, 101, &opened), b"one");
-    assert_eq!((answer.ack, echo(&answer)), (104, Some(1800)));
+    assert_eq!((answer.ack, echo(&answer)), (107, Some(1800)));
     // Half of this is known.
-    let answer = inside.say(at(1900, 101, &opened), b"onetwo");
-    assert_eq!((answer.ack, echo(&answer)), (107, Some(1900)));
-    assert_eq!(heard(&server, 6), b"onetwo");
+    let answer = inside.say(at(1900, 104, &opened), b"twothree");
+    assert_eq!((answer.ack, echo(&answer)), (112, Some(1900)));
+    assert_eq!(heard(&server, 11), b"onetwothree");
 }
 
 #[test]
@@ -204,4 +204,42 @@ fn who_has_no_timestamps_is_sent_none() {
     let answer = inside.say(at(7, 101, &opened), b"one");
     assert_eq!((answer.ack, answer.stamp), (104, None));
     assert_eq!(heard(&server, 3), b"one");
+}
+
+#[test]
+fn what_comes_out_of_order_is_taken_in_order() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let opened = inside.open(None);
+    let mut end = at(0, 112, &opened);
+    end.flags |= FIN;
+    for (header, payload) in [
+        (end, &b""[..]),
+        (at(0, 107, &opened), b"three"),
+        (at(0, 110, &opened), b"ee"),
+        (at(0, 105, &opened), b"woth"),
+        (at(0, 107, &opened), b"three"),
+    ] {
+        assert_eq!(inside.say(header, payload).ack, 101, "{header:?}");
+    }
+    assert_eq!(inside.say(at(0, 101, &opened), b"onet").ack, 113);
+    let (mut stream, _) = server.accept().expect("accepted");
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).expect("heard");
+    assert_eq!(all, b"onetwothree");
+}
+
+#[test]
+fn what_comes_beyond_what_was_offered_is_not_kept() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let opened = inside.open(None);
+    let beyond = at(0, 101 + (200 << 20), &opened);
+    assert_eq!(inside.say(beyond, b"far").ack, 101);
+    for index in 1..1000 {
+        let answer = inside.say(at(0, 101 + 2 * index, &opened), b"x");
+        assert_eq!(answer.ack, 101);
+    }
+    // As many as are kept, each after a byte that is missing.
+    assert_eq!(inside.serve.kept(), 128);
 }

@@ -1,0 +1,173 @@
+# The networks of benches/run: published ports, the way out, and between containers.
+# Each contender has a namespace with the same server or client (traffic.pl) in it;
+# `far` is the machine's own address, and `port` the first of those that are used.
+
+has_traffic() {
+  has perl || { missing "$1" 'apt-get install perl'; return 1; }
+  far=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
+  far=${far:-127.0.0.1} port=$((20000 + RANDOM % 20000)) servers=()
+  rounds=$(((rounds + 1) / 2))
+}
+
+# What this script has started in the background, and nothing else.
+stop_traffic() {
+  works >/dev/null && R rm -f traffic traffic2 >/dev/null 2>&1
+  kill "${servers[@]}" 2>/dev/null
+  wait "${servers[@]}" 2>/dev/null
+}
+
+# A client that never waits for ever.
+traffic() { timeout -k 5 70 perl "$HOME/traffic.pl" "$@"; }
+
+# A container with what the programs need.
+container() {
+  works >/dev/null && R run -d --name "$1" "${@:2}" -v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro \
+    -v "$HOME/traffic.pl:/traffic.pl:ro" -e PATH=/usr/bin:/bin $image sh -c "$command" >/dev/null
+}
+
+# Sets `holder` to a process that keeps a namespace, in which a peer can be the network.
+hold() {
+  unshare -rn sleep 600 & holder=$!
+  servers+=("$holder")
+  sleep 0.3
+}
+within() { nsenter -t "$1" -U -n --preserve-credentials timeout -k 5 70 perl "$HOME/traffic.pl" "${@:2}"; }
+
+# pasta and slirp4netns with the namespaces `pasta_in` and `slirp_in`, and the words of each.
+join_pasta() {
+  has pasta || return
+  hold; pasta_in=$holder
+  pasta -q -f --config-net -a 10.9.0.100 -n 24 -g 10.9.0.2 "$@" "$holder" >/dev/null 2>&1 & pasta=$!
+  servers+=("$pasta")
+}
+join_slirp() {
+  has slirp4netns || return
+  hold; slirp_in=$holder
+  slirp4netns --configure --mtu=65520 --disable-host-loopback "$@" "$holder" tap0 >/dev/null 2>&1 & slirp=$!
+  servers+=("$slirp")
+}
+
+# Published ports: a client on the machine, by its own address and by its loopback.
+inbound() {
+  has_traffic inbound || return
+  perl "$HOME/traffic.pl" serve $port & servers+=($!)
+  command='exec perl /traffic.pl serve 5000' container traffic -p $((port + 10)):5000 -p $((port + 11)):5001
+  join_pasta -t $((port + 20)):5000,$((port + 21)):5001 -u none -T none -U none
+  join_slirp --api-socket "$HOME/run/slirp.sock"
+  sleep 1
+  local n
+  for n in 0 1; do
+    perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; print $s $ARGV[1]; $s->shutdown(1); <$s>' \
+      "$HOME/run/slirp.sock" "{\"execute\":\"add_hostfwd\",\"arguments\":{\"proto\":\"tcp\",\"host_port\":$((port + 30 + n)),\"guest_port\":$((5000 + n))}}"
+  done
+  for n in "$pasta_in" "$slirp_in"; do
+    nsenter -t "$n" -U -n --preserve-credentials perl "$HOME/traffic.pl" serve 5000 & servers+=($!)
+  done
+  sleep 1
+  say "published port, 1 GB in one stream, from the machine's own address; hold ≥ 0.6 × loopback, 2 × pasta, 3 × slirp4netns"
+  contest rpod_far loopback_far pasta_far slirp4netns_far
+  say 'the same the other way; hold as above'
+  contest rpod_back loopback_back pasta_back slirp4netns_back
+  say 'from its loopback; hold ≥ pasta'
+  contest rpod_near loopback_near pasta_near slirp4netns_near
+  say '2,000 connections one after another, one byte each; hold 1.5 × pasta'
+  contest rpod_connect loopback_connect pasta_connect slirp4netns_connect
+  stop_traffic
+}
+
+loopback_far() { traffic up "$far" $port 1000000000 1; }
+rpod_far() { traffic up "$far" $((port + 10)) 1000000000 1; }
+pasta_far() { traffic up "$far" $((port + 20)) 1000000000 1; }
+slirp4netns_far() { traffic up "$far" $((port + 30)) 1000000000 1; }
+loopback_back() { traffic down "$far" $port 1000000000 1; }
+rpod_back() { traffic down "$far" $((port + 10)) 1000000000 1; }
+pasta_back() { traffic down "$far" $((port + 20)) 1000000000 1; }
+slirp4netns_back() { traffic down "$far" $((port + 30)) 1000000000 1; }
+loopback_near() { traffic up 127.0.0.1 $port 1000000000 1; }
+rpod_near() { traffic up 127.0.0.1 $((port + 10)) 1000000000 1; }
+pasta_near() { traffic up 127.0.0.1 $((port + 20)) 1000000000 1; }
+slirp4netns_near() { traffic up 127.0.0.1 $((port + 30)) 1000000000 1; }
+loopback_connect() { traffic connect 127.0.0.1 $port 2000; }
+rpod_connect() { traffic connect 127.0.0.1 $((port + 10)) 2000; }
+pasta_connect() { traffic connect 127.0.0.1 $((port + 20)) 2000; }
+slirp4netns_connect() { traffic connect 127.0.0.1 $((port + 30)) 2000; }
+
+# The way out: a client in each namespace, and a server at the machine's own address.
+outbound() {
+  has_traffic outbound || return
+  perl "$HOME/traffic.pl" serve $port & servers+=($!)
+  command='exec sleep 600' container traffic
+  # The one process of the network, by its name.
+  net=$(pgrep -u "$(id -u)" -n rpod-net)
+  join_pasta -t none -u none -T none -U none
+  join_slirp
+  sleep 1
+  local way streams
+  for way in up down; do
+    for streams in 1 4; do
+      say "out, 1 GB $way, streams: $streams; hold ≥ 1.3 × pasta, 3.5 × slirp4netns, at less CPU a gigabyte"
+      flow=("$way" "$far" $port 1000000000 $streams)
+      : >"$HOME/cpu"
+      contest rpod_out loopback_out pasta_out slirp4netns_out
+      # The first of all is not measured; of an odd number the middle one is.
+      sort -k1,1 -k2,2n "$HOME/cpu" | awk '{ all[$1] = all[$1] " " $2 }
+        END { for (who in all) { n = split(all[who], one, " "); printf "  %-22s %9.2f s of CPU a gigabyte\n", who, one[int(n / 2) + 1] / 100 } }'
+    done
+  done
+  say '20,000 questions and answers, one after another, by TCP; hold ≤ pasta'
+  flow=(ask "$far" $port 20000)
+  contest rpod_out loopback_out pasta_out slirp4netns_out
+  say '20,000 by UDP'
+  flow=(ask-udp "$far" $port 20000)
+  contest rpod_out loopback_out pasta_out slirp4netns_out
+  say '2,000 connections one after another, one byte each'
+  flow=(connect "$far" $port 2000)
+  contest rpod_out loopback_out pasta_out slirp4netns_out
+  stop_traffic
+}
+
+# Ticks of a process, of 10 ms: what it has used itself, its threads together.
+ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
+# metered NAME PROCESS COMMAND…: also notes what the process has used meanwhile.
+metered() {
+  local before status
+  before=$(ticks "$2")
+  "${@:3}"
+  status=$?
+  echo "$1 $(($(ticks "$2") - before))" >>"$HOME/cpu"
+  return $status
+}
+loopback_out() { traffic "${flow[@]}"; }
+rpod_out() { metered rpod "$net" R exec traffic perl /traffic.pl "${flow[@]}"; }
+pasta_out() { metered pasta "$pasta" within "$pasta_in" "${flow[@]}"; }
+slirp4netns_out() { metered slirp4netns "$slirp" within "$slirp_in" "${flow[@]}"; }
+
+# From one container to another, and the same over two ends of a cable.
+between() {
+  has_traffic between || return
+  command='exec sleep 600' container traffic
+  command='exec perl /traffic.pl serve 5000' container traffic2
+  there=$(R inspect -f '{{.NetworkSettings.IPAddress}}' traffic2)
+  hold; bare=$holder
+  nsenter -t "$bare" -U -n --preserve-credentials sh -c 'ip link set lo up
+    unshare -n sleep 600 & echo $! >"$HOME/run/other"; sleep 0.3
+    ip link add a type veth peer name b netns $(cat "$HOME/run/other")
+    ip addr add 10.8.0.1/24 dev a; ip link set a mtu 65520 up
+    nsenter -t $(cat "$HOME/run/other") -n sh -c "ip link set lo up; ip addr add 10.8.0.2/24 dev b; ip link set b mtu 65520 up"
+    exec nsenter -t $(cat "$HOME/run/other") -n perl "$HOME/traffic.pl" serve 5000' & servers+=($!)
+  sleep 1.5
+  servers+=("$(cat "$HOME/run/other")")
+  local way
+  for way in up down; do
+    say "between containers, 2 GB $way in one stream; hold ≥ 0.9 × a bare veth pair"
+    flow=("$way" 5000 2000000000 1)
+    contest rpod_between veth_between
+  done
+  say '20,000 questions and answers, one after another'
+  flow=(ask 5000 20000)
+  contest rpod_between veth_between
+  stop_traffic
+}
+
+rpod_between() { R exec traffic timeout 70 perl /traffic.pl "${flow[0]}" "$there" "${flow[@]:1}"; }
+veth_between() { within "$bare" "${flow[0]}" 10.8.0.2 "${flow[@]:1}"; }
