@@ -94,6 +94,9 @@ fn push_all(
             all_tags: false,
             quiet: request.quiet,
             wanted: Wanted::default(),
+            platform: None,
+            retries: None,
+            delay: None,
             asked: request.asked.clone(),
         };
         push::send(session, vec![(entry.clone(), (*name).clone())], &order)?;
