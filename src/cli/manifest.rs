@@ -54,7 +54,7 @@ struct Said {
     /// Say that it needs these of the operating system (can be repeated)
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     os_features: Vec<String>,
-    /// Say that it needs these of the processor, as docker has it (can be repeated)
+    /// Say that it needs these of the processor (can be repeated)
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     features: Vec<String>,
     /// Annotate it (can be repeated)
