@@ -15,7 +15,6 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ops::{Session, rm};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
-use crate::store::Store;
 use crate::store::gc::Patience;
 
 /// Removes everything.
@@ -48,13 +47,10 @@ pub fn reset(session: &Session) -> Result<()> {
             store.discard(&path).what(what)?;
         }
     }
-    // `tmp/` is the sign that all directories are there.
     run_inside(&Identity::of(&session.host)?, || {
         store.sweep();
         Ok(())
     })
     .what(what)?;
-    let left = store.tmp();
-    fs::remove_dir(&left).what(|| format!("something is in use in \"{}\"", left.display()))?;
-    Store::open(store.root()).map(drop).what(what)
+    store.restore().what(what)
 }
