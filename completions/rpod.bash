@@ -472,7 +472,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -569,6 +569,14 @@ _rpod() {
                     return 0
                     ;;
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -717,6 +725,36 @@ _rpod() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -739,7 +777,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__builder__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -839,6 +877,14 @@ _rpod() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -982,6 +1028,36 @@ _rpod() {
                     ;;
                 --force-rm)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1042,7 +1118,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__buildx__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1139,6 +1215,14 @@ _rpod() {
                     return 0
                     ;;
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1285,6 +1369,36 @@ _rpod() {
                     ;;
                 --force-rm)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2943,7 +3057,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3040,6 +3154,14 @@ _rpod() {
                     return 0
                     ;;
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3186,6 +3308,36 @@ _rpod() {
                     ;;
                 --force-rm)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -4457,7 +4609,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__network__subcmd__stats)
-            opts="-h --no-stream --format --help"
+            opts="-h --flows --no-stream --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -95,7 +95,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a po
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l mac-address -d 'Have this link address on its network' -r
@@ -179,7 +179,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l mac-address -d 'Have this link address on its network' -r
@@ -334,15 +334,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg -d 'Give a
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s o -l output -d 'Write to a directory, or type=image|local|tar,dest=PATH (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l env -d 'Set a variable of the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l pull -d 'Ask registries for base images: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l manifest -d 'Put the image into this list, made when it is missing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
@@ -364,7 +366,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l timestamp -d 'Give t
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l layers -d 'Keep steps for other builds; else the new layers are one' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
@@ -373,6 +375,14 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l rm -d 'docker\'s: no
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l push -d 'Push the image under all its names'
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l squash -d 'Make the new layers one'
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache -d 'Take nothing from the cache'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l check -d 'Only check the Dockerfile'
@@ -478,7 +488,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Have this link address on its network' -r
@@ -605,7 +615,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Have this link address on its network' -r
@@ -690,15 +700,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=image|local|tar,dest=PATH (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l env -d 'Set a variable of the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for base images: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l manifest -d 'Put the image into this list, made when it is missing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
@@ -720,7 +732,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l layers -d 'Keep steps for other builds; else the new layers are one' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
@@ -729,6 +741,14 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l push -d 'Push the image under all its names'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l squash -d 'Make the new layers one'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
@@ -845,15 +865,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=image|local|tar,dest=PATH (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l env -d 'Set a variable of the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for base images: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l manifest -d 'Put the image into this list, made when it is missing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
@@ -875,7 +897,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l layers -d 'Keep steps for other builds; else the new layers are one' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
@@ -884,6 +906,14 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l push -d 'Push the image under all its names'
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash -d 'Make the new layers one'
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
@@ -910,15 +940,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=image|local|tar,dest=PATH (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l env -d 'Set a variable of the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for base images: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l manifest -d 'Put the image into this list, made when it is missing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
@@ -940,7 +972,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l layers -d 'Keep steps for other builds; else the new layers are one' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
@@ -949,6 +981,14 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l push -d 'Push the image under all its names'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l squash -d 'Make the new layers one'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
@@ -964,15 +1004,17 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s o -l output -d 'Write to a directory, or type=image|local|tar,dest=PATH (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l env -d 'Set a variable of the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l platform -d 'Build for this platform' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l pull -d 'Ask registries for base images: always, missing or never' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l manifest -d 'Put the image into this list, made when it is missing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l pull -d 'Ask for base images: always, missing, never or newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
@@ -994,7 +1036,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l source-date-epoch -d 'Give the image this time; files are never newer' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l rewrite-timestamp -d 'Give files the time of the base image instead of the time of the build' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l layers -d 'Keep the steps\' results for other builds' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l layers -d 'Keep steps for other builds; else the new layers are one' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
@@ -1003,6 +1045,14 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l force-rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l authfile -d 'Keep logins in this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l push -d 'Push the image under all its names'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l squash -d 'Make the new layers one'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-cache -d 'Take nothing from the cache'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l check -d 'Only check the Dockerfile'
@@ -1137,6 +1187,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l flows -d 'Show each flow between a container and the world'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l no-stream -d 'Show it once'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "create" -d 'Create a volume'

@@ -1,4 +1,7 @@
 //! `rpod build`: an image from a Dockerfile and a context.
+mod given;
+mod outputs;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -6,16 +9,17 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use crate::cli::door::Door;
-use crate::cli::flags::{pairs, usage};
+use crate::cli::flags::registry::Registry;
+use crate::cli::flags::{name_to_give, pairs, policy, usage};
 use crate::cli::render::{build, terminal};
 use crate::cli::verbs::Act;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Result};
 use crate::image::assemble::Format;
 use crate::ops;
 use crate::ops::build::graph::RunNetwork;
 use crate::ops::build::plan::{NoCache, Wishes};
 use crate::ops::build::run::Settings;
-use crate::ops::build::{Built, Output, Request, Source};
+use crate::ops::build::{Built, Output, Request, Source, Squash};
 use crate::runtime::rlimit;
 use crate::spec::container::PullPolicy;
 use crate::spec::platform::Platform;
@@ -43,7 +47,6 @@ pub const TO_COME: &[&str] = &[
     "--ipc",
     "--isolation",
     "--logfile",
-    "--manifest",
     "--memory",
     "-m",
     "--memory-swap",
@@ -52,16 +55,12 @@ pub const TO_COME: &[&str] = &[
     "--os-version",
     "--pid",
     "--provenance",
-    "--push",
     "--runtime",
     "--sbom",
     "--security-opt",
     "--sign-by",
-    "--squash",
-    "--squash-all",
     "--cache-from",
     "--cache-to",
-    "--jobs",
     "--userns",
     "--uts",
 ];
@@ -71,6 +70,7 @@ pub const TO_COME: &[&str] = &[
 #[command(
     after_help = "CONTEXT is a directory, the address of a git repository or of a tar, or `-` for a\n\
                   Dockerfile or a tar on standard input\n\
+                  TYPE of an output is image, registry, oci, docker, local or tar\n\
                   Files have the time of the image they are built upon, so that the same\n\
                   Dockerfile, context and base give the same image on every day and machine;\n\
                   --rewrite-timestamp=false keeps the times they were made"
@@ -97,8 +97,8 @@ pub struct Args {
     /// Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
-    /// Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)
-    #[arg(long, value_name = "AGENT", num_args = 0..=1, default_missing_value = "default")]
+    /// Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)
+    #[arg(long, value_name = "AGENT")]
     ssh: Vec<String>,
     /// Label the image (can be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
@@ -106,7 +106,7 @@ pub struct Args {
     /// Annotate the image's manifest (can be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     annotation: Vec<String>,
-    /// Write to a directory, or type=image|local|tar,dest=PATH (repeatable)
+    /// Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)
     #[arg(short, long, value_name = "OUTPUT")]
     output: Vec<String>,
     /// Set a variable of the image (can be repeated)
@@ -118,10 +118,25 @@ pub struct Args {
     /// Take a label away from the image (can be repeated)
     #[arg(long, value_name = "NAME")]
     unsetlabel: Vec<String>,
-    /// Build for this platform
-    #[arg(long, value_name = "OS/ARCH")]
-    platform: Option<String>,
-    /// Ask registries for base images: always, missing or never
+    /// Build for these platforms, several as one list (can be repeated)
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    platform: Vec<String>,
+    /// Put the image into this list, made when it is missing
+    #[arg(long, value_name = "LIST")]
+    manifest: Option<String>,
+    /// Push the image under all its names
+    #[arg(long)]
+    push: bool,
+    /// Make the new layers one
+    #[arg(long, conflicts_with = "squash_all")]
+    squash: bool,
+    /// Make all layers one, those of the base too
+    #[arg(long)]
+    squash_all: bool,
+    /// Do this many steps at once; 0 is without limit
+    #[arg(long, value_name = "NUMBER")]
+    jobs: Option<usize>,
+    /// Ask for base images: always, missing, never or newer
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     pull: Option<String>,
     /// Print only the image's id
@@ -191,7 +206,7 @@ pub struct Args {
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", hide_possible_values = true)]
     rewrite_timestamp: bool,
-    /// Keep the steps' results for other builds
+    /// Keep steps for other builds; else the new layers are one
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", hide_possible_values = true)]
     layers: bool,
@@ -223,6 +238,8 @@ pub struct Args {
     /// docker's; there is no such trust to disable
     #[arg(long, hide = true)]
     disable_content_trust: bool,
+    #[command(flatten)]
+    registry: Registry,
     /// Context
     #[arg(value_name = "CONTEXT", value_hint = clap::ValueHint::DirPath)]
     context: Option<String>,
@@ -231,11 +248,13 @@ pub struct Args {
 impl Act for Args {
     fn act(self, door: &Door) -> Result<u8> {
         let quiet = self.quiet;
-        let tags: Vec<Reference> = self
+        let places = outputs::places(&self.output, self.push)?;
+        let mut tags: Vec<Reference> = self
             .tag
             .iter()
             .map(|tag| tag.parse::<Reference>())
             .collect::<Result<_>>()?;
+        tags.extend(places.names);
         if let Some(tag) = tags.iter().find(|tag| tag.digest.is_some()) {
             return Err(usage(format!(
                 "--tag \"{tag}\" has a digest, which is not known before"
@@ -244,15 +263,12 @@ impl Act for Args {
         let shown: Vec<String> = tags.iter().map(ToString::to_string).collect();
         let form = self.progress.clone();
         let (iidfile, metadata) = (self.iidfile.clone(), self.metadata_file.clone());
-        let request = self.request(tags)?;
+        let request = self.request(tags, places.outputs)?;
         let size = match form.as_deref() {
             Some("classic") => ops::build::context_size(&request)?,
             _ => 0,
         };
-        if request.outputs.contains(&Output::Tar(None)) && std::io::stdout().is_terminal() {
-            return Err(usage("a tar is not written to a terminal".to_owned())
-                .hint("give a file: `-o type=tar,dest=FILE`"));
-        }
+        check(&request)?;
         let mut watch = build::watcher(form.as_deref(), quiet, &shown, size)?;
         let built = ops::build::build(&door.open(quiet)?, &request, watch.as_mut())?;
         if let Some(path) = iidfile
@@ -272,6 +288,35 @@ impl Act for Args {
     }
 }
 
+/// Refuses what cannot come to a good end, before anything is built.
+fn check(request: &Request) -> Result<()> {
+    let to_stdout = |output: &Output| {
+        matches!(
+            output,
+            Output::Tar(None) | Output::Archive { path: None, .. }
+        )
+    };
+    if request.outputs.iter().any(to_stdout) && std::io::stdout().is_terminal() {
+        return Err(usage("a tar is not written to a terminal".to_owned())
+            .hint("give a file: `-o type=tar,dest=FILE`"));
+    }
+    if request.outputs.contains(&Output::Registry)
+        && request.tags.is_empty()
+        && request.list.is_none()
+    {
+        return Err(usage("an image without a name is not pushed".to_owned())
+            .hint("say where it goes: `-t HOST/NAME`"));
+    }
+    let for_docker = |output: &&Output| matches!(output, Output::Archive { docker: true, .. });
+    if request.wishes.platforms.len() > 1 && request.outputs.iter().find(for_docker).is_some() {
+        return Err(usage(
+            "docker's archive has no room for an image of several platforms".to_owned(),
+        )
+        .hint("use `-o type=oci,dest=FILE`"));
+    }
+    Ok(())
+}
+
 /// What `--metadata-file` has, in docker's words.
 fn describe(built: &Built, tags: &[String]) -> String {
     let mut told = serde_json::json!({});
@@ -288,7 +333,7 @@ fn describe(built: &Built, tags: &[String]) -> String {
 }
 
 impl Args {
-    fn request(self, tags: Vec<Reference>) -> Result<Request> {
+    fn request(self, tags: Vec<Reference>, outputs: Vec<Output>) -> Result<Request> {
         let context = self.source()?;
         let args = self.args()?;
         let epoch = match (&self.source_date_epoch, args.get("SOURCE_DATE_EPOCH")) {
@@ -325,11 +370,7 @@ impl Args {
             wishes: Wishes {
                 args,
                 target: self.target,
-                platform: self
-                    .platform
-                    .as_deref()
-                    .map(str::parse::<Platform>)
-                    .transpose()?,
+                platforms: platforms(&self.platform)?,
                 labels: pairs::labels(&[], &self.label)?,
                 env: assigned("--env", &self.env)?,
                 unset_env: self.unsetenv,
@@ -339,7 +380,7 @@ impl Args {
                 volumes: self
                     .volume
                     .iter()
-                    .map(|text| volume(text))
+                    .map(|text| given::volume(text))
                     .collect::<Result<_>>()?,
                 epoch,
                 timestamp: self.timestamp,
@@ -352,19 +393,19 @@ impl Args {
             secrets: self
                 .secret
                 .iter()
-                .map(|text| secret(text))
+                .map(|text| given::secret(text))
                 .collect::<Result<_>>()?,
             agents: self
                 .ssh
                 .iter()
-                .map(|text| agent(text))
+                .map(|text| given::agent(text))
                 .collect::<Result<_>>()?,
-            pull: self.pull.as_deref().map_or(Ok(PullPolicy::Missing), pull)?,
+            pull: policy("--pull", self.pull.as_deref())?.unwrap_or(PullPolicy::Missing),
             runs: Settings {
                 hosts: self
                     .add_host
                     .iter()
-                    .map(|text| host(text))
+                    .map(|text| given::host(text))
                     .collect::<Result<_>>()?,
                 ulimits: self
                     .ulimit
@@ -401,7 +442,19 @@ impl Args {
                 .into_iter()
                 .map(|(name, value)| (name.trim_start_matches("manifest:").to_owned(), value))
                 .collect(),
-            outputs: outputs(&self.output)?,
+            outputs,
+            list: self.manifest.as_deref().map(name_to_give).transpose()?,
+            squash: match (self.squash_all, self.squash || !self.layers) {
+                (true, _) => Squash::All,
+                (false, true) => Squash::New,
+                (false, false) => Squash::Nothing,
+            },
+            forgetful: !self.layers,
+            jobs: self
+                .jobs
+                .map(|jobs| if jobs == 0 { usize::MAX } else { jobs }),
+            quiet: self.quiet,
+            asked: self.registry.asked()?,
             check: self.check,
             ignore_file: self.ignorefile,
         })
@@ -492,47 +545,6 @@ fn assigned(flag: &str, words: &[String]) -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// `-`, a directory, or `type=…,dest=…`.
-fn outputs(texts: &[String]) -> Result<Vec<Output>> {
-    if texts.is_empty() {
-        return Ok(vec![Output::Image]);
-    }
-    texts.iter().map(|text| output(text)).collect()
-}
-
-fn output(text: &str) -> Result<Output> {
-    let bad = |why: String| usage(format!("--output \"{text}\": {why}"));
-    if text == "-" {
-        return Ok(Output::Tar(None));
-    }
-    if !text.contains('=') {
-        return Ok(Output::Directory(PathBuf::from(text)));
-    }
-    let (mut kind, mut dest) = (None, None);
-    for field in text.split(',') {
-        match field.split_once('=') {
-            Some(("type", value)) => kind = Some(value),
-            Some(("dest", value)) => dest = Some(value),
-            _ => return Err(bad(format!("\"{field}\" has no meaning"))),
-        }
-    }
-    match (kind, dest) {
-        (Some("image" | "docker"), None) => Ok(Output::Image),
-        (Some("local"), Some(path)) => Ok(Output::Directory(PathBuf::from(path))),
-        (Some("local"), None) => Err(bad("it needs dest=DIRECTORY".to_owned())),
-        (Some("tar"), None | Some("-")) => Ok(Output::Tar(None)),
-        (Some("tar"), Some(path)) => Ok(Output::Tar(Some(PathBuf::from(path)))),
-        (Some(other @ ("oci" | "docker")), Some(_)) => Err(bad(format!(
-            "an image is not written as an archive of type {other} by a build"
-        ))
-        .hint("name it with `-t NAME`, and write it with `rpod save NAME`")),
-        (kind, _) => Err(bad(format!(
-            "there is no type \"{}\": image, local and tar are",
-            kind.unwrap_or_default()
-        ))),
-    }
-}
-
 fn network(text: &str) -> Result<RunNetwork> {
     match text {
         "host" | "default" => Ok(RunNetwork::Host),
@@ -543,129 +555,16 @@ fn network(text: &str) -> Result<RunNetwork> {
     }
 }
 
-fn pull(text: &str) -> Result<PullPolicy> {
-    match text {
-        "always" | "true" | "newer" => Ok(PullPolicy::Always),
-        "missing" | "false" | "ifmissing" => Ok(PullPolicy::Missing),
-        "never" => Ok(PullPolicy::Never),
-        other => Err(usage(format!(
-            "--pull cannot be \"{other}\": always, missing or never"
-        ))),
-    }
-}
-
-fn host(text: &str) -> Result<(String, String)> {
-    match text.split_once([':', '=']) {
-        Some((name, address)) if !name.is_empty() && !address.is_empty() => {
-            Ok((name.to_owned(), address.trim_matches(['[', ']']).to_owned()))
-        }
-        _ => Err(usage(format!(
-            "--add-host \"{text}\" is not of the form NAME:ADDRESS"
-        ))),
-    }
-}
-
-fn volume(text: &str) -> Result<(PathBuf, String, bool)> {
-    let bad = || {
-        usage(format!(
-            "--volume \"{text}\" is not of the form PATH:TARGET[:ro]"
-        ))
-    };
-    let mut parts = text.split(':');
-    let (source, target) = (parts.next().ok_or_else(bad)?, parts.next().ok_or_else(bad)?);
-    let mut readonly = false;
-    for word in parts.flat_map(|words| words.split(',')) {
-        match word {
-            "ro" => readonly = true,
-            // Labels of SELinux; ownership is the user namespace's.
-            "rw" | "z" | "Z" | "U" | "O" => {}
-            _ => return Err(bad()),
+fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
+    let mut all: Vec<Platform> = Vec::new();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        let platform: Platform = match text.as_str() {
+            "local" => Platform::host(),
+            text => text.parse()?,
+        };
+        if !all.contains(&platform) {
+            all.push(platform);
         }
     }
-    if !target.starts_with('/') {
-        return Err(bad());
-    }
-    let source = std::path::absolute(source)?;
-    if !source.exists() {
-        return Err(Error::of(
-            Kind::Usage,
-            format!(
-                "cannot mount \"{}\": no such file or directory",
-                source.display()
-            ),
-        ));
-    }
-    Ok((source, target.to_owned(), readonly))
-}
-
-/// `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`; with neither, the variable of that name.
-fn secret(text: &str) -> Result<(String, Vec<u8>)> {
-    let (mut id, mut source, mut variable) = (None, None, None);
-    for field in text.split(',') {
-        match field.split_once('=') {
-            Some(("id", value)) => id = Some(value.to_owned()),
-            Some(("src" | "source", value)) => source = Some(value.to_owned()),
-            Some(("env", value)) => variable = Some(value.to_owned()),
-            Some(("type", "file" | "env")) => {}
-            _ => {
-                return Err(
-                    usage(format!("--secret \"{text}\": \"{field}\" has no meaning"))
-                        .hint("write id=NAME,src=FILE or id=NAME,env=VARIABLE"),
-                );
-            }
-        }
-    }
-    let id = id
-        .or_else(|| variable.clone())
-        .ok_or_else(|| usage(format!("--secret \"{text}\" has no id=")))?;
-    if let Some(source) = source {
-        // `type=env,src=NAME` of docker's.
-        if text.split(',').any(|field| field == "type=env") {
-            variable = Some(source);
-        } else {
-            let content = std::fs::read(&source)
-                .what(|| format!("cannot read the secret \"{id}\" from \"{source}\""))?;
-            return Ok((id, content));
-        }
-    }
-    let name = variable.unwrap_or_else(|| id.clone());
-    match std::env::var_os(&name) {
-        Some(value) => Ok((id, value.into_encoded_bytes())),
-        None => match std::fs::read(&id) {
-            Ok(content) => Ok((id, content)),
-            Err(_) => Err(usage(format!(
-                "--secret \"{text}\": there is no variable \"{name}\""
-            ))
-            .hint("name a file with src=FILE, or set the variable")),
-        },
-    }
-}
-
-/// `default`, `NAME` or `NAME=SOCKET`.
-fn agent(text: &str) -> Result<(String, PathBuf)> {
-    use std::os::unix::fs::FileTypeExt;
-    let (id, socket) = match text.split_once('=') {
-        Some((id, socket)) => (id, Some(socket.to_owned())),
-        None => (text, None),
-    };
-    let socket = match socket {
-        Some(socket) => socket,
-        None => std::env::var("SSH_AUTH_SOCK").map_err(|_| {
-            usage(format!(
-                "--ssh {id}: SSH_AUTH_SOCK is not set, so there is no agent to pass on"
-            ))
-            .hint("start one: `eval $(ssh-agent) && ssh-add`")
-        })?,
-    };
-    let path = PathBuf::from(&socket);
-    let meta = std::fs::metadata(&path)
-        .what(|| format!("cannot pass on the SSH agent at \"{socket}\""))?;
-    if !meta.file_type().is_socket() {
-        return Err(
-            usage(format!("--ssh {id}: \"{socket}\" is no socket of an agent")).hint(
-                "add the key to an agent and pass that on: `ssh-add FILE`, then `--ssh default`",
-            ),
-        );
-    }
-    Ok((id.to_owned(), std::path::absolute(path)?))
+    Ok(all)
 }

@@ -171,8 +171,9 @@ impl<'a> Walk<'a> {
         }
         // A flag that may stand without a value is true then, and has false as well.
         let optional = flag.get_num_args().is_some_and(|n| n.min_values() == 0);
+        let truth = !flag.get_possible_values().is_empty();
         let value = match value {
-            Some(value) if optional => Some(
+            Some(value) if optional && truth => Some(
                 boolean(&value)
                     .ok_or_else(|| {
                         self.usage(format!("{shown} is true or false, not \"{value}\""))

@@ -99,6 +99,17 @@ impl Config {
         object(self.0.entry("config").or_insert_with(|| json!({})))
     }
 
+    /// Returns what it is for; what is not said is this machine's.
+    pub fn platform(&self) -> Platform {
+        let text = |key: &str| Some(self.0.get(key)?.as_str()?.to_owned());
+        let host = Platform::host();
+        Platform {
+            os: text("os").unwrap_or(host.os),
+            architecture: text("architecture").unwrap_or(host.architecture),
+            variant: text("variant"),
+        }
+    }
+
     /// Says when it was made.
     pub fn set_created(&mut self, time: Time) {
         self.0.insert("created".into(), text_of(time).into());
@@ -222,6 +233,18 @@ pub fn add_annotated(
     names: &[Reference],
     annotations: &BTreeMap<String, String>,
 ) -> Result<Made> {
+    let made = write_image(store, config, layers, format, annotations)?;
+    put_image(store, &made, layers, names)
+}
+
+/// Writes an image's documents; nothing leads to them yet.
+pub fn write_image(
+    store: &Store,
+    config: &Config,
+    layers: &[Layer],
+    format: Format,
+    annotations: &BTreeMap<String, String>,
+) -> Result<Made> {
     let config_bytes = serde_json::to_vec(&config.0)?;
     let id = store.add_blob(&config_bytes)?;
     let listed = layers
@@ -250,15 +273,26 @@ pub fn add_annotated(
     let manifest = serde_json::to_vec(&manifest)?;
     let digest = store.add_blob(&manifest)?;
     let size = manifest.len() as u64;
-    let named = |name| Entry::new(format.manifest(), digest.clone(), size, name);
+    let entry = Entry::new(format.manifest(), digest, size, None);
+    Ok(Made { id, entry })
+}
+
+/// Puts an image that was written into the index, under all its names.
+pub fn put_image(
+    store: &Store,
+    made: &Made,
+    layers: &[Layer],
+    names: &[Reference],
+) -> Result<Made> {
     let entries: Vec<Entry> = match names {
-        [] => vec![named(None)],
-        names => names.iter().map(|name| named(Some(name))).collect(),
+        [] => vec![made.entry.clone()],
+        names => names.iter().map(|name| made.entry.renamed(name)).collect(),
     };
     let entry = entries[0].clone();
     store.change_images(
         |index| {
-            let needed = layers.iter().map(|l| &l.blob).chain([&id, &digest]);
+            let documents = [&made.id, &made.entry.digest];
+            let needed = layers.iter().map(|l| &l.blob).chain(documents);
             for blob in needed {
                 if !store.has_blob(blob) {
                     return Err(Error::of(
@@ -275,7 +309,10 @@ pub fn add_annotated(
         },
         |(), _| {},
     )?;
-    Ok(Made { id, entry })
+    Ok(Made {
+        id: made.id.clone(),
+        entry,
+    })
 }
 
 impl Format {

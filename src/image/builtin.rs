@@ -34,6 +34,7 @@ use crate::spec::platform::Platform;
 use crate::spec::reference::{DOCKER_HUB, Reference};
 use crate::store::Store;
 use crate::store::images::Entry;
+use crate::store::layers::Durable;
 
 /// Annotation of an entry that is ours: the digest of its layer.
 pub const BUILTIN: &str = "io.rpod.builtin";
@@ -188,7 +189,7 @@ fn unpack(store: &Store, diff_id: &Digest, id_map: &IdMap) -> Result<()> {
     let staged = store.stage_layer()?;
     let tar = BufReader::with_capacity(256 << 10, store.open_blob(diff_id)?);
     let info = layer::unpack_plain(tar, &staged.path().join("tree"), id_map)?;
-    store.publish_layer(staged, &id_map.name(), diff_id, info)
+    store.publish_layer(staged, &id_map.name(), diff_id, info, Durable::Now)
 }
 
 /// Tells one file from another, and from itself after a change.

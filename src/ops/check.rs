@@ -286,6 +286,9 @@ impl Look<'_> {
                 true => Ok(None),
                 false => self.differs(layer),
             }
+        } else if self.store.layer_tree(&map, &layer.diff_id).is_dir() {
+            let why = "the machine stopped before its files had reached the disk";
+            Ok(Some(why.to_owned()))
         } else {
             Ok(Some("it has no files".to_owned()))
         };
@@ -591,7 +594,9 @@ fn unpack_one(
             Report { progress, step },
         )
         .map(drop)
-    })
+    })?;
+    sweep::settle(session);
+    Ok(())
 }
 
 fn image_of(store: &Store, manifest: &Digest) -> Result<Image> {

@@ -19,7 +19,7 @@ use crate::image::change;
 use crate::image::layer::changes::Scope;
 use crate::image::layer::write::Options;
 use crate::image::layer::{Report, unpack_blob};
-use crate::ops::{Session, export, pause, state, tree};
+use crate::ops::{Session, export, pause, state, sweep, tree};
 use crate::process::userns;
 use crate::progress::{Silent, Step};
 use crate::runtime::plan::MOUNT_POINTS;
@@ -163,6 +163,7 @@ fn write(session: &Session, record: &Record, squash: bool) -> Result<Option<Laye
         unpack_blob(store, &layer, &identity.map, Report { progress, step })?;
         Ok(Some((layer.diff_id, layer.size)))
     })?;
+    sweep::settle(session);
     Ok(written.map(assemble::plain_layer))
 }
 

@@ -104,7 +104,7 @@ fn row(all: &All<'_>, shared: &HashSet<Digest>, shown: &Shown<'_>) -> Row {
         repository: shown.name.map(Reference::familiar_name),
         tag: shown.name.and_then(|name| name.tag.clone()),
         digest: entry.pulled_digest(),
-        created: summary.created,
+        created: entry.built_at().or(summary.created),
         size: summary.size(),
         shared: others.map(|l| l.size.unwrap_or(l.packed)).sum(),
         packed: summary.packed(),
@@ -184,7 +184,8 @@ impl Filter {
                 .store
                 .resolve_image(text)?
                 .ok_or_else(|| bad("there is no such image"))?;
-            Ok(all.summaries.get(&entry.digest).and_then(|s| s.created))
+            let own = || all.summaries.get(&entry.digest).and_then(|s| s.created);
+            Ok(entry.built_at().or_else(own))
         };
         let truth = || match value {
             "true" | "1" => Ok(true),
@@ -208,7 +209,7 @@ impl Filter {
     }
 
     fn admits(&self, all: &All<'_>, shown: &Shown<'_>) -> bool {
-        let created = shown.summary.created;
+        let created = shown.entry.built_at().or(shown.summary.created);
         match self {
             Self::Dangling(wanted) => shown.name.is_none() == *wanted,
             Self::Reference(pattern) => shown.name.is_some_and(|name| is_named(name, pattern)),

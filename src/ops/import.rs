@@ -24,6 +24,7 @@ use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
 use crate::store::images::Layer;
+use crate::store::layers::Durable;
 
 /// What is imported.
 #[derive(Clone, Debug)]
@@ -120,7 +121,8 @@ fn keep(
     let (info, digest) = unpacked?;
     session.store.adopt_blob(path, &digest)?;
     let map = map.name();
-    session.store.publish_layer(staged, &map, &digest, info)?;
+    let store = &session.store;
+    store.publish_layer(staged, &map, &digest, info, Durable::Now)?;
     // When the store had it already.
     drop(std::fs::remove_file(path));
     Ok((digest, size))

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result};
 use crate::image::archive::{self, Source};
-use crate::ops::Session;
+use crate::ops::{Session, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns;
 use crate::spec::platform::Platform;
@@ -55,7 +55,7 @@ fn load_from(
     platform: Option<&Platform>,
 ) -> Result<Vec<Loaded>> {
     let identity = Identity::of(&session.host)?;
-    userns::run_inside(&identity, || {
+    let loaded = userns::run_inside(&identity, || {
         let loaded = archive::load(
             &session.store,
             source,
@@ -73,5 +73,7 @@ fn load_from(
                     .collect(),
             })
             .collect())
-    })
+    });
+    sweep::settle(session);
+    loaded
 }

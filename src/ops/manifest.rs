@@ -6,7 +6,7 @@
 //!
 //! Lives here: making a list, what it says of its images, and what is done with it.
 //! Must not: send (`ops::push`) or fetch (`ops::pull`).
-//! Called by: `cli::manifest`.
+//! Called by: `cli::manifest`, `ops::build`.
 //! Always true: a list is never changed: another takes its name, under the lock of the
 //! index, so that of two who add at once none is lost. It names only images whose
 //! manifests are in the store.
@@ -71,25 +71,8 @@ pub fn create(session: &Session, name: &str, wanted: &Wanted, amend: bool) -> Re
     check_free(store.find_image(&reference)?.as_ref(), amend).what(what)?;
     let added = gather(session, wanted).what(what)?;
     let _lease = store.lease().what(what)?;
-    let make = |entries: &mut Vec<Entry>| {
-        let has = |entry: &&Entry| entry.name().as_ref() == Some(&reference);
-        let known = entries.iter().find(has).cloned();
-        check_free(known.as_ref(), amend)?;
-        let mut value = match &known {
-            Some(entry) => read(store, entry)?,
-            None => json!({ "schemaVersion": 2, "mediaType": LIST_TYPE, "manifests": [] }),
-        };
-        take_in(store, &mut value, added)?;
-        let (digest, size) = write(store, &value)?;
-        // The list that had the name leaves with it.
-        entries.retain(|entry| known.as_ref() != Some(entry));
-        put(
-            entries,
-            Entry::new(LIST_TYPE, digest, size, Some(&reference)),
-        );
-        Ok(())
-    };
-    store.change_images(make, |(), _| {}).what(what)?;
+    let make = |entries: &mut Vec<Entry>| put_into(store, entries, &reference, added, amend);
+    store.change_images(make, |_, _| {}).what(what)?;
     Ok(reference)
 }
 
@@ -102,6 +85,66 @@ fn check_free(known: Option<&Entry>, amend: bool) -> Result<()> {
         Some(_) => Err(Error::of(Kind::Conflict, "there is a list of this name")
             .hint("`--amend` adds to it, and `rpod manifest rm` removes it")),
     }
+}
+
+/// Makes a list of images that are in the store. Nothing leads to it yet.
+pub fn compose(store: &Store, images: &[Entry]) -> Result<Entry> {
+    let mut value = json!({ "schemaVersion": 2, "mediaType": LIST_TYPE, "manifests": [] });
+    let described = images.iter().map(|image| describe(store, image));
+    take_in(store, &mut value, described.collect::<Result<_>>()?)?;
+    let (digest, size) = write(store, &value)?;
+    Ok(Entry::new(LIST_TYPE, digest, size, None))
+}
+
+/// Puts a list that was composed into the index, under these names. What had the names
+/// before leaves with them.
+pub fn put_list(store: &Store, list: &Entry, names: &[Reference]) -> Result<()> {
+    let named: Vec<Entry> = match names {
+        [] => vec![list.clone()],
+        names => names.iter().map(|name| list.renamed(name)).collect(),
+    };
+    let put_all = |entries: &mut Vec<Entry>| {
+        named.into_iter().for_each(|entry| put(entries, entry));
+        Ok(())
+    };
+    store.change_images(put_all, |(), _| {})
+}
+
+/// Puts images that are in the store into a list, made when there is none of the name.
+pub fn amend(store: &Store, images: &[Entry], name: &Reference) -> Result<Entry> {
+    let described = images.iter().map(|image| describe(store, image));
+    let described = described.collect::<Result<Vec<Value>>>()?;
+    let what = || format!("cannot add to list \"{name}\"");
+    store
+        .change_images(
+            |entries| put_into(store, entries, name, described, true),
+            |_, _| {},
+        )
+        .what(what)
+}
+
+/// Puts images into the list of a name in the index, or makes one.
+fn put_into(
+    store: &Store,
+    entries: &mut Vec<Entry>,
+    name: &Reference,
+    added: Vec<Value>,
+    amend: bool,
+) -> Result<Entry> {
+    let has = |entry: &&Entry| entry.name().as_ref() == Some(name);
+    let known = entries.iter().find(has).cloned();
+    check_free(known.as_ref(), amend)?;
+    let mut value = match &known {
+        Some(entry) => read(store, entry)?,
+        None => json!({ "schemaVersion": 2, "mediaType": LIST_TYPE, "manifests": [] }),
+    };
+    take_in(store, &mut value, added)?;
+    let (digest, size) = write(store, &value)?;
+    // The list that had the name leaves with it.
+    entries.retain(|entry| known.as_ref() != Some(entry));
+    let entry = Entry::new(LIST_TYPE, digest, size, Some(name));
+    put(entries, entry.clone());
+    Ok(entry)
 }
 
 /// Puts images into a list; returns the list's digest.

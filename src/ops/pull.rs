@@ -21,8 +21,8 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::image::policy::{self, Policy};
 use crate::image::registry::settings::{Files, Settings};
 use crate::image::{builtin, registry, transfer};
-use crate::ops::Session;
 use crate::ops::access::Asked;
+use crate::ops::{Session, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::progress::{Progress, Silent};
@@ -111,6 +111,7 @@ pub fn pull(session: &Session, request: &Request, names: &[String]) -> Result<Ve
         });
         fetch(session, &identity, admitted.collect(), &progress)
     })?;
+    sweep::settle(session);
     for one in asked {
         done.push(finish(session, &places, request, &progress, one));
     }
@@ -252,6 +253,17 @@ pub fn ensure(
     policy: PullPolicy,
     platform: Option<Platform>,
 ) -> Result<Image> {
+    ensure_from(session, text, policy, platform, &Asked::default())
+}
+
+/// The same, where it is said how registries are to be spoken to.
+pub fn ensure_from(
+    session: &Session,
+    text: &str,
+    policy: PullPolicy,
+    platform: Option<Platform>,
+    asked: &Asked,
+) -> Result<Image> {
     let reference = text.parse::<Reference>();
     let found = find(session, text)?;
     // An id names no registry, so there is nobody to ask.
@@ -295,6 +307,7 @@ pub fn ensure(
             policy => policy,
         },
         platform,
+        asked: asked.clone(),
         ..Request::default()
     };
     let pulled = pull(session, &request, &[text.to_owned()])?;
@@ -453,6 +466,7 @@ fn unpacked(session: &Session, image: Image) -> Result<Image, Lack> {
         transfer::unpack(store, &identity.map, &image, progress)
     })
     .map_err(Lack::Other)?;
+    sweep::settle(session);
     Ok(image)
 }
 

@@ -3,10 +3,11 @@
 //! 1. what waits in `tmp/` is deleted
 //! 2. when asked to: who adds to the store is waited for, and what nothing leads
 //!    to is collected and deleted as well
+//! 3. another one makes the layers durable that were just unpacked
 //!
 //! Lives here: leaving it behind.
 //! Must not: decide what goes (`store::gc`).
-//! Called by: `ops::rm`, `ops::rmi`, `ops::volume`, the prunes.
+//! Called by: `ops::rm`, `ops::rmi`, `ops::volume`, the prunes; `ops::{pull, load, commit, check}`.
 //! Always true: nobody waits for it, and nothing is lost when it is killed: the
 //! next one finds what it left.
 
@@ -18,6 +19,7 @@ use crate::process::identity::Identity;
 use crate::process::leave::leave;
 use crate::process::userns;
 use crate::store::gc::{Found, Partials, Patience};
+use crate::sys::process;
 
 /// Leaves a child behind that deletes what waits to be deleted, if anything does.
 pub fn sweep(session: &Session) {
@@ -36,6 +38,22 @@ pub fn collect(session: &Session, partials: Partials) -> Result<Option<Found>> {
         None => leave_behind(session, true),
     }
     Ok(found)
+}
+
+/// Leaves a child behind that makes durable what was unpacked, if anything was.
+pub fn settle(session: &Session) {
+    let store = &session.store;
+    if !store.has_fresh_layers() {
+        return;
+    }
+    let left = process::fork(|| {
+        let inside = || -> Result<()> {
+            leave("rpod-sweep", &[])?;
+            store.settle_layers()
+        };
+        u8::from(inside().is_err())
+    });
+    drop(left);
 }
 
 /// Starts the child, where files of other ids can be deleted. One that cannot be

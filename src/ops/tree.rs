@@ -15,6 +15,7 @@ use crate::process::identity::Identity;
 use crate::rootfs::Tree;
 use crate::runtime::volume::Fill;
 use crate::spec::container::{NetworkMode, Record};
+use crate::spec::digest::Digest;
 use crate::spec::id::ContainerId;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Source;
@@ -37,19 +38,19 @@ pub fn identity(session: &Session, record: &Record) -> Result<Identity> {
 /// Returns a container's layers and where its changes go.
 pub fn tree(store: &Store, record: &Record) -> Result<Tree> {
     let path = store.container_path(&record.id);
-    let mut layers: Vec<PathBuf> = record
-        .layers
-        .iter()
-        .map(|diff_id| store.layer_tree(&record.id_map, diff_id))
-        .collect();
-    if let Some(missing) = layers.iter().find(|layer| !layer.is_dir()) {
+    let there = |diff_id: &&Digest| store.has_layer(&record.id_map, diff_id);
+    if let Some(missing) = record.layers.iter().find(|diff_id| !there(diff_id)) {
         return Err(Error::new(format!(
             "a layer of image \"{}\" is missing (\"{}\")",
             record.image,
-            missing.display()
+            store.layer_tree(&record.id_map, missing).display()
         ))
         .hint(format!("get it back with `rpod pull {}`", record.image)));
     }
+    let paths = record.layers.iter();
+    let mut layers: Vec<PathBuf> = paths
+        .map(|diff_id| store.layer_tree(&record.id_map, diff_id))
+        .collect();
     if layers.is_empty() {
         // An overlay needs something below.
         let empty = path.join("empty");

@@ -40,6 +40,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const PUSHED_DIGEST: &str = "rpod.pushed.digest";
 const LIST_DIGEST: &str = "rpod.list.digest";
 const TAGGED: &str = "rpod.tagged";
+const BUILT: &str = "rpod.built";
 
 /// What a list that is made here is.
 pub const LIST_TYPE: &str = "application/vnd.oci.image.index.v1+json";
@@ -104,6 +105,19 @@ impl Entry {
     /// Returns when it was given its name here; nothing for a name it came with.
     pub fn tagged_at(&self) -> Option<Time> {
         self.annotations.get(TAGGED)?.parse().ok()
+    }
+
+    /// Keeps when it was built here, whatever time the image says itself.
+    #[must_use]
+    pub fn built(mut self, when: Time) -> Self {
+        let text = when.to_string();
+        self.annotations.insert(BUILT.to_owned(), text);
+        self
+    }
+
+    /// Returns when it was built here; nothing for one that came from elsewhere.
+    pub fn built_at(&self) -> Option<Time> {
+        self.annotations.get(BUILT)?.parse().ok()
     }
 
     /// Keeps the digest under which its name was pushed: another than its own, where

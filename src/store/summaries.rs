@@ -214,7 +214,7 @@ mod tests {
     use crate::spec::digest::Digest;
     use crate::store::Store;
     use crate::store::images::Entry;
-    use crate::store::layers::LayerInfo;
+    use crate::store::layers::{Durable, LayerInfo};
 
     #[test]
     fn a_size_is_kept_when_it_is_known_and_a_spoilt_file_is_made_again() {
@@ -240,7 +240,7 @@ mod tests {
         let staged = store.stage_layer().expect("staged");
         let info = LayerInfo { size: 50, files: 1 };
         store
-            .publish_layer(staged, "single", &diff_id, info)
+            .publish_layer(staged, "single", &diff_id, info, Durable::Later)
             .expect("published");
         let known = store.summaries(&entries);
         assert_eq!(known[&digest].size(), 50);

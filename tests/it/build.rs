@@ -8,7 +8,7 @@ use crate::support::sandbox::Output;
 use crate::support::{Sandbox, eventually, probe};
 
 /// Builds the scratch directory's `Dockerfile`, whose text is given.
-fn build(rpod: &Sandbox, dockerfile: &str, more: &[&str]) -> Output {
+pub fn build(rpod: &Sandbox, dockerfile: &str, more: &[&str]) -> Output {
     rpod.write("Dockerfile", dockerfile);
     let words: Vec<&str> = ["build", "--progress=plain", "-t", "made", "."]
         .iter()
@@ -19,7 +19,7 @@ fn build(rpod: &Sandbox, dockerfile: &str, more: &[&str]) -> Output {
 }
 
 /// What a command in the built image prints.
-fn inside(rpod: &Sandbox, script: &str) -> String {
+pub fn inside(rpod: &Sandbox, script: &str) -> String {
     let out = rpod.run(&[
         "run",
         "--rm",
@@ -34,7 +34,7 @@ fn inside(rpod: &Sandbox, script: &str) -> String {
     out.stdout()
 }
 
-fn id_of(rpod: &Sandbox) -> String {
+pub fn id_of(rpod: &Sandbox) -> String {
     let out = rpod.run(&["image", "inspect", "--format", "{{.Id}}", "made"]);
     out.success();
     out.line()

@@ -3,6 +3,7 @@
 //! ```text
 //! blob ─ inflate ─┬─ hash                      (a thread)
 //!   (a thread)    └─ entries ─ tree            (the caller)
+//!                              └─ small files  (a few threads)
 //!
 //! upper directory ─ changes ─ write ─ tar      (the caller)
 //! ```
@@ -24,6 +25,7 @@
 
 pub mod changes;
 pub mod entries;
+pub mod fold;
 pub mod inflate;
 mod tree;
 pub mod write;
@@ -35,6 +37,7 @@ mod tests;
 
 use std::io::{BufRead, Read};
 use std::path::Path;
+use std::thread;
 
 use crate::error::{Context, Error, Result};
 use crate::progress::{Progress, Step};
@@ -42,7 +45,7 @@ use crate::spec::digest::Digest;
 use crate::spec::idmap::IdMap;
 use crate::store::Store;
 use crate::store::images::Layer;
-use crate::store::layers::LayerInfo;
+use crate::store::layers::{Durable, LayerInfo};
 
 /// Who hears of it: the step is advanced by each byte of the blob, as stored.
 #[derive(Clone, Copy)]
@@ -112,14 +115,14 @@ fn staged(
         ))
         .what(what()));
     }
-    store.publish_layer(staged, &map, &layer.diff_id, info)?;
+    store.publish_layer(staged, &map, &layer.diff_id, info, Durable::Later)?;
     Ok(info)
 }
 
 /// Unpacks a tar, plain or compressed with gzip or zstd, into the directory `tree`.
 /// Returns what it holds and the digest of the tar without its compression.
 ///
-/// Starts two threads, so the caller must not be a process that forks later.
+/// Starts threads, so the caller must not be a process that forks later.
 pub fn unpack(
     input: impl Read + Send,
     tree: &Path,
@@ -128,7 +131,7 @@ pub fn unpack(
 ) -> Result<(LayerInfo, Digest)> {
     let heard = inflate::Counted::new(input, |bytes| report.progress.advance(report.step, bytes));
     let (unpacked, digest) =
-        inflate::hashed(heard, |tar| tree::unpack(tar, Path::new(tree), id_map))?;
+        inflate::hashed(heard, |tar| tree::unpack(tar, tree, id_map, helpers()))?;
     if unpacked.attributes_lost > 0 {
         report.progress.warn(&format!(
             "{} extended attributes of a layer could not be kept: this file system or user may not set them",
@@ -138,9 +141,15 @@ pub fn unpack(
     Ok((unpacked.info, digest))
 }
 
+/// Threads that help to make the small files of one layer.
+fn helpers() -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (cores - 1).min(3)
+}
+
 /// Unpacks a plain tar of our own making, without a thread.
 pub fn unpack_plain(tar: impl BufRead, tree: &Path, id_map: &IdMap) -> Result<LayerInfo> {
-    Ok(tree::unpack(tar, tree, id_map)?.info)
+    Ok(tree::unpack(tar, tree, id_map, 0)?.info)
 }
 
 /// Shows a name that may hold anything: quoted, with control characters escaped.

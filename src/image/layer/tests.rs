@@ -557,3 +557,113 @@ fn a_blob_becomes_a_layer_when_its_tar_has_the_digest_that_was_said() {
     assert_eq!(again, info);
     assert_eq!(fs::read_dir(store.tmp()).expect("listed").count(), 0);
 }
+
+/// All names of a tree with what they are, in order.
+fn snapshot(directory: &Path, into: &mut Vec<String>) {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    names.sort();
+    for path in names {
+        let meta = fs::symlink_metadata(&path).expect("there");
+        let is = if meta.is_dir() {
+            "directory".to_owned()
+        } else if meta.is_symlink() {
+            format!("link to {:?}", fs::read_link(&path).expect("a link"))
+        } else if meta.is_file() {
+            let text = fs::read_to_string(&path).expect("a text");
+            format!("{} names, {text:?}", meta.nlink())
+        } else {
+            "whiteout".to_owned()
+        };
+        into.push(format!("{path:?}: {is}, {:o}", meta.mode()));
+        if meta.is_dir() {
+            snapshot(&path, into);
+        }
+    }
+}
+
+/// Entries whose names meet each other again and again, the same for the same seed.
+fn meeting(seed: u64) -> Vec<Vec<u8>> {
+    let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut pick = |count: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % count).expect("small")
+    };
+    let names = ["a/x", "a/y", "b/x", "l/x", "l/y", "c/d/e", "c/d/f", "f"];
+    let mut files: Vec<&str> = Vec::new();
+    let mut entries = vec![entry(b'2', "l", "a", b"")];
+    for number in 0..30 {
+        let name = names[pick(names.len() as u64)];
+        let known = (!files.is_empty()).then(|| files[pick(files.len() as u64)]);
+        entries.push(match (pick(20), known) {
+            (0, _) => entry(b'2', "l", ["a", "b", "c/d"][pick(3)], b""),
+            (1, _) => entry(b'2', name, "elsewhere", b""),
+            (7, _) => entry(b'0', ["b", "e"][pick(2)], "", b"a file"),
+            (2 | 3, _) => entry(b'5', &name[..1], "", b""),
+            (4, _) => entry(b'0', ".wh.a", "", b""),
+            (5 | 6, Some(known)) => entry(b'1', name, known, b""),
+            _ => {
+                files.push(name);
+                entry(b'0', name, "", format!("{number}").as_bytes())
+            }
+        });
+    }
+    entries
+}
+
+#[test]
+fn threads_make_the_tree_that_one_would_have_made_entry_by_entry() {
+    let (mut whole, mut refused) = (0, 0);
+    for seed in 0..150 {
+        let tar = tar(&meeting(seed));
+        let outcomes = [0, 1, 3].map(|threads| {
+            let tree = Tree::new();
+            let done = super::tree::unpack(&tar[..], &tree.path(""), &own_ids(), threads);
+            match done {
+                Err(error) => Err(error.to_string()),
+                Ok(unpacked) => {
+                    let mut found = vec![format!("{:?}", unpacked.info)];
+                    let top = tree.path("");
+                    snapshot(&top, &mut found);
+                    let top = top.display().to_string();
+                    Ok(found.join("\n").replace(&top, ""))
+                }
+            }
+        });
+        if outcomes[0].is_ok() {
+            whole += 1;
+        } else {
+            refused += 1;
+        }
+        assert_eq!(outcomes[0], outcomes[1], "seed {seed}");
+        assert_eq!(outcomes[0], outcomes[2], "seed {seed}");
+    }
+    assert!(
+        whole > 20 && refused > 20,
+        "{whole} whole, {refused} refused"
+    );
+}
+
+#[test]
+fn many_small_files_all_come_out() {
+    let tree = Tree::new();
+    let entries: Vec<_> = (0..3000)
+        .map(|n| {
+            entry(
+                b'0',
+                &format!("d{}/f{n}", n / 7),
+                "",
+                n.to_string().as_bytes(),
+            )
+        })
+        .collect();
+    let done = super::tree::unpack(&tar(&entries)[..], &tree.path(""), &own_ids(), 3);
+    assert_eq!(done.expect("unpacked").info.files, 3000);
+    for n in [0, 1, 63, 64, 1500, 2999] {
+        assert_eq!(tree.text(&format!("d{}/f{n}", n / 7)), n.to_string());
+    }
+}

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use crate::build::mount::Sharing;
 use crate::spec::digest::Digest;
+use crate::spec::platform::Platform;
 
 /// Number of a node.
 pub type Id = usize;
@@ -148,6 +149,8 @@ pub struct RunWork {
     pub network: RunNetwork,
     /// `--security=insecure`.
     pub insecure: bool,
+    /// What the image it runs in is for.
+    pub platform: Platform,
 }
 
 /// The network of a `RUN`.
@@ -237,6 +240,20 @@ pub struct Hidden(pub Vec<u8>);
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Hidden")
+    }
+}
+
+impl Graph {
+    /// Returns how many layers a step has of the image that its stage builds upon.
+    pub fn layers_of_base(&self, last: Option<Id>) -> usize {
+        let mut next = last;
+        while let Some(id) = next {
+            if let Work::Base(layers) = &self.nodes[id].work {
+                return layers.len();
+            }
+            next = self.nodes[id].parent;
+        }
+        0
     }
 }
 

@@ -22,17 +22,23 @@ pub mod graph;
 pub mod plan;
 pub mod run;
 
+mod ahead;
 mod archive;
 mod chmod;
 mod clock;
 mod context;
 mod copy;
 mod fetch;
+mod files;
+mod foreign;
+mod fresh;
 mod gather;
 mod hashes;
 mod output;
 mod remote;
+mod send;
 mod solve;
+mod squash;
 mod step;
 
 use std::collections::{BTreeMap, HashMap};
@@ -50,6 +56,7 @@ use crate::build::dockerfile::Dockerfile;
 use crate::build::{check, parse};
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::assemble::{Config, Format};
+use crate::ops::access::Asked;
 use crate::ops::build::context::Found;
 use crate::ops::build::event::{Event, Listener, Speaker};
 use crate::ops::build::graph::Fetch;
@@ -57,13 +64,13 @@ use crate::ops::build::plan::{Base, Named, Outside, Plan, Wishes};
 use crate::ops::build::step::Site;
 use crate::ops::{Session, pull};
 use crate::process::identity::Identity;
-use crate::process::userns::{self, Entry};
+use crate::process::userns;
 use crate::spec::container::PullPolicy;
 use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
-use crate::store::images::Layer;
+use crate::store::images::{self, Entry, Image, Layer};
 use crate::sys::{namespace, process};
 
 pub use context::Source;
@@ -98,19 +105,47 @@ pub struct Request {
     pub annotations: BTreeMap<String, String>,
     /// `-o`.
     pub outputs: Vec<Output>,
+    /// `--manifest`: a list that the images are put into.
+    pub list: Option<Reference>,
+    /// `--squash`, `--squash-all`.
+    pub squash: Squash,
+    /// `--layers=false`: nothing is kept for other builds.
+    pub forgetful: bool,
+    /// `--jobs`.
+    pub jobs: Option<usize>,
+    /// `--quiet`: a push says nothing.
+    pub quiet: bool,
+    /// How registries are to be spoken to.
+    pub asked: Asked,
     /// `--check`: nothing is built.
     pub check: bool,
     /// `--ignorefile`.
     pub ignore_file: Option<PathBuf>,
 }
 
+/// Which layers become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Squash {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that are new.
+    New,
+    /// Those of the base as well.
+    All,
+}
+
 /// What came of it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Built {
-    /// The image's id; none when only files were asked for.
+    /// The image's id, or the digest of a list; none when only files were asked for.
     pub id: Option<Digest>,
-    /// Its manifest's digest.
+    /// The digest of its manifest or list.
     pub manifest: Option<Digest>,
+    /// The same, as the index has it.
+    pub entry: Option<Entry>,
+    /// The image of each platform.
+    pub images: Vec<Entry>,
 }
 
 /// Sees what happens.
@@ -159,12 +194,15 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
         watch,
     );
     watch.end(result.as_ref().ok());
-    result
+    let built = result?;
+    send::send(session, request, &built)?;
+    Ok(built)
 }
 
 /// The checks: warnings, or with `# check=error=true` and `--check` the end.
 fn look_over(session: &Session, file: &Dockerfile, found: &Found, only: bool) -> Result<()> {
-    let warnings = check::check(file, &found.text);
+    let ignore = found.places.first().and_then(|place| place.ignore.as_ref());
+    let warnings = check::check(file, &found.text, ignore);
     let count = warnings.len();
     for warning in warnings {
         session
@@ -205,8 +243,8 @@ fn in_builder(
         let Some((speaking, telling)) = writers.take() else {
             return 1;
         };
-        let told = Entry::unshare(channel)
-            .and_then(Entry::mapped)
+        let told = userns::Entry::unshare(channel)
+            .and_then(userns::Entry::mapped)
             .and_then(|_channel| {
                 process::die_with_parent(9)?;
                 first_process(|| {
@@ -219,7 +257,10 @@ fn in_builder(
                         speaker: &Speaker::new(speaking),
                         runs: &request.runs,
                         ttl: request.ttl.map(|ttl| ttl.as_secs()),
+                        keep: !request.forgetful,
+                        jobs: request.jobs,
                     };
+                    foreign::prepare(&plan.graph);
                     let built = output::build(&site, request, plan, &known);
                     tell(&telling, built)
                 })
@@ -333,13 +374,39 @@ impl<'a> World<'a> {
     }
 }
 
+impl World<'_> {
+    /// Returns an image, pulled if need be. What is pulled for another platform takes no
+    /// name away from an image of this machine's.
+    fn ensure(&self, name: &str, platform: Option<&Platform>) -> Result<Image> {
+        let (store, pull) = (&self.session.store, self.request.pull);
+        let before = match (name.parse::<Reference>(), platform) {
+            (Ok(name), Some(other)) if !Platform::host().accepts(other) => {
+                store.find_image(&name)?
+            }
+            _ => None,
+        };
+        let asked = &self.request.asked;
+        let image = pull::ensure_from(self.session, name, pull, platform.cloned(), asked)?;
+        if let Some(before) = before.filter(|entry| entry.digest != image.manifest) {
+            store.change_images(
+                |entries| {
+                    images::put(entries, before);
+                    Ok(())
+                },
+                |(), _| {},
+            )?;
+        }
+        Ok(image)
+    }
+}
+
 impl Outside for World<'_> {
     fn image(&mut self, name: &str, platform: Option<&Platform>) -> Result<Base> {
         let key = (name.to_owned(), platform.cloned());
         if let Some(base) = self.images.get(&key) {
             return Ok(base.clone());
         }
-        let image = pull::ensure(self.session, name, self.request.pull, platform.cloned())?;
+        let image = self.ensure(name, platform)?;
         let created = image
             .config
             .created()

@@ -1,43 +1,59 @@
-//! What is made of the last step: an image in the store, or files.
+//! What is made of the last steps: images in the store, or files.
 //!
-//! Lives here: the image's configuration and names, and the other places a result
-//! can go to; the image of the state before a step that failed.
+//! Lives here: an image's configuration, and its names, or those of a list when it is
+//! for several platforms; the image of the state before a step that failed.
 //! Must not: do steps (`solve`).
 //! Called by: `ops::build`, inside the builder.
 //! Always true: an image gets its names when all of it is in the store.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::os::fd::{AsFd, AsRawFd};
-use std::path::{Path, PathBuf};
-
-use rustix::mount::{MountPropagationFlags, mount_change};
+use std::path::PathBuf;
 
 use crate::error::{Context, Error, Result};
-use crate::image::assemble::{self, Config, PLAIN_TAR};
-use crate::image::layer::write::{self, Options};
-use crate::ops::build::copy::{Target, Writer, Writing};
-use crate::ops::build::gather::Look;
-use crate::ops::build::graph::{Id, Times};
-use crate::ops::build::hashes::Hashes;
-use crate::ops::build::plan::{self, Plan};
+use crate::image::assemble::{self, Config, History, Made, PLAIN_TAR};
+use crate::ops::build::graph::Id;
+use crate::ops::build::plan::{self, Plan, Target};
 use crate::ops::build::solve::{self, Solved};
-use crate::ops::build::step::{Site, trees, view};
-use crate::ops::build::{Built, Request};
+use crate::ops::build::step::{Site, trees};
+use crate::ops::build::{Built, Request, Squash, files, squash};
+use crate::ops::manifest;
 use crate::spec::digest::Digest;
 use crate::spec::time::Time;
-use crate::store::images::Layer;
-use crate::sys::namespace;
+use crate::store::images::{Entry, Layer};
 
 /// Where a result goes, beside or instead of the image store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// The image store, under the image's names.
     Image,
+    /// The registry of each of the image's names, and the store.
+    Registry,
+    /// An archive of the image, or with `directory` an OCI layout; no path is standard
+    /// output.
+    Archive {
+        /// docker's form rather than OCI's.
+        docker: bool,
+        /// A directory rather than a tar.
+        directory: bool,
+        /// Where to.
+        path: Option<PathBuf>,
+    },
     /// A directory with the files, all the user's own.
     Directory(PathBuf),
     /// A tar of the files; none is standard output.
     Tar(Option<PathBuf>),
+}
+
+impl Output {
+    /// Says whether an image is needed for it.
+    pub fn is_image(&self) -> bool {
+        !matches!(self, Self::Directory(_) | Self::Tar(_))
+    }
+
+    /// Says whether the image is to be found in the store afterwards.
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Self::Image | Self::Registry)
+    }
 }
 
 /// Does the steps and makes of them what was asked for.
@@ -51,126 +67,167 @@ pub fn build(
         // What an earlier process left; only from here can all of it be deleted.
         site.store.sweep();
     }
-    let wanted: Vec<Id> = plan.last.into_iter().collect();
+    let wanted: Vec<Id> = plan
+        .targets
+        .iter()
+        .filter_map(|target| target.last)
+        .collect();
     let solved = solve::solve(site, &plan.graph, &wanted)?;
     if let Some((id, error)) = &solved.failed {
         return Err(failure(site, plan, &solved, *id, error.clone(), known));
     }
-    let layers = plan
+    let finished = plan
+        .targets
+        .iter()
+        .map(|target| finish(site, request, plan, target, &solved))
+        .collect::<Result<Vec<Finished>>>()?;
+    for output in &request.outputs {
+        match output {
+            Output::Directory(path) => files::to_directory(site, plan, &finished, path)
+                .what(|| format!("cannot write the result to \"{}\"", path.display()))?,
+            Output::Tar(path) => files::to_tar(site, plan, &finished, path.as_deref())
+                .what(|| "cannot write the result as a tar")?,
+            _ => {}
+        }
+    }
+    if !request.outputs.iter().any(Output::is_image) {
+        return Ok(Built::default());
+    }
+    let mut images = Vec::new();
+    for (target, finished) in plan.targets.iter().zip(&finished) {
+        images.push(image(site, request, target, &solved, finished, known)?);
+    }
+    keep(site, request, images)
+}
+
+/// What a target came to.
+pub struct Finished {
+    /// Its layers from the lowest.
+    pub layers: Vec<Digest>,
+    /// What was new is one layer.
+    squashed: bool,
+}
+
+fn finish(
+    site: &Site<'_>,
+    request: &Request,
+    plan: &Plan,
+    target: &Target,
+    solved: &Solved,
+) -> Result<Finished> {
+    let layers = target
         .last
         .and_then(|last| solved.layers[last].clone())
         .unwrap_or_default();
-    for output in &request.outputs {
-        match output {
-            Output::Image => {}
-            Output::Directory(path) => to_directory(site, &layers, path)
-                .what(|| format!("cannot write the result to \"{}\"", path.display()))?,
-            Output::Tar(path) => to_tar(site, &layers, path.as_deref())
-                .what(|| "cannot write the result as a tar")?,
+    let kept = match request.squash {
+        Squash::Nothing => {
+            return Ok(Finished {
+                layers,
+                squashed: false,
+            });
         }
-    }
-    if !request.outputs.contains(&Output::Image) {
-        return Ok(Built::default());
-    }
-    image(site, request, plan, &solved, &layers, known)
+        Squash::New => plan.graph.layers_of_base(target.last),
+        Squash::All => 0,
+    };
+    let squashed = layers.len() > kept;
+    let layers = squash::squash(site, &layers, kept).what(|| "cannot squash the layers")?;
+    Ok(Finished { layers, squashed })
+}
+
+/// An image that was written, and is not yet in the index.
+struct Written {
+    made: Made,
+    layers: Vec<Layer>,
 }
 
 fn image(
     site: &Site<'_>,
     request: &Request,
-    plan: &Plan,
+    target: &Target,
     solved: &Solved,
-    layers: &[Digest],
+    finished: &Finished,
     known: &HashMap<Digest, Layer>,
-) -> Result<Built> {
-    let created = Time::from_unix(plan.created);
-    let mut config = plan.base.clone();
-    *config.settings() = plan.settings.clone();
+) -> Result<Written> {
+    let created = Time::from_unix(target.created);
+    let mut config = target.base.clone();
+    *config.settings() = target.settings.clone();
     config.set_created(created);
-    if let Some(author) = &plan.author {
+    if let Some(author) = &target.author {
         config.set_author(author);
     }
-    for row in &plan.rows {
+    if request.squash == Squash::All {
+        config.clear_layers();
+    }
+    let own = finished.layers.last().filter(|_| finished.squashed);
+    if own.is_some() && target.rows.is_empty() {
+        let history = History {
+            created_by: "all layers of the base".to_owned(),
+            ..History::default()
+        };
+        config.add(created, &history, own);
+    }
+    for (at, row) in target.rows.iter().enumerate() {
         let made = row.step.and_then(|id| solved.made[id].as_ref());
-        let layer = made.and_then(|made| made.layer.as_ref());
+        let layer = match finished.squashed {
+            true => own.filter(|_| at + 1 == target.rows.len()),
+            false => made.and_then(|made| made.layer.as_ref()),
+        };
         config.add(created, &plan::history(row), layer);
     }
-    let blobs = layers
+    let layers = finished
+        .layers
         .iter()
         .map(|layer| blob(site, known, layer))
         .collect::<Result<Vec<Layer>>>()?;
-    let made = assemble::add_annotated(
+    let made = assemble::write_image(
         site.store,
         &config,
-        &blobs,
+        &layers,
         request.format,
-        &request.tags,
         &request.annotations,
     )?;
-    Ok(Built {
-        id: Some(made.id),
-        manifest: Some(made.entry.digest),
-    })
+    Ok(Written { made, layers })
 }
 
-/// Copies the result's files; each becomes the user's own, as docker has it.
-fn to_directory(site: &Site<'_>, layers: &[Digest], path: &Path) -> Result<()> {
-    alone()?;
-    let (root, _mounted) = view(site, layers)?;
-    fs::create_dir_all(path)?;
-    let to = File::open(path)?;
-    let mut hashes = Hashes::none();
-    let mut look = Look {
-        root: root.as_fd(),
-        ignore: None,
-        owners: false,
-        hashes: &mut hashes,
-        name: "the result",
-        left_out: 0,
+/// Gives what was written its names: the image, or of several platforms a list.
+fn keep(site: &Site<'_>, request: &Request, images: Vec<Written>) -> Result<Built> {
+    let entries: Vec<Entry> = images.iter().map(|i| i.made.entry.clone()).collect();
+    let mut built = Built {
+        id: images.first().map(|image| image.made.id.clone()),
+        manifest: entries.first().map(|entry| entry.digest.clone()),
+        entry: entries.first().cloned(),
+        images: entries.clone(),
     };
-    let piece = look.piece(b"", None)?;
-    let mut writer = Writer::new(Writing {
-        root: to.as_fd(),
-        map: &site.identity.map,
-        owner: Some((0, 0)),
-        chmod: None,
-        times: Times::Kept,
-        fresh: true,
-    });
-    let target = Target {
-        path: "/",
-        directory: true,
+    let kept = request.outputs.iter().any(Output::is_kept);
+    // What was given a time is shown with that one.
+    let fixed = request.wishes.timestamp.or(request.wishes.epoch).is_some();
+    let built_now = |entry: Entry| match fixed {
+        true => entry,
+        false => entry.built(Time::now()),
     };
-    writer.copy(root.as_fd(), &piece, &target)?;
-    writer.finish()
-}
-
-fn to_tar(site: &Site<'_>, layers: &[Digest], path: Option<&Path>) -> Result<()> {
-    alone()?;
-    let (root, _mounted) = view(site, layers)?;
-    // By its descriptor: where it is mounted may be the layer itself.
-    let tree = PathBuf::from(format!("/proc/self/fd/{}/.", root.as_raw_fd()));
-    match path {
-        Some(path) => {
-            let what = || format!("cannot write \"{}\"", path.display());
-            let file = File::create(path).what(what)?;
-            write::write(&tree, Options::default(), &file).map(drop)
+    // Without a name it is found in the list that it is put into.
+    let kept = kept && (!request.tags.is_empty() || request.list.is_none());
+    if let [image] = images.as_slice() {
+        if kept {
+            let mut made = image.made.clone();
+            made.entry = built_now(made.entry);
+            assemble::put_image(site.store, &made, &image.layers, &request.tags)?;
         }
-        None => {
-            let out = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0)?;
-            write::write(&tree, Options::default(), File::from(out)).map(drop)
+    } else {
+        let list = manifest::compose(site.store, &entries)?;
+        if kept {
+            manifest::put_list(site.store, &built_now(list.clone()), &request.tags)?;
         }
+        built.id = Some(list.digest.clone());
+        built.manifest = Some(list.digest.clone());
+        built.entry = Some(list);
     }
-}
-
-/// The builder's own mounts are seen by nobody else.
-fn alone() -> Result<()> {
-    namespace::unshare(namespace::MOUNT).what(|| "cannot make a mount namespace")?;
-    mount_change(
-        "/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )
-    .what(|| "cannot keep mounts to itself")
+    if let Some(name) = &request.list {
+        let list = manifest::amend(site.store, &entries, name)?;
+        built.manifest = Some(list.digest.clone());
+        built.entry = Some(list);
+    }
+    Ok(built)
 }
 
 /// Returns a layer with its blob, which is written when there is none.
@@ -218,7 +275,7 @@ fn failure(
         .and_then(|parent| solved.layers[parent].clone())
         .unwrap_or_default();
     let made = || -> Result<Digest> {
-        let time = Time::from_unix(plan.created);
+        let time = Time::from_unix(plan::EARLIEST);
         let mut config: Config = state.base.clone();
         *config.settings() = state.settings.clone();
         config.settings().remove("Entrypoint");
@@ -227,7 +284,7 @@ fn failure(
             .insert("Cmd".into(), serde_json::json!(["/bin/sh"]));
         config.clear_layers();
         for layer in &below {
-            let history = assemble::History {
+            let history = History {
                 created_by: format!("the state before: {}", node.text),
                 ..Default::default()
             };
@@ -240,12 +297,19 @@ fn failure(
         Ok(assemble::add_image(site.store, &config, &blobs, Default::default(), &[])?.id)
     };
     match made() {
-        Ok(id) => error
-            .hint(format!(
+        // Two hints are enough.
+        Ok(_) if error.hints().len() > 1 => error,
+        Ok(id) => {
+            let alone = error.hints().is_empty();
+            let error = error.hint(format!(
                 "look around in the state before it: `rpod run -it --rm {} sh`",
                 id.short()
-            ))
-            .hint("or build with --debug-shell to get a shell where it failed"),
+            ));
+            match alone {
+                true => error.hint("or build with --debug-shell to get a shell where it failed"),
+                false => error,
+            }
+        }
         // The state's image is a help; that it could not be made is no news.
         Err(_) => error,
     }

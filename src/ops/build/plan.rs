@@ -79,8 +79,8 @@ pub struct Wishes {
     pub args: BTreeMap<String, String>,
     /// `--target`.
     pub target: Option<String>,
-    /// `--platform`.
-    pub platform: Option<Platform>,
+    /// `--platform`; none is this machine's.
+    pub platforms: Vec<Platform>,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
     /// `--env`.
@@ -118,10 +118,25 @@ pub enum NoCache {
 }
 
 /// A plan.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
-    /// The steps.
+    /// The steps, of all platforms.
     pub graph: Graph,
+    /// What is made, for each platform.
+    pub targets: Vec<Target>,
+    /// Of every `RUN`, what an image of the state before it would say.
+    pub states: BTreeMap<Id, State>,
+    /// The instructions of all stages that are needed, in the file's order.
+    pub lines: Vec<Line>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// What is made for one platform.
+#[derive(Debug)]
+pub struct Target {
+    /// The platform that was asked for.
+    pub platform: Platform,
     /// The target's last step; none is an empty image.
     pub last: Option<Id>,
     /// The configuration of what the target builds upon.
@@ -134,12 +149,6 @@ pub struct Plan {
     pub rows: Vec<Row>,
     /// When all of it was made, in seconds since 1970.
     pub created: i64,
-    /// Of every `RUN`, what an image of the state before it would say.
-    pub states: BTreeMap<Id, State>,
-    /// The instructions of all stages that are needed, in the file's order.
-    pub lines: Vec<Line>,
-    /// What the user should know.
-    pub warnings: Vec<String>,
 }
 
 /// An instruction that is carried out.
@@ -181,25 +190,32 @@ pub fn plan(
     wishes: &Wishes,
     outside: &mut dyn Outside,
 ) -> Result<Plan> {
-    let mut planner = Planner {
-        file,
-        name,
-        text,
-        wishes,
-        outside,
-        graph: Graph::default(),
-        globals: BTreeMap::new(),
-        done: vec![None; file.stages.len()],
-        states: BTreeMap::new(),
-        images: BTreeMap::new(),
-        lines: BTreeMap::new(),
-        used_args: Vec::new(),
-        warnings: Vec::new(),
+    let mut plan = Plan::default();
+    let platforms: Vec<Option<Platform>> = match wishes.platforms.as_slice() {
+        [] => vec![None],
+        all => all.iter().cloned().map(Some).collect(),
     };
-    planner.globals()?;
-    let target = planner.target()?;
-    let total = planner.stage(target)?;
-    planner.finish(total)
+    for platform in platforms {
+        let mut planner = Planner {
+            file,
+            name,
+            text,
+            wishes,
+            outside: &mut *outside,
+            platform,
+            plan: &mut plan,
+            globals: BTreeMap::new(),
+            done: vec![None; file.stages.len()],
+            images: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            used_args: Vec::new(),
+        };
+        planner.globals()?;
+        let target = planner.target()?;
+        let total = planner.stage(target)?;
+        planner.finish(total);
+    }
+    Ok(plan)
 }
 
 struct Planner<'a> {
@@ -208,16 +224,16 @@ struct Planner<'a> {
     text: &'a str,
     wishes: &'a Wishes,
     outside: &'a mut dyn Outside,
-    graph: Graph,
+    /// What is built for; none is this machine's.
+    platform: Option<Platform>,
+    plan: &'a mut Plan,
     globals: BTreeMap<String, Option<String>>,
     done: Vec<Option<Done>>,
-    states: BTreeMap<Id, State>,
     /// Images that files are copied from, by name.
     images: BTreeMap<String, Id>,
     /// The instructions of each stage.
     lines: BTreeMap<usize, Vec<Line>>,
     used_args: Vec<String>,
-    warnings: Vec<String>,
 }
 impl<'a> Planner<'a> {
     fn fault(&self, at: Span, message: impl Into<String>) -> Error {
@@ -265,10 +281,7 @@ impl<'a> Planner<'a> {
                         .unwrap_or_else(|| "default".to_owned()),
                 );
             }
-            Some(part) => (
-                self.wishes.platform.clone().unwrap_or_else(Platform::host),
-                part,
-            ),
+            Some(part) => (self.platform.clone().unwrap_or_else(Platform::host), part),
             None => (Platform::host(), name.strip_prefix("BUILD")?),
         };
         match part {
@@ -347,6 +360,19 @@ impl<'a> Planner<'a> {
         Ok(scope.done)
     }
 
+    /// `[build 2/5]`; the only stage has no name, and the only platform is not told.
+    fn title(&self, stage: &Stage, number: usize, count: usize, total: usize) -> String {
+        let platform = match &self.platform {
+            Some(platform) if self.wishes.platforms.len() > 1 => format!("{platform} "),
+            _ => String::new(),
+        };
+        match &stage.name {
+            Some(name) => format!("[{platform}{name} {count}/{total}]"),
+            None if self.file.stages.len() == 1 => format!("[{platform}{count}/{total}]"),
+            None => format!("[{platform}stage-{number} {count}/{total}]"),
+        }
+    }
+
     fn total_of(&self, stage: &Stage) -> usize {
         stage.steps.iter().filter(|step| makes_files(step)).count() + 1
     }
@@ -377,8 +403,8 @@ impl<'a> Planner<'a> {
     }
 
     fn add(&mut self, node: Node) -> Id {
-        self.graph.nodes.push(node);
-        self.graph.nodes.len() - 1
+        self.plan.graph.nodes.push(node);
+        self.plan.graph.nodes.len() - 1
     }
 
     fn step(&mut self, scope: &mut Scope<'a>, step: &Step) -> Result<()> {
@@ -401,13 +427,7 @@ impl<'a> Planner<'a> {
         scope.count += 1;
         let name = format!(
             "{} {text}",
-            label(
-                self.file,
-                scope.stage,
-                scope.number,
-                scope.count,
-                scope.total
-            )
+            self.title(scope.stage, scope.number, scope.count, scope.total)
         );
         let id = self.add(Node {
             name,
@@ -421,7 +441,7 @@ impl<'a> Planner<'a> {
         id
     }
 
-    fn finish(mut self, mut done: Done) -> Result<Plan> {
+    fn finish(self, mut done: Done) {
         for (name, value) in &self.wishes.env {
             set_pair(&mut done.env, name.clone(), value.clone());
         }
@@ -440,9 +460,12 @@ impl<'a> Planner<'a> {
         for name in self.wishes.args.keys() {
             let known = self.used_args.contains(name) || name.to_lowercase().ends_with("_proxy");
             if !known && name != "SOURCE_DATE_EPOCH" && self.platform_arg(name).is_none() {
-                self.warnings.push(format!(
+                let text = format!(
                     "the build argument \"{name}\" was not used: no needed stage has ARG {name}"
-                ));
+                );
+                if !self.plan.warnings.contains(&text) {
+                    self.plan.warnings.push(text);
+                }
             }
         }
         let created = self
@@ -450,18 +473,16 @@ impl<'a> Planner<'a> {
             .timestamp
             .or(self.wishes.epoch)
             .unwrap_or(done.created);
-        Ok(Plan {
-            graph: self.graph,
+        self.plan.targets.push(Target {
+            platform: self.platform.unwrap_or_else(Platform::host),
             last: done.last,
             base: done.base,
             settings: done.settings,
             author: done.author,
             rows: done.rows,
             created,
-            states: self.states,
-            lines: self.lines.into_values().flatten().collect(),
-            warnings: self.warnings,
-        })
+        });
+        self.plan.lines.extend(self.lines.into_values().flatten());
     }
 }
 
@@ -470,15 +491,6 @@ fn makes_files(step: &Step) -> bool {
         step.instruction,
         Instruction::Run(_) | Instruction::Copy(_) | Instruction::Add(..) | Instruction::Workdir(_)
     )
-}
-
-/// `[build 2/5]`; the only stage has no name.
-fn label(file: &Dockerfile, stage: &Stage, number: usize, count: usize, total: usize) -> String {
-    match &stage.name {
-        Some(name) => format!("[{name} {count}/{total}]"),
-        None if file.stages.len() == 1 => format!("[{count}/{total}]"),
-        None => format!("[stage-{number} {count}/{total}]"),
-    }
 }
 
 /// The history of the image: the rows, with the layers their steps made.

@@ -24,6 +24,7 @@ use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
 use crate::ops::build::copy::{Target, Writer, Writing};
 use crate::ops::build::event::Event;
+use crate::ops::build::foreign;
 use crate::ops::build::gather::field;
 use crate::ops::build::graph::{From, RunMount, RunNetwork, RunWork, Times};
 use crate::ops::build::step::{self, Ground, Reading, Site, Source, Start};
@@ -165,7 +166,8 @@ pub fn run(
         own_network: work.network == RunNetwork::None,
         terminal: None,
         heard: &mut |error, bytes| site.speaker.output(start.id, error, bytes),
-    })?;
+    })
+    .map_err(|error| foreign::explain(error, &work.platform))?;
     if status != 0 {
         if site.runs.debug_shell {
             open_shell(site, work, &bundle, program)?;
@@ -366,6 +368,7 @@ impl Mounts<'_> {
         let root = File::open(&place)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
+            layer: None,
             map: &self.site.identity.map,
             owner: None,
             chmod: None,
@@ -438,6 +441,7 @@ impl Mounts<'_> {
         let root = File::open(data)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
+            layer: None,
             map: &self.site.identity.map,
             owner: None,
             chmod: None,

@@ -85,7 +85,8 @@ impl Solver<'_> {
     }
 
     fn all(&mut self) -> Result<()> {
-        let most = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
+        let cores = || std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
+        let most = self.site.jobs.unwrap_or_else(cores);
         loop {
             let mut moved = true;
             while moved && self.solved.failed.is_none() {

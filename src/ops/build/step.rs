@@ -65,6 +65,10 @@ pub struct Site<'a> {
     pub runs: &'a run::Settings,
     /// Steps older than this are made anew, in seconds.
     pub ttl: Option<u64>,
+    /// What steps make is kept for other builds.
+    pub keep: bool,
+    /// How many steps go on at once at most; none is as many as there are cores.
+    pub jobs: Option<usize>,
 }
 
 /// A directory of this machine that steps read.
@@ -97,6 +101,8 @@ pub struct Made {
     pub layer: Option<Digest>,
     /// It had been made before.
     pub cached: bool,
+    /// What it is found by.
+    pub key: Digest,
 }
 
 /// Returns the key of a step that reads nothing but the layers below it.
@@ -127,20 +133,16 @@ pub fn known(site: &Site<'_>, node: &Node, key: &Digest) -> Option<Made> {
     let young = site
         .ttl
         .is_none_or(|ttl| Store::step_age(&record).as_secs() <= ttl);
-    (there && young).then_some(Made {
+    (there && young).then(|| Made {
         layer: record.layer,
         cached: true,
+        key: key.clone(),
     })
 }
 
 /// Does a step, or finds that it was done.
 pub fn make(site: &Site<'_>, start: &Start<'_>) -> Result<Made> {
-    namespace::unshare(namespace::MOUNT).what(|| "cannot make a mount namespace")?;
-    mount_change(
-        "/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )
-    .what(|| "cannot keep mounts to itself")?;
+    own_mounts()?;
     match &start.node.work {
         Work::Base(_) => Err(Error::internal("a step that has nothing to do")),
         Work::Workdir { path, owner } => {
@@ -154,6 +156,16 @@ pub fn make(site: &Site<'_>, start: &Start<'_>) -> Result<Made> {
         Work::Copy(work) => copy_step(site, start, work),
         Work::Run(work) => run_step(site, start, work),
     }
+}
+
+/// From here on, what this process mounts is seen by nobody else.
+pub fn own_mounts() -> Result<()> {
+    namespace::unshare(namespace::MOUNT).what(|| "cannot make a mount namespace")?;
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .what(|| "cannot keep mounts to itself")
 }
 
 /// Begins the key of a step.
@@ -182,19 +194,22 @@ fn make_once(
     }
     site.speaker.say(&Event::Begun(start.id));
     let (layer, info) = work()?;
-    site.store.save_step(
-        key,
-        &StepRecord {
-            layer: layer.clone(),
-            step: start.node.text.clone(),
-            size: info.size,
-            created: Time::now().unix(),
-            content: None,
-        },
-    )?;
+    if site.keep {
+        site.store.save_step(
+            key,
+            &StepRecord {
+                layer: layer.clone(),
+                step: start.node.text.clone(),
+                size: info.size,
+                created: Time::now().unix(),
+                content: None,
+            },
+        )?;
+    }
     Ok(Made {
         layer,
         cached: false,
+        key: key.clone(),
     })
 }
 
@@ -211,6 +226,7 @@ fn workdir(
     };
     let mut writer = Writer::new(Writing {
         root: ground.root.as_fd(),
+        layer: None,
         map: &site.identity.map,
         owner,
         chmod: None,
@@ -311,6 +327,7 @@ fn write_copy(
     let owner = work.chown.as_deref().map(|text| copy::owner(root, text));
     let writing = |fresh| Writing {
         root,
+        layer: Some(ground.layer.as_fd()),
         map: &site.identity.map,
         owner: None,
         chmod: work.chmod.as_ref(),
@@ -592,8 +609,11 @@ pub fn trees(site: &Site<'_>, layers: &[Digest]) -> Result<Vec<PathBuf>> {
 pub struct Ground {
     /// The root of the whole tree.
     pub root: OwnedFd,
+    /// What of it is written: the layer.
+    pub layer: OwnedFd,
+    /// Goes before the directory it is in: what is deleted there must not be the tree.
+    mounted: Option<Mounted>,
     staged: Staged,
-    mounted: bool,
     below: Vec<PathBuf>,
 }
 
@@ -603,7 +623,7 @@ impl Ground {
         let mut ground = Self::unmounted(site, layers)?;
         if !ground.below.is_empty() {
             rootfs::overlay::mount(&ground.tree(), &ground.place("root"))?;
-            ground.mounted = true;
+            ground.mounted = Some(Mounted(ground.place("root")));
             ground.root = open_directory(&ground.place("root"))?;
         }
         Ok(ground)
@@ -618,9 +638,10 @@ impl Ground {
         }
         Ok(Self {
             root: open_directory(&staged.path().join("tree"))?,
+            layer: open_directory(&staged.path().join("tree"))?,
             below: trees(site, layers)?,
             staged,
-            mounted: false,
+            mounted: None,
         })
     }
 
@@ -651,11 +672,7 @@ impl Ground {
         mount_points: &[String],
     ) -> Result<(Option<Digest>, LayerInfo)> {
         let tree = self.place("tree");
-        drop(self.root);
-        if self.mounted {
-            let root = self.staged.path().join("root");
-            unmount(&root, UnmountFlags::DETACH).what(|| "cannot unmount the step's tree")?;
-        }
+        drop((self.root, self.layer, self.mounted));
         remove_mount_points(&tree, &self.below, mount_points);
         let points: Vec<&str> = mount_points.iter().map(String::as_str).collect();
         clock::settle(&tree, start.node.times)?;
@@ -668,9 +685,9 @@ impl Ground {
             latest: None,
             owner: None,
         };
-        let mut sink = Sink(Hasher::default());
+        let mut sink = Sink::default();
         let written = write::write(&tree, options, &mut sink)?;
-        let digest = sink.0.finish();
+        let digest = sink.finish();
         if written.info.files == 0 && matches!(start.node.work, Work::Workdir { .. }) {
             return Ok((None, written.info));
         }
@@ -705,7 +722,16 @@ fn remove_mount_points(tree: &Path, below: &[PathBuf], mount_points: &[String]) 
     }
 }
 
-struct Sink(Hasher);
+/// Hashes what is written, and keeps nothing of it.
+#[derive(Default)]
+pub struct Sink(Hasher);
+
+impl Sink {
+    /// Returns the digest of all that was written.
+    pub fn finish(self) -> Digest {
+        self.0.finish()
+    }
+}
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -44,6 +44,8 @@ impl House {
         fs::create_dir_all(tree.join("etc")).expect("made");
         fs::create_dir_all(tree.join("data")).expect("made");
         fs::write(tree.join("etc/hostname"), "inside\n").expect("written");
+        let note = store.layer_path(&map, &layer).join("layer.json");
+        fs::write(note, r#"{"size":7,"files":4}"#).expect("written");
         symlink("/../../../../../../../etc", tree.join("out")).expect("linked");
         fs::create_dir(dir.path().join("bound")).expect("made");
         let record: Record = serde_json::from_value(json!({

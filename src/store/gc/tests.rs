@@ -12,7 +12,7 @@ use super::{Garbage, PARTIAL_LIFE, Partials, Patience};
 use crate::spec::digest::Digest;
 use crate::store::Store;
 use crate::store::images::Entry;
-use crate::store::layers::LayerInfo;
+use crate::store::layers::{Durable, LayerInfo};
 
 const OURS: &str = "single";
 
@@ -28,7 +28,7 @@ fn image(store: &Store, layer: &str) -> Digest {
     let staged = store.stage_layer().expect("staged");
     let info = LayerInfo { size: 10, files: 1 };
     store
-        .publish_layer(staged, OURS, &diff_id, info)
+        .publish_layer(staged, OURS, &diff_id, info, Durable::Now)
         .expect("published");
     let add = |value: serde_json::Value| store.add_blob(value.to_string().as_bytes());
     let config = add(json!({ "config": { "Cmd": ["sh"] },

@@ -82,6 +82,7 @@ pub struct Part {
 /// A connection inside, and its socket.
 pub struct Stream {
     pub fd: OwnedFd,
+    pub begun: Instant,
     pub stage: Stage,
     pub una: u32,
     pub nxt: u32,
@@ -144,6 +145,7 @@ impl Stream {
         Self {
             peeks: socket::set_peek_offset(&fd, 0).is_ok(),
             fd,
+            begun: now,
             stage: Stage::Calling,
             una: first,
             nxt: first,

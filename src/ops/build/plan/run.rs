@@ -84,13 +84,14 @@ impl<'a> Planner<'a> {
             mounts,
             network,
             insecure,
+            platform: scope.done.base.platform(),
         };
         let state = State {
             base: scope.done.base.clone(),
             settings: scope.done.settings.clone(),
         };
         let id = self.node(scope, step.text.clone(), Work::Run(Box::new(work)));
-        self.states.insert(id, state);
+        self.plan.states.insert(id, state);
         scope.done.rows.push(Row {
             created_by,
             step: Some(id),

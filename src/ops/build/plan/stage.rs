@@ -9,7 +9,7 @@
 use serde_json::{Map, json};
 
 use super::scope::{Done, Scope, set_env, strings};
-use super::{EARLIEST, Named, Planner, Row, label, makes_files};
+use super::{EARLIEST, Named, Planner, Row, makes_files};
 use crate::build::dockerfile::Stage;
 use crate::build::parse;
 use crate::build::problem::{Problem, Span};
@@ -29,7 +29,7 @@ impl<'a> Planner<'a> {
                 .into_error(self.name, self.text));
         }
         let platform = match &stage.platform {
-            None => self.wishes.platform.clone(),
+            None => self.platform.clone(),
             Some(word) => {
                 let text = self.expand(word, &|name| self.global(name))?;
                 let parsed = text
@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
         let node = self.add(Node {
             name: format!(
                 "{} FROM {image}",
-                label(self.file, stage, number, 1, self.total_of(stage))
+                self.title(stage, number, 1, self.total_of(stage))
             ),
             text: stage.text.clone(),
             parent: None,
@@ -115,7 +115,7 @@ impl<'a> Planner<'a> {
         let node = self.add(Node {
             name: format!(
                 "{} {}",
-                label(self.file, stage, number, 1, self.total_of(stage)),
+                self.title(stage, number, 1, self.total_of(stage)),
                 stage.text
             ),
             text: stage.text.clone(),
@@ -181,7 +181,7 @@ impl<'a> Planner<'a> {
         }
         let base = self
             .outside
-            .image(&image, self.wishes.platform.as_ref())
+            .image(&image, self.platform.as_ref())
             .map_err(|error| {
                 let error = error.what(format!("{}:{}:{}", self.name, at.line, at.column));
                 let names: Vec<&str> = self.file.stages[..scope.number]
