@@ -472,7 +472,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -619,6 +619,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -777,7 +785,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__builder__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,6 +932,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1118,7 +1134,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__buildx__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1265,6 +1281,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3057,7 +3081,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3204,6 +3228,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

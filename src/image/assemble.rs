@@ -110,6 +110,11 @@ impl Config {
         }
     }
 
+    /// Keeps something of our own beside what the image says.
+    pub fn set_extra(&mut self, key: &str, value: Value) {
+        self.0.insert(key.to_owned(), value);
+    }
+
     /// Says when it was made.
     pub fn set_created(&mut self, time: Time) {
         self.0.insert("created".into(), text_of(time).into());
