@@ -98,6 +98,9 @@ pub fn push_all(
             all_tags: false,
             quiet: request.quiet,
             wanted: Wanted::default(),
+            platform: None,
+            retries: None,
+            delay: None,
             asked: request.asked.clone(),
         };
         push::send(session, vec![(entry.clone(), (*name).clone())], &order)?;
