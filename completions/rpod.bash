@@ -4609,7 +4609,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__network__subcmd__stats)
-            opts="-h --no-stream --format --help"
+            opts="-h --flows --no-stream --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

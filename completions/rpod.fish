@@ -95,7 +95,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a po
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l mac-address -d 'Have this link address on its network' -r
@@ -179,7 +179,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l mac-address -d 'Have this link address on its network' -r
@@ -488,7 +488,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Have this link address on its network' -r
@@ -615,7 +615,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the host name inside' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'Set the domain name inside' -r
-complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Join a network, or host, none, private, container:NAME, ns:PATH' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Have this IPv4 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'Have this IPv6 address on its network' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Have this link address on its network' -r
@@ -1187,6 +1187,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l format -d 'Show as a Go template says, or as table or json' -r
+complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l flows -d 'Show each flow between a container and the world'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -l no-stream -d 'Show it once'
 complete -c rpod -n "__fish_rpod_using_subcommand network; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list prune rm remove" -f -a "create" -d 'Create a volume'

@@ -5,7 +5,8 @@
 //! Called by: `ops::build`.
 //! Always true: a rule that `# check=skip=` names is silent.
 
-use crate::build::dockerfile::{Command, Dockerfile, Instruction, Source, Step};
+use crate::build::dockerfile::{Command, Copy, Dockerfile, Instruction, Source, Stage, Step, Word};
+use crate::build::ignore::Ignore;
 use crate::build::lines;
 use crate::build::problem::{Span, excerpt};
 use crate::build::word;
@@ -35,10 +36,12 @@ impl Warning {
     }
 }
 
-/// Looks for what is unwise in a file and its text, in the order of its lines.
-pub fn check(file: &Dockerfile, text: &str) -> Vec<Warning> {
+/// Looks for what is unwise in a file and its text, in the order of its lines. `ignore`
+/// is what the context leaves out.
+pub fn check(file: &Dockerfile, text: &str, ignore: Option<&Ignore>) -> Vec<Warning> {
     let mut checker = Checker {
         file,
+        ignore,
         found: Vec::new(),
     };
     checker.all(text);
@@ -55,6 +58,7 @@ pub fn check(file: &Dockerfile, text: &str) -> Vec<Warning> {
 
 struct Checker<'a> {
     file: &'a Dockerfile,
+    ignore: Option<&'a Ignore>,
     found: Vec<Warning>,
 }
 
@@ -76,8 +80,16 @@ impl Checker<'_> {
             self.warn("NoEmptyContinuation", *at, message);
         }
         self.casing();
-        for stage in &self.file.stages {
+        for (number, stage) in self.file.stages.iter().enumerate() {
+            self.from(stage);
             if let Some((keyword, name)) = &stage.named {
+                if self.file.stages[..number]
+                    .iter()
+                    .any(|s| s.name == stage.name)
+                {
+                    let message = format!("an earlier stage is called \"{}\" as well", name.text);
+                    self.warn("DuplicateStageName", name.at, message);
+                }
                 if is_upper(&stage.keyword) != is_upper(&keyword.text) {
                     let message = format!(
                         "\"{}\" and \"{}\" have letters of different cases",
@@ -99,6 +111,115 @@ impl Checker<'_> {
                 }
             }
             self.stage(&stage.steps);
+        }
+    }
+
+    /// Variables of `FROM`, which only an `ARG` before the first one sets.
+    fn from(&mut self, stage: &Stage) {
+        if let Some(platform) = &stage.platform {
+            self.declared(platform);
+            let name = stage.name.clone().unwrap_or_default();
+            let mut parts = platform.text.split('/');
+            if matches!(
+                platform.text.as_str(),
+                "$TARGETPLATFORM" | "${TARGETPLATFORM}"
+            ) {
+                let message =
+                    "without --platform it is the same: it is the platform that is built for";
+                self.warn("RedundantTargetPlatform", platform.at, message);
+            } else if !platform.text.contains('$') && !parts.any(|part| name.contains(part)) {
+                let message = format!(
+                    "the stage is always built for \"{}\", whatever the image is for",
+                    platform.text
+                );
+                self.warn("FromPlatformFlagConstDisallowed", platform.at, message);
+            }
+        }
+        if self.declared(&stage.image) {
+            let defaults = |name: &str| self.default_of(name);
+            let image = word::expand(&stage.image.text, self.file.escape, &defaults);
+            if image.is_ok_and(|image| image.is_empty() || image.ends_with([':', '@'])) {
+                let message = format!(
+                    "\"{}\" is no image unless its ARG is given: give it a default",
+                    stage.image.text
+                );
+                self.warn("InvalidDefaultArgInFrom", stage.image.at, message);
+            }
+        }
+    }
+
+    /// The default of an `ARG` before the first `FROM`.
+    fn default_of(&self, name: &str) -> Option<String> {
+        let globals = self.file.globals.iter().rev();
+        let mut pairs = globals.filter_map(|step| match &step.instruction {
+            Instruction::Arg(pairs) => pairs.iter().rev().find(|(n, _)| n.text == name),
+            _ => None,
+        });
+        match pairs.next() {
+            Some((_, default)) => default.as_ref().map(|word| word.text.clone()),
+            None => is_platform(name).then(|| "x".to_owned()),
+        }
+    }
+
+    /// Warns of variables that nothing before the first `FROM` declares; says whether all are.
+    fn declared(&mut self, text: &Word) -> bool {
+        let file = self.file;
+        let known: Vec<&str> = file
+            .globals
+            .iter()
+            .flat_map(|step| match &step.instruction {
+                Instruction::Arg(pairs) => pairs.as_slice(),
+                _ => &[],
+            })
+            .map(|(name, _)| name.text.as_str())
+            .collect();
+        let mut all = true;
+        for (name, _) in word::variables(&text.text, file.escape) {
+            if known.contains(&name.as_str()) || is_platform(&name) {
+                continue;
+            }
+            all = false;
+            let message = match crate::spec::suggest::nearest(&name, known.iter().copied()) {
+                Some(near) => {
+                    format!("no ARG before FROM declares \"{name}\"; did you mean \"{near}\"?")
+                }
+                None => format!("no ARG before FROM declares \"{name}\""),
+            };
+            self.warn("UndefinedArgInFrom", text.at, message);
+        }
+        all
+    }
+
+    /// `NAME VALUE`, the form without "=".
+    fn legacy(&mut self, step: &Step) {
+        let Some((_, operands)) = step.text.split_once(char::is_whitespace) else {
+            return;
+        };
+        let words = lines::shell_words(operands.trim_start(), self.file.escape);
+        if words.first().is_some_and(|(first, _)| !first.contains('=')) {
+            let keyword = step.keyword.to_uppercase();
+            let message =
+                format!("write {keyword} NAME=VALUE: the form with a blank holds one pair only");
+            self.warn("LegacyKeyValueFormat", step.at, message);
+        }
+    }
+
+    /// What is copied and not in the context.
+    fn ignored(&mut self, copy: &Copy) {
+        let Some(ignore) = self.ignore.filter(|_| copy.from.is_none()) else {
+            return;
+        };
+        for source in &copy.sources {
+            let Source::Path(word) = source else { continue };
+            let path = word.text.trim_start_matches("./").trim_matches('/');
+            let plain = !path.is_empty() && !path.contains(['$', '*', '?', '[', '"', '\'', ':']);
+            if plain
+                && ignore.excludes(path.as_bytes())
+                && !ignore.may_include_below(path.as_bytes())
+            {
+                let message = format!("\"{path}\" is left out of the context by .dockerignore");
+                self.warn("CopyIgnoredFile", word.at, message);
+            }
         }
     }
 
@@ -141,6 +262,7 @@ impl Checker<'_> {
                     self.warn("MaintainerDeprecated", step.at, message);
                 }
                 Instruction::Env(pairs) => {
+                    self.legacy(step);
                     self.secrets(step, pairs.iter().map(|(name, _)| name.text.as_str()));
                     known.extend(pairs.iter().map(|(name, _)| name.text.clone()));
                 }
@@ -148,6 +270,8 @@ impl Checker<'_> {
                     self.secrets(step, pairs.iter().map(|(name, _)| name.text.as_str()));
                     known.extend(pairs.iter().map(|(name, _)| name.text.clone()));
                 }
+                Instruction::Label(_) => self.legacy(step),
+                Instruction::Add(copy, _) => self.ignored(copy),
                 Instruction::Shell(_) => shell = true,
                 Instruction::Workdir(path) => {
                     if !workdir && !path.text.starts_with(['/', '$']) {
@@ -182,6 +306,7 @@ impl Checker<'_> {
                     }
                 }
                 Instruction::Copy(copy) => {
+                    self.ignored(copy);
                     for source in &copy.sources {
                         if let Source::Path(word) = source {
                             self.undefined(word, &known);
@@ -194,7 +319,7 @@ impl Checker<'_> {
     }
 
     /// A variable that nothing in the file sets may be the image's.
-    fn undefined(&mut self, text: &crate::build::dockerfile::Word, known: &[String]) {
+    fn undefined(&mut self, text: &Word, known: &[String]) {
         const PATHS: [&str; 4] = ["PATH", "HOME", "PWD", "HOSTNAME"];
         for (name, guarded) in word::variables(&text.text, self.file.escape) {
             let near = crate::spec::suggest::nearest(&name, known.iter().map(String::as_str));
@@ -257,18 +382,31 @@ impl Checker<'_> {
     }
 }
 
+/// Says whether a variable is one of those that say what is built for, and where.
+fn is_platform(name: &str) -> bool {
+    let part = name
+        .strip_prefix("TARGET")
+        .or_else(|| name.strip_prefix("BUILD"));
+    matches!(
+        part,
+        Some("PLATFORM" | "OS" | "ARCH" | "VARIANT" | "OSVERSION")
+    ) || name == "TARGETSTAGE"
+}
+
 fn is_upper(keyword: &str) -> bool {
     keyword == keyword.to_uppercase()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{Ignore, check};
     use crate::build::parse::parse;
 
     fn rules(text: &str) -> Vec<&'static str> {
         let file = parse(text).expect(text);
-        check(&file, text).into_iter().map(|w| w.rule).collect()
+        let ignore = Ignore::parse("*.log\nbuild\n!build/keep\n").expect("patterns");
+        let warnings = check(&file, text, Some(&ignore));
+        warnings.into_iter().map(|w| w.rule).collect()
     }
 
     #[test]
@@ -278,6 +416,19 @@ mod tests {
             ("FROM x AS Y\n", "StageNameCasing"),
             ("FROM x AS scratch\n", "ReservedStageName"),
             ("FROM x\nRUN a\ncopy a b\n", "ConsistentInstructionCasing"),
+            ("FROM x AS a\nFROM y AS a\n", "DuplicateStageName"),
+            ("FROM $X\n", "UndefinedArgInFrom"),
+            ("ARG X\nFROM x:$X\n", "InvalidDefaultArgInFrom"),
+            (
+                "FROM --platform=linux/arm64 x\n",
+                "FromPlatformFlagConstDisallowed",
+            ),
+            (
+                "FROM --platform=$TARGETPLATFORM x\n",
+                "RedundantTargetPlatform",
+            ),
+            ("FROM x\nENV a b\n", "LegacyKeyValueFormat"),
+            ("FROM x\nCOPY a ./x.log /\n", "CopyIgnoredFile"),
             ("FROM x\nMAINTAINER me\n", "MaintainerDeprecated"),
             ("FROM x\nCMD a b\n", "JSONArgsRecommended"),
             (
@@ -299,5 +450,12 @@ mod tests {
         assert!(rules("FROM golang AS build\nWORKDIR /x\nRUN a\nCMD [\"a\"]\n").is_empty());
         assert!(rules("# check=skip=JSONArgsRecommended\nFROM x\nCMD a\n").is_empty());
         assert!(rules("# check=skip=all\nFROM x\nCMD a\n").is_empty());
+        for text in [
+            "ARG X=1 Y\nFROM x:$X$Y\nFROM --platform=$BUILDPLATFORM x\n",
+            "FROM --platform=linux/arm64 x AS x-arm64\nENV a=b c='d e'\nLABEL \"a b\"=c\n",
+            "FROM x\nCOPY build /\nCOPY *.log /\nCOPY --from=y x.log /\n",
+        ] {
+            assert_eq!(rules(text), [""; 0], "{text}");
+        }
     }
 }

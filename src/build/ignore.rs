@@ -122,6 +122,12 @@ fn plain(line: &str) -> Vec<u8> {
     for part in line.split('/') {
         match part {
             "" | "." => {}
+            // Beyond the context there is nothing to leave out.
+            ".." if parts.last().is_none_or(|last| *last == "..") => {
+                if !line.starts_with('/') {
+                    parts.push(part);
+                }
+            }
             ".." => drop(parts.pop()),
             part => parts.push(part),
         }
@@ -170,5 +176,7 @@ mod tests {
         assert!(ignore.may_include_below(b"a") && ignore.may_include_below(b"a/b"));
         assert!(!ignore.may_include_below(b"b"));
         assert!(Ignore::parse("[a-").is_err());
+        let ignore = Ignore::parse("../x\n/../y\na/../../z").expect("a file");
+        assert!(!ignore.excludes(b"x") && ignore.excludes(b"y") && !ignore.excludes(b"z"));
     }
 }

@@ -29,4 +29,6 @@ pub mod mount;
 pub mod parse;
 pub mod pattern;
 pub mod problem;
+#[cfg(test)]
+mod proof;
 pub mod word;

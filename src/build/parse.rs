@@ -63,13 +63,6 @@ pub fn parse(text: &str) -> Parsed<Dockerfile> {
         let parser = Parser::new(&line, file.escape);
         if parser.keyword == "FROM" {
             let stage = parser.from()?;
-            if let Some(name) = &stage.name
-                && file.stages.iter().any(|s| s.name.as_ref() == Some(name))
-            {
-                let at = stage.named.as_ref().map_or(stage.at, |(_, word)| word.at);
-                return Err(Problem::new(at, format!("there are two stages \"{name}\""))
-                    .label("give it another name"));
-            }
             file.stages.push(stage);
             continue;
         }
@@ -801,7 +794,6 @@ mod tests {
             ("FROM", "FROM needs the image"),
             ("FROM a b", "unexpected \"b\""),
             ("FROM a AS 1x", "is no name for a stage"),
-            ("FROM a AS x\nFROM b AS X", "two stages \"x\""),
             ("FROM x\nCOPY a", "needs a source and a target"),
             ("FROM x\nCOPY --chwon=1 a b", "did you mean --chown?"),
             (

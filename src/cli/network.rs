@@ -14,12 +14,13 @@ use crate::cli::verbs::Act;
 use crate::dataplane::control::Traffic;
 use crate::error::{Context, Kind, Result};
 use crate::ops;
+use crate::ops::Session;
 use crate::ops::inspect::Noun;
-use crate::ops::network::{Listed, Measured, Request};
+use crate::ops::network::{Conversation, Listed, Measured, Request};
 use crate::spec::network::Attachment;
-use crate::spec::size;
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
+use crate::spec::{duration, size};
 
 /// Create a network
 #[derive(Debug, Parser)]
@@ -238,9 +239,23 @@ const TRAFFIC: &[Field] = &[
     ("SentRate", "SENT/S"),
 ];
 
+const FLOWS: &[Field] = &[
+    ("Network", "NETWORK"),
+    ("Name", "NAME"),
+    ("Protocol", "PROTOCOL"),
+    ("Source", "SOURCE"),
+    ("Destination", "DESTINATION"),
+    ("Received", "RECEIVED"),
+    ("Sent", "SENT"),
+    ("Age", "AGE"),
+];
+
 /// Show what containers send and get on networks, each second anew
 #[derive(Debug, Parser)]
 pub struct Stats {
+    /// Show each flow between a container and the world
+    #[arg(long)]
+    flows: bool,
     /// Show it once
     #[arg(long)]
     no_stream: bool,
@@ -255,6 +270,9 @@ pub struct Stats {
 impl Act for Stats {
     fn act(self, door: &Door) -> Result<u8> {
         let session = door.session()?;
+        if self.flows {
+            return self.show_flows(&session);
+        }
         let look = Look {
             fields: TRAFFIC,
             table: "table {{.Network}}\t{{.ID}}\t{{.Name}}\t{{.Address}}\t{{.Received}}\t{{.Sent}}\t{{.ReceivedRate}}\t{{.SentRate}}",
@@ -279,6 +297,49 @@ impl Act for Stats {
             before = Some((Instant::now(), now));
             std::thread::sleep(Duration::from_secs(1));
         }
+    }
+}
+
+impl Stats {
+    fn show_flows(&self, session: &Session) -> Result<u8> {
+        let look = Look {
+            fields: FLOWS,
+            table: "table {{.Network}}\t{{.Name}}\t{{.Protocol}}\t{{.Source}}\t{{.Destination}}\t{{.Received}}\t{{.Sent}}\t{{.Age}}",
+            only: None,
+            format: self.format.as_deref(),
+        };
+        loop {
+            let flows = ops::network::flows(session, &self.names)?;
+            let rows: Vec<Row> = flows.into_iter().map(flow_row).collect();
+            if !self.no_stream && terminal::stdout_is_terminal() {
+                terminal::answer("\x1b[H\x1b[J")?;
+            }
+            list::show(&look, &rows)?;
+            if self.no_stream {
+                return Ok(0);
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+}
+
+fn flow_row(one: Conversation) -> Row {
+    let fields = BTreeMap::from([
+        ("Network", one.network),
+        ("Name", one.name.to_string()),
+        ("Protocol", one.flow.protocol.to_string()),
+        ("Source", one.flow.inside.to_string()),
+        ("Destination", one.flow.peer.to_string()),
+        ("Received", size::decimal(one.flow.received)),
+        ("Sent", size::decimal(one.flow.sent)),
+        (
+            "Age",
+            duration::human(Duration::from_secs(one.flow.seconds)),
+        ),
+    ]);
+    Row {
+        fields,
+        labels: BTreeMap::new(),
     }
 }
 
@@ -416,7 +477,7 @@ impl Act for Rm {
 
 /// Remove every network that no container uses
 #[derive(Debug, Parser)]
-#[command(after_help = "Filters: label")]
+#[command(after_help = "Filters: label, until")]
 pub struct Prune {
     /// Remove only those that fit (can be repeated)
     #[arg(long, value_name = "KEY=VALUE")]

@@ -17,6 +17,8 @@
 //! client → net   {"ask":"announce"}                    + another socket to serve, and its lock
 //! client → net   {"ask":"members","after":null}
 //! net → client   {"answer":"members","members":[…],"more":false}
+//! client → net   {"ask":"flows","from":0}
+//! net → client   {"answer":"flows","flows":[…],"more":false}
 //! net → client   {"answer":"failed","error":{…}}       instead of any of them
 //! client → net   {"ask":"end"}                         no answer: its container has ended
 //! ```
@@ -44,6 +46,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
 
+use crate::dataplane::uplink::Flow;
 use crate::error::{Context, Error, Result};
 use crate::network::plan::Plan;
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
@@ -118,6 +121,9 @@ pub(super) enum Ask {
     Members {
         after: Option<ContainerId>,
     },
+    Flows {
+        from: usize,
+    },
     Announce,
     End,
 }
@@ -130,6 +136,7 @@ pub(super) enum Answer {
     Attached { endpoints: Vec<Endpoint> },
     Done,
     Members { members: Vec<Member>, more: bool },
+    Flows { flows: Vec<Flow>, more: bool },
     Failed { error: Error },
 }
 
@@ -153,6 +160,9 @@ pub struct Traffic {
     pub received: u64,
     /// From it.
     pub sent: u64,
+    /// Conversations with the world that there are now.
+    #[serde(default)]
+    pub flows: u64,
 }
 
 /// What a new member gets.
@@ -352,6 +362,23 @@ impl Client {
                 Answer::Members { members, more } => {
                     let empty = members.is_empty();
                     all.extend(members);
+                    if !more || empty {
+                        return Ok(all);
+                    }
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    /// Lists the flows to the world, in the order of their ends.
+    pub fn flows(&mut self) -> Result<Vec<Flow>> {
+        let mut all: Vec<Flow> = Vec::new();
+        loop {
+            match self.ask(&Ask::Flows { from: all.len() }, &[])?.0 {
+                Answer::Flows { flows, more } => {
+                    let empty = flows.is_empty();
+                    all.extend(flows);
                     if !more || empty {
                         return Ok(all);
                     }

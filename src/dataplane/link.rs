@@ -505,6 +505,15 @@ fn lead_out_by(device: &str, bridge: &str, pool: &Pool) -> Result<()> {
                 end: 53,
             }));
         add_rule(&mut netlink, names).what(doing)?;
+        // And what containers that are name servers themselves answer to ours.
+        let mut answers = to_gateway(11, protocol, LOCAL_TABLE);
+        answers
+            .attributes
+            .push(RuleAttribute::SourcePortRange(RulePortRange {
+                start: 53,
+                end: 53,
+            }));
+        add_rule(&mut netlink, answers).what(doing)?;
         add_rule(&mut netlink, to_gateway(20, protocol, MACHINE_TABLE)).what(doing)?;
     }
     // The kernel's first rule would find the gateway's address here before ours are asked.

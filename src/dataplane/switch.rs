@@ -47,7 +47,7 @@ use crate::dataplane::control::{
 };
 use crate::dataplane::link;
 use crate::dataplane::register::{OnNetwork, Register, Seated, addresses};
-use crate::dataplane::uplink::Uplink;
+use crate::dataplane::uplink::{Flow, Uplink};
 use crate::error::{Context, Error, Kind, Result};
 use crate::network::device;
 use crate::network::plan::{InUse, Plan};
@@ -74,6 +74,9 @@ const RESERVE: usize = 32;
 
 /// Bytes of members told in one message, and of the largest of them.
 const PAGE: usize = FRAME / 2;
+
+/// Flows told in one message: each takes 200 bytes at most.
+const FLOWS: usize = PAGE / 200;
 
 /// Networks of one container at most.
 const NETWORKS: usize = 64;
@@ -110,6 +113,8 @@ struct Connection {
     fd: OwnedFd,
     since: Instant,
     member: Option<(ContainerId, ContainerName)>,
+    /// Flows that are being told to it.
+    flows: Vec<Flow>,
 }
 
 /// A link that no connection speaks for.
@@ -271,6 +276,7 @@ impl Switch {
                 fd,
                 since: Instant::now(),
                 member: None,
+                flows: Vec::new(),
             },
         );
     }
@@ -457,6 +463,7 @@ impl Switch {
             Ask::Rename { name } => self.rename(token, &name),
             Ask::Link { device } => self.link(token, device.as_deref(), descriptors),
             Ask::Members { after } => self.page(after.as_ref()),
+            Ask::Flows { from } => self.flows(token, from),
             Ask::Announce => self.announce(descriptors),
             Ask::End => Err(Error::internal("an end has no answer")),
         }
@@ -766,6 +773,7 @@ impl Switch {
             Some(id) => (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded),
         };
         let links = link::ports().unwrap_or_default();
+        let flows = self.uplink.counts();
         let networks = self.register.read();
         let (mut members, mut bytes) = (Vec::new(), 0);
         for (id, _) in self.members.range::<ContainerId, _>(range) {
@@ -776,7 +784,12 @@ impl Switch {
             let Some((first, _)) = places.first() else {
                 continue;
             };
-            let traffic = |(_, plan): &(&Seated, &Plan)| traffic(&links, id, &plan.bridge);
+            let traffic = |(seated, plan): &(&Seated, &Plan)| Traffic {
+                flows: addresses(&seated.endpoint)
+                    .filter_map(|ip| flows.get(&ip))
+                    .sum(),
+                ..traffic(&links, id, &plan.bridge)
+            };
             let member = Member {
                 id: id.clone(),
                 name: first.name.clone(),
@@ -796,6 +809,23 @@ impl Switch {
             members,
             more: false,
         })
+    }
+
+    /// Tells a part of the flows that there were when the first part was asked for.
+    fn flows(&mut self, token: u64, from: usize) -> Result<Answer> {
+        let all = (from == 0).then(|| self.uplink.flows());
+        let connection = self.connections.get_mut(&token);
+        let connection = connection.ok_or_else(|| Error::internal("the connection has ended"))?;
+        if let Some(all) = all {
+            connection.flows = all;
+        }
+        let rest = connection.flows.get(from..).unwrap_or_default();
+        let flows: Vec<Flow> = rest.iter().take(FLOWS).cloned().collect();
+        let more = rest.len() > flows.len();
+        if !more {
+            connection.flows = Vec::new();
+        }
+        Ok(Answer::Flows { flows, more })
     }
 
     /// Ends the service, unless somebody comes. The steps are numbered in the module's header.
@@ -838,6 +868,7 @@ fn traffic(links: &[link::Port], id: &ContainerId, bridge: &str) -> Traffic {
     link.map_or_else(Traffic::default, |link| Traffic {
         received: link.received,
         sent: link.sent,
+        flows: 0,
     })
 }
 

@@ -640,6 +640,52 @@ fn nonsense_is_refused_and_harms_nobody() {
 }
 
 #[test]
+fn a_program_of_another_version_is_told_so_at_either_end() {
+    machine(|| {
+        local_up();
+        // A newer program meets an older net process.
+        let runtime = temporary();
+        let directory = control::open_directory(runtime.path()).expect("opened");
+        let listener = control::listen(&directory).expect("listening");
+        let older = child(move || {
+            let mut client = rustix::net::accept(&listener);
+            while client.is_err() {
+                std::thread::sleep(Duration::from_millis(5));
+                client = rustix::net::accept(&listener);
+            }
+            let welcome = br#"{"answer":"welcome","version":1}"#;
+            socket::send_message(&client.expect("accepted"), welcome, &[]).expect("sent");
+        });
+        let error = control::connect(runtime.path()).expect_err("another version");
+        let words = "it was started by another version of rpod; it ends with the last container on its network";
+        assert!(error.to_string().ends_with(words), "{error}");
+        older.join();
+        // An older program meets a newer net process, which goes on.
+        let runtime = temporary();
+        let mut children = Vec::new();
+        let start = || launch(runtime.path(), None, &mut children);
+        let mut client = control::connect_or(runtime.path(), || {}, start).expect("connected");
+        let other = control::connect(runtime.path()).expect("looked");
+        let other = other.expect("served");
+        let ask = format!(
+            r#"{{"ask":"attach","version":1,"id":"{}","name":"old","places":[]}}"#,
+            id(1).as_str()
+        );
+        socket::send_message(&other, ask.as_bytes(), &[]).expect("sent");
+        let mut answer = [0; 1024];
+        let (length, _) = socket::receive_message(&other, &mut answer).expect("answered");
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(
+            answer.contains("speaks version 2 of its messages, not 1"),
+            "{answer}"
+        );
+        client
+            .attach(&id(2), &name("new"), &[any(bridge())])
+            .expect("attached");
+    });
+}
+
+#[test]
 fn a_runtime_directory_of_somebody_else_is_named() {
     let dir = temporary();
     let link = dir.path().join("link");

@@ -10,7 +10,7 @@
 //! Always true: no address is of two networks; a network that a container's
 //! record names is not removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::IpAddr;
@@ -21,11 +21,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::dataplane::control::{self, Traffic, Wanted};
+use crate::dataplane::register::addresses;
+use crate::dataplane::uplink::Flow;
 use crate::error::{Context, Error, Kind, Result};
 use crate::network::plan::{Plan, default_network, free_subnet, pool_of, private_network};
 use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
-use crate::ops::{Session, attach, inspect, links, state};
+use crate::ops::{Session, attach, inspect, links, prune as prunes, state};
 use crate::process::frames::{self, Hello};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
@@ -644,12 +646,16 @@ fn in_use(users: &[&Record]) -> Error {
 
 /// Removes every network that no container uses; returns their names.
 pub fn prune(session: &Session, filters: &[Filter]) -> Result<Vec<String>> {
-    filter::check(filters, &["label", "label!"])?;
+    filter::check(filters, &["label", "label!", "until"])?;
+    let until = prunes::until(filters)?;
     let records = session.store.load_records()?;
     let mut pruned = Vec::new();
     for network in session.store.networks()? {
-        let goes =
-            filter::labels(filters, &network.labels) && users(&records, &network.name).is_empty();
+        let goes = filter::labels(filters, &network.labels)
+            && until
+                .iter()
+                .all(|time| network.created.is_some_and(|made| made < *time))
+            && users(&records, &network.name).is_empty();
         if !goes {
             continue;
         }
@@ -705,6 +711,39 @@ pub fn measure(session: &Session, names: &[String]) -> Result<Vec<Measured>> {
     Ok(all)
 }
 
+/// A container's conversation with the world.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// The container's name.
+    pub name: ContainerName,
+    /// The network it goes by.
+    pub network: String,
+    /// What there is to say of it.
+    pub flow: Flow,
+}
+
+/// Lists what running containers have going with the world; with `names`, by these
+/// networks alone.
+pub fn flows(session: &Session, names: &[String]) -> Result<Vec<Conversation>> {
+    let places = measure(session, names)?;
+    let owners: HashMap<IpAddr, &Measured> = places
+        .iter()
+        .flat_map(|one| addresses(&one.endpoint).map(move |ip| (ip, one)))
+        .collect();
+    let Some(mut client) = control::connect(&session.host.runtime)? else {
+        return Ok(Vec::new());
+    };
+    let all = client.flows()?.into_iter().filter_map(|flow| {
+        let owner = owners.get(&flow.inside.ip())?;
+        Some(Conversation {
+            name: owner.name.clone(),
+            network: owner.endpoint.network.clone(),
+            flow,
+        })
+    });
+    Ok(all.collect())
+}
+
 /// docker's entries of those on a network, by id, with what rpod knows besides.
 fn members(session: &Session, network: &Network) -> Result<Map<String, Value>> {
     let running = ps::list(session, &ps::Options::default())?;
@@ -729,6 +768,7 @@ fn members(session: &Session, network: &Network) -> Result<Map<String, Value>> {
             "Ports": inspect::bindings(&one.state.ports),
             "ReceivedBytes": traffic.received,
             "SentBytes": traffic.sent,
+            "Flows": traffic.flows,
         });
         Some((one.record.id.to_string(), value))
     };

@@ -140,7 +140,11 @@ fn collect(session: &Session, all: bool, mut pruned: Pruned) -> Result<Pruned> {
     Ok(pruned)
 }
 
-fn until(filters: &[Filter]) -> Result<Vec<Time>> {
+/// Returns the times before which things were made that are to go.
+///
+/// # Errors
+/// When one is no time.
+pub fn until(filters: &[Filter]) -> Result<Vec<Time>> {
     let times = filters.iter().filter(|(key, _)| key == "until");
     times.map(|(_, value)| Time::parse_since(value)).collect()
 }

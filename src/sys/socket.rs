@@ -142,6 +142,29 @@ pub fn send_room(fd: &impl AsFd) -> io::Result<SendRoom> {
     })
 }
 
+/// Bytes that a stream's other end has acknowledged, and those that came from it
+/// (`TCP_INFO` of tcp(7)).
+pub fn stream_bytes(fd: &impl AsFd) -> io::Result<(u64, u64)> {
+    // tcpi_bytes_acked and tcpi_bytes_received of linux/tcp.h are words 15 and 16.
+    let mut words = [0_u64; 17];
+    let mut length = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the pointers are to live values, and the length is that of the array.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            words.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // The kernel counts the SYN as a byte.
+    Ok((words[15].saturating_sub(1), words[16]))
+}
+
 /// From where in what has come the next `MSG_PEEK` reads; each moves it on
 /// (`SO_PEEK_OFF`; of TCP since Linux 6.9).
 pub fn set_peek_offset(fd: &impl AsFd, offset: i32) -> io::Result<()> {

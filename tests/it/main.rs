@@ -41,6 +41,8 @@ mod commit;
 mod concurrency;
 /// Files between a container and the host: `cp`.
 mod copy;
+/// Real Dockerfiles, built by rpod and by a peer, and compared.
+mod corpus;
 /// `kill -9` of rpod at any instant.
 mod crash;
 /// Commands in a running container: `exec`.
@@ -83,8 +85,12 @@ mod pull;
 mod push;
 /// What files say about registries: mirrors, short names, trust.
 mod registries;
+/// What serves networks is killed or replaced, and the machine moves.
+mod resilience;
 /// Pulls that were broken off and begun again.
 mod resume;
+/// Builds that are made difficult: full disks, kills, odd contexts, secrets.
+mod rough_builds;
 /// Registries which mean harm.
 mod rude_registries;
 /// `run`: the program, its input, output, environment and exit code.

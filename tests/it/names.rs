@@ -165,6 +165,121 @@ fn containers_on_a_network_know_each_other_by_all_their_names() {
 }
 
 #[test]
+fn names_follow_their_containers_and_options_are_the_containers_own() {
+    let rpod = Sandbox::with(&["debian"]);
+    for network in [&["blue", "--ipv6"][..], &["red"]] {
+        rpod.run(&[&["network", "create"], network].concat())
+            .success();
+    }
+    let sleeps = ["debian", "sleep", "1000"];
+    let options = [
+        "--dns-search",
+        "corp.example",
+        "--dns-option",
+        "ndots:2",
+        "--dns-option",
+        "timeout:1",
+    ];
+    let web = ["--network", "blue", "--name", "web"];
+    rpod.start(&[&web[..], &options, &sleeps].concat());
+    rpod.start(&[&["--network", "red", "--name", "db"][..], &sleeps].concat());
+    rpod.run(&["exec", "web", "cat", "/etc/resolv.conf"])
+        .success()
+        .stdout_is("nameserver 172.18.0.1\nsearch corp.example\noptions ndots:2 timeout:1\n");
+    let known = |name: &str| rpod.run(&["exec", "web", "getent", "hosts", name]).code == Some(0);
+    assert!(!known("db."));
+    rpod.run(&["network", "connect", "--alias", "sql", "blue", "db"])
+        .success();
+    assert!(known("db.") && known("sql."));
+    // It has an address of each version of IP there.
+    let script = "getent ahosts db. | cut -d' ' -f1 | sort -u | wc -l";
+    rpod.run(&["exec", "web", "sh", "-c", script])
+        .success()
+        .stdout_is("2\n");
+    rpod.run(&["rename", "db", "store"]).success();
+    assert!(known("store.") && known("sql.") && !known("db."));
+    rpod.run(&["network", "disconnect", "blue", "store"])
+        .success();
+    assert!(!known("store.") && !known("sql."));
+    let words = ["network", "connect", "--link", "web:shop", "blue", "store"];
+    rpod.run(&words).success();
+    let asked = rpod.run(&["exec", "store", "getent", "hosts", "shop"]);
+    asked.success();
+    rpod.run(&["restart", "-t", "0", "store"]).success();
+    let asked = rpod.run(&["exec", "store", "getent", "hosts", "shop"]);
+    asked.success();
+    let option = "com.example.colour=red";
+    rpod.run(&["network", "connect", "--driver-opt", option, "red", "web"])
+        .refuses()
+        .stderr_has("com.example.colour");
+    rpod.remove_all();
+    rpod.run(&["network", "rm", "blue", "red"]).success();
+}
+
+/// Answers each question for an address with 192.0.2.9, by datagram and, where the name
+/// begins with "long", by stream only.
+const SERVER: &str = r#"use IO::Socket::INET; use IO::Select;
+    my $udp = IO::Socket::INET->new(LocalPort => 53, Proto => "udp") or die;
+    my $tcp = IO::Socket::INET->new(LocalPort => 53, Listen => 9) or die;
+    sub reply { my ($q, $whole) = @_; my $end = index($q, "\0", 12) + 5;
+        my $cut = !$whole && substr($q, 13, 4) eq "long";
+        my $found = unpack("n", substr($q, $end - 4, 2)) == 1 && !$cut;
+        pack("n6", unpack("n", $q), $cut ? 0x8380 : 0x8180, 1, $found ? 1 : 0, 0, 0)
+            . substr($q, 12, $end - 12)
+            . ($found ? pack("n3 N n C4", 0xc00c, 1, 1, 60, 4, 192, 0, 2, 9) : "") }
+    my $all = IO::Select->new($udp, $tcp);
+    while (1) { for my $ready ($all->can_read) {
+        if ($ready == $udp) { $udp->recv(my $q, 4096); $udp->send(reply($q, 0)); next }
+        my $one = $tcp->accept; $one->read(my $n, 2); $one->read(my $q, unpack "n", $n);
+        my $a = reply($q, 1); print $one pack("n", length $a) . $a; close $one } }"#;
+
+#[test]
+fn a_container_can_be_the_name_server_of_others() {
+    let rpod = Sandbox::with(&["debian"]);
+    for network in [&["blue"][..], &["inner", "--internal"]] {
+        rpod.run(&[&["network", "create"], network].concat())
+            .success();
+    }
+    let both = [
+        "--network",
+        "blue",
+        "--network",
+        "inner",
+        "--name",
+        "server",
+    ];
+    rpod.start(&[&both[..], &["debian", "perl", "-e", SERVER]].concat());
+    let addresses = rpod.inspect(
+        "server",
+        "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}",
+    );
+    let addresses: Vec<&str> = addresses.split_whitespace().collect();
+    let asks = |network: &str, server: &str, name: &str| {
+        let words = ["run", "--rm", "--network", network, "--dns", server];
+        rpod.run(&[&words[..], &["debian", "getent", "ahostsv4", name]].concat())
+            .stdout()
+    };
+    let [blue, inner] = addresses[..] else {
+        panic!("{addresses:?}");
+    };
+    let (blue, inner) = match blue.starts_with("172.18.") {
+        true => (blue, inner),
+        false => (inner, blue),
+    };
+    for (network, server) in [("blue", blue), ("inner", inner)] {
+        for name in ["far.example", "long.example"] {
+            let told = asks(network, server, name);
+            assert!(told.starts_with("192.0.2.9 "), "{network} {name}: {told}");
+        }
+        // What is known of the network itself is not asked for.
+        let told = asks(network, server, "server");
+        assert!(told.starts_with(server), "{network}: {told}");
+    }
+    rpod.remove_all();
+    rpod.run(&["network", "rm", "blue", "inner"]).success();
+}
+
+#[test]
 fn a_link_is_a_name_variables_and_a_line_that_stays_true() {
     let rpod = Sandbox::with(&["debian"]);
     let link = ["--link", "testmysql:mysql", "debian", "sleep", "1000"];

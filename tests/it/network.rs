@@ -412,6 +412,63 @@ fn a_stopped_container_changes_networks_on_paper() {
     rpod.remove_all();
 }
 
+#[test]
+fn a_full_network_says_so_and_its_packets_have_the_size_asked_for() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let words = ["small", "--subnet", "10.66.0.0/30", "--opt", "mtu=1400"];
+    create(&rpod, &words);
+    let run = [
+        "run",
+        "-d",
+        "--network",
+        "small",
+        "busybox",
+        "sleep",
+        "1000",
+    ];
+    let first = rpod.run(&run).success().line();
+    let link = ["exec", &first, "ip", "-o", "link", "show", "eth0"];
+    rpod.run(&link).success().stdout_has("mtu 1400");
+    rpod.run(&run)
+        .refuses()
+        .stderr_has("network \"small\" has no free address left in 10.66.0.0/30");
+    // The address is free again with its container.
+    rpod.run(&["rm", "-f", &first]).success();
+    rpod.run(&run).success();
+    rpod.remove_all();
+    rpod.run(&["network", "rm", "small"]).success();
+    rpod.run(&["network", "rm", "small"]).fails(1);
+    rpod.run(&["network", "rm", "-f", "small"]).success();
+}
+
+#[test]
+fn networks_that_nobody_uses_are_pruned_by_label_and_age() {
+    let rpod = Sandbox::with(&["busybox"]);
+    for name in ["old", "kept", "used"] {
+        create(&rpod, &[name, "--label", &format!("kind={name}")]);
+    }
+    let words = [
+        "--network",
+        "used",
+        "--name",
+        "one",
+        "busybox",
+        "sleep",
+        "1000",
+    ];
+    rpod.start(&words);
+    let prune = |filter: &str| {
+        let ran = rpod.run(&["network", "prune", "-f", "--filter", filter]);
+        ran.success().stdout()
+    };
+    assert_eq!(prune("until=1h"), "");
+    assert_eq!(prune("label=kind=nothing"), "");
+    assert_eq!(prune("label=kind=old"), "Deleted Networks:\nold\n\n");
+    assert_eq!(prune("until=0s"), "Deleted Networks:\nkept\n\n");
+    rpod.remove_all();
+    assert_eq!(prune("label!=kind=kept"), "Deleted Networks:\nused\n\n");
+}
+
 /// Ends the net process as no careful program ends; returns what it was.
 fn kill_net(rpod: &Sandbox) -> i32 {
     let all = rpod.processes();

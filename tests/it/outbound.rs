@@ -6,7 +6,7 @@ use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{self, Receiver};
 
 use crate::require;
-use crate::support::{Sandbox, free_port, probe};
+use crate::support::{Sandbox, eventually, free_port, probe};
 
 /// An address of this machine by which others reach it.
 fn own_address() -> Option<IpAddr> {
@@ -206,6 +206,50 @@ fn datagrams_go_out_and_come_back() {
     rpod.run(&["run", "--rm", "debian", "bash", "-c", &script])
         .success()
         .stdout_is("HELLO\n");
+}
+
+#[test]
+fn what_goes_out_is_seen_while_it_does() {
+    require!(probe::tun(), "no /dev/net/tun");
+    let Some(own) = own_address() else {
+        crate::skip!("this machine has no address but loopback");
+    };
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let rpod = Sandbox::with(&["debian"]);
+    rpod.start(&["--name", "in", "debian", "sleep", "1000"]);
+    let script = format!("exec 3<>/dev/tcp/{own}/{port}; printf hello >&3; cat <&3");
+    let talk = rpod.command(&["exec", "in", "bash", "-c", &script]).spawn();
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.read_exact(&mut [0; 5]).unwrap();
+    stream.write_all(b"0123456789").unwrap();
+    let format = "{{.Network}} {{.Name}} {{.Protocol}} {{.Destination}} {{.Received}} {{.Sent}}";
+    let flows = [
+        "network",
+        "stats",
+        "--no-stream",
+        "--flows",
+        "--format",
+        format,
+    ];
+    let expected = format!("bridge in tcp {own}:{port} 10B 5B\n");
+    eventually("the flow is shown with its bytes", || {
+        rpod.run(&flows).stdout() == expected
+    });
+    let count = [
+        "network",
+        "inspect",
+        "-f",
+        "{{range .Containers}}{{.Flows}}{{end}}",
+        "bridge",
+    ];
+    rpod.run(&count).success().stdout_is("1\n");
+    drop(stream);
+    talk.wait().success().stdout_is("0123456789");
+    eventually("it is not any more", || {
+        rpod.run(&flows).stdout().is_empty()
+    });
+    rpod.remove_all();
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub fn built_layout(name: &str) -> PathBuf {
     built_directory().join(name).join("oci")
 }
 
-fn built_directory() -> PathBuf {
+/// Returns the directory of what `tests/images/build` made.
+pub fn built_directory() -> PathBuf {
     let home = std::env::var("HOME").unwrap_or_default();
     let candidates = [
         std::env::var("RPOD_TEST_IMAGES").unwrap_or_default(),

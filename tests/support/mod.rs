@@ -6,6 +6,7 @@
 //! - `authority`, `tokens`: certificates of a private authority, and a token server.
 //! - `between`: what may stand before a registry, and breaks it.
 //! - `image`: images made in code, and where the images from Debian are.
+//! - `flat`: what a container would see of an image's layers, for comparing.
 //! - `probe`: what this machine can do, and `skip!`.
 //! - `normalise`: ids and times to placeholders, for comparing whole outputs.
 //!
@@ -15,6 +16,7 @@
 
 pub mod authority;
 pub mod between;
+pub mod flat;
 pub mod image;
 pub mod normalise;
 pub mod probe;

@@ -21,16 +21,17 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
 
-use crate::dataplane::dns::Token;
+use crate::dataplane::dns::inside::{self, Inside};
 use crate::dataplane::dns::message::{HEADER, Outcome, Question};
 use crate::dataplane::dns::upstream::{PORT, Upstreams};
+use crate::dataplane::dns::{Server, Token};
 use crate::dataplane::uplink::Waits;
 use crate::sys::epoll::Interest;
 
@@ -90,6 +91,7 @@ pub struct Finished {
 /// The questions that others are to answer.
 pub struct Forwarder {
     upstreams: Upstreams,
+    inside: Inside,
     pending: HashMap<u32, Pending>,
     next_key: u32,
     buffer: Vec<u8>,
@@ -100,7 +102,7 @@ struct Pending {
     message: Vec<u8>,
     question: Question,
     /// Servers of the client's own; none means the machine's.
-    own: Vec<IpAddr>,
+    own: Vec<Server>,
     /// By stream, as the client came.
     stream: bool,
     asked: Vec<Asked>,
@@ -132,10 +134,11 @@ enum Heard {
 }
 
 impl Forwarder {
-    /// Asks the servers of this resolv.conf(5).
-    pub fn new(upstreams: Upstreams) -> Self {
+    /// Asks the servers of this resolv.conf(5), and containers by the sockets of `inside`.
+    pub fn new(upstreams: Upstreams, inside: Inside) -> Self {
         Self {
             upstreams,
+            inside,
             pending: HashMap::new(),
             next_key: 0,
             buffer: Vec::new(),
@@ -149,7 +152,7 @@ impl Forwarder {
         waits: &Waits<'_>,
         client: Client,
         (message, question): (&[u8], Question),
-        own: Vec<IpAddr>,
+        own: Vec<Server>,
     ) -> Option<Finished> {
         let mut same = 0;
         for other in self.pending.values() {
@@ -245,28 +248,26 @@ impl Forwarder {
     fn advance(&mut self, waits: &Waits<'_>, key: u32) -> Option<Finished> {
         let pending = self.pending.get_mut(&key)?;
         let now = Instant::now();
-        let own: Vec<SocketAddr>;
-        let servers = if pending.own.is_empty() {
-            self.upstreams.now()
+        let servers: Vec<(SocketAddr, bool)> = if pending.own.is_empty() {
+            let machines = self.upstreams.now();
+            machines.iter().map(|server| (*server, false)).collect()
         } else {
-            own = pending
-                .own
-                .iter()
-                .map(|ip| SocketAddr::new(*ip, PORT))
-                .collect();
-            &own
+            let own = pending.own.iter();
+            own.map(|one| (SocketAddr::new(one.ip, PORT), one.inside))
+                .collect()
         };
         let age = now - pending.since;
         if age >= LIFE || (pending.asked.is_empty() && age >= HOPELESS) {
             return self.give_up(key);
         }
-        while let Some(server) = servers.get(pending.next) {
+        while let Some((server, is_inside)) = servers.get(pending.next) {
             pending.next += 1;
             if pending.asked.len() >= ASKED {
                 pending.asked.remove(0);
             }
             let number = pending.count;
-            if let Ok(asked) = Asked::ask(*server, number, pending)
+            let inside = is_inside.then_some(&self.inside);
+            if let Ok(asked) = Asked::ask(*server, inside, number, pending)
                 && asked.watch(waits, Token::Asked(key, number)).is_ok()
             {
                 pending.count = number.wrapping_add(1);
@@ -320,7 +321,12 @@ impl Pending {
 }
 
 impl Asked {
-    fn ask(server: SocketAddr, number: u8, pending: &Pending) -> io::Result<Self> {
+    fn ask(
+        server: SocketAddr,
+        inside: Option<&Inside>,
+        number: u8,
+        pending: &Pending,
+    ) -> io::Result<Self> {
         let family = match server {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
@@ -330,8 +336,10 @@ impl Asked {
         } else {
             SocketType::DGRAM
         };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let fd = rustix::net::socket_with(family, kind, flags, None)?;
+        let fd = match inside {
+            Some(inside) => inside.socket(family, kind)?,
+            None => inside::make(family, kind)?,
+        };
         let id = u16::from_be_bytes(crate::store::atomic::random_bytes());
         let mut message = pending.message.clone();
         message[..2].copy_from_slice(&id.to_be_bytes());

@@ -12,14 +12,16 @@
 //! shared namespace, and given to it.
 //!
 //! Lives here: [`Names`], its clients by datagram and by stream;
-//! [`message`] reads and writes messages, [`forward`] asks others, [`upstream`] knows
-//! whom, [`table`] says which names a container may know.
+//! [`message`] reads and writes messages, [`forward`] asks others, [`inside`] makes the
+//! sockets for those that are containers, [`upstream`] knows whom to ask, [`table`] says
+//! which names a container may know.
 //! Must not: carry any other packet.
 //! Called by: `role::net`.
 //! Always true: idle, it is never woken; clients, questions and bytes are bounded,
 //! and nothing that can be sent ends it.
 
 mod forward;
+mod inside;
 pub mod message;
 pub mod table;
 mod upstream;
@@ -35,6 +37,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use crate::dataplane::dns::forward::{Client, Finished, Forwarder};
+use crate::dataplane::dns::inside::Inside;
 use crate::dataplane::dns::message::{HEADER, LONGEST, Outcome, Question, Read, Records};
 use crate::dataplane::dns::upstream::{PORT, Upstreams};
 use crate::dataplane::uplink::{Source, Waits};
@@ -59,7 +62,16 @@ pub enum Found {
     /// It is one that would be ours, and there is none.
     Nothing,
     /// Others may know: the machine's servers, or these.
-    Elsewhere(Vec<std::net::IpAddr>),
+    Elsewhere(Vec<Server>),
+}
+
+/// A name server of a container's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its address.
+    pub ip: std::net::IpAddr,
+    /// It is on one of the container's networks: the machine does not reach it.
+    pub inside: bool,
 }
 
 /// The sockets that containers come to.
@@ -67,6 +79,7 @@ pub enum Found {
 pub struct Listeners {
     datagrams: OwnedFd,
     streams: OwnedFd,
+    inside: Inside,
 }
 
 /// Makes the sockets in the network namespace of the calling thread, on all its addresses.
@@ -80,12 +93,17 @@ pub fn listen() -> io::Result<Listeners> {
     sockopt::set_socket_reuseaddr(&streams, true)?;
     rustix::net::bind(&streams, &any)?;
     rustix::net::listen(&streams, 128)?;
-    Ok(Listeners { datagrams, streams })
+    Ok(Listeners {
+        datagrams,
+        streams,
+        inside: Inside::start()?,
+    })
 }
 
 /// The name server.
 pub struct Names<F> {
-    listeners: Listeners,
+    datagrams: OwnedFd,
+    listener: OwnedFd,
     find: F,
     forwarder: Forwarder,
     streams: HashMap<u32, Stream>,
@@ -110,9 +128,10 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
     /// the machine's servers are told.
     pub fn new(listeners: Listeners, resolv_conf: PathBuf, find: F) -> Self {
         Self {
-            listeners,
+            datagrams: listeners.datagrams,
+            listener: listeners.streams,
             find,
-            forwarder: Forwarder::new(Upstreams::of(resolv_conf)),
+            forwarder: Forwarder::new(Upstreams::of(resolv_conf), listeners.inside),
             streams: HashMap::new(),
             next_stream: 0,
             turn: 0,
@@ -122,7 +141,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
 
     fn hear(&mut self, waits: &Waits<'_>) {
         for _ in 0..BURST {
-            let received = match datagram::receive(&self.listeners.datagrams, &mut self.buffer) {
+            let received = match datagram::receive(&self.datagrams, &mut self.buffer) {
                 Ok(Some(received)) if !received.cut => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 _ => continue,
@@ -168,12 +187,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
         match finished.client {
             Client::Datagram { from, to } => {
                 // A client whose queue is full asks again.
-                drop(datagram::send(
-                    &self.listeners.datagrams,
-                    &finished.answer,
-                    to,
-                    from,
-                ));
+                drop(datagram::send(&self.datagrams, &finished.answer, to, from));
             }
             Client::Stream(key, _) => {
                 if let Some(stream) = self.streams.get_mut(&key)
@@ -191,7 +205,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
     fn accept(&mut self, waits: &Waits<'_>) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         loop {
-            let (fd, address) = match rustix::net::acceptfrom_with(&self.listeners.streams, flags) {
+            let (fd, address) = match rustix::net::acceptfrom_with(&self.listener, flags) {
                 Ok(accepted) => accepted,
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
                 Err(_) => return,
@@ -325,13 +339,12 @@ impl Stream {
 
 impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Source for Names<F> {
     fn begin(&mut self, waits: &Waits<'_>) {
-        let Listeners { datagrams, streams } = &self.listeners;
         // By edges: a stream that cannot be taken for want of room wakes nobody again.
         let edges = Interest::IN | Interest::ET;
         // A kernel that has no memory for this has none for anything.
         waits
-            .add(datagrams, Token::Datagrams.pack(), Interest::IN)
-            .and_then(|()| waits.add(streams, Token::Streams.pack(), edges))
+            .add(&self.datagrams, Token::Datagrams.pack(), Interest::IN)
+            .and_then(|()| waits.add(&self.listener, Token::Streams.pack(), edges))
             .ok();
     }
 

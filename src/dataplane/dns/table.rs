@@ -6,7 +6,8 @@
 //!    or with the network's name behind it. The default network's members do not know
 //!    each other by name, as docker has it.
 //! 4. addresses of networks of ours, the other way round
-//! 5. all else is others' to know; a container whose networks have no way out asks nobody
+//! 5. all else is others' to know: the machine's servers, or the container's own, which
+//!    may be on its networks; where those have no way out, they alone
 //!
 //! Lives here: that decision, from who asks and what is asked for.
 //! Must not: do any I/O.
@@ -16,8 +17,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::dataplane::dns::Found;
 use crate::dataplane::dns::message::{self, Kind, Question, Records};
+use crate::dataplane::dns::{Found, Server};
 use crate::dataplane::register::{self, Networks, OnNetwork, Seated};
 use crate::network::hosts::MACHINE;
 use crate::network::plan::Plan;
@@ -54,11 +55,34 @@ pub fn find(networks: &Networks, client: Ipv4Addr, question: &Question) -> Found
             None => Found::Nothing,
         };
     }
+    let mut servers = servers(&places);
     if !places.is_empty() && places.iter().all(|(on, _)| on.plan.internal) {
-        return Found::Nothing;
+        servers.retain(|server| server.inside);
+        if servers.is_empty() {
+            return Found::Nothing;
+        }
     }
-    let servers = places.iter().map(|(_, own)| &own.endpoint.outlook.servers);
-    Found::Elsewhere(servers.flatten().copied().collect())
+    Found::Elsewhere(servers)
+}
+
+/// The servers that a container was given, without those that are its networks' own:
+/// they would ask themselves.
+fn servers(places: &[(&OnNetwork, &Seated)]) -> Vec<Server> {
+    let own = places
+        .iter()
+        .flat_map(|(_, own)| &own.endpoint.outlook.servers);
+    let mut servers: Vec<Server> = Vec::new();
+    for ip in own {
+        let server = Server {
+            ip: *ip,
+            inside: places.iter().any(|(on, _)| on.plan.contains(*ip)),
+        };
+        let ours = places.iter().any(|(on, _)| gateways(&on.plan).contains(ip));
+        if !ours && !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    servers
 }
 
 /// Where the container with an address is, on all its networks.
@@ -204,6 +228,8 @@ mod tests {
         join(&mut blue, 5, "both", |_| {});
         join(&mut red, 5, "both", |p| {
             p.outlook.servers.push([9, 9, 9, 9].into());
+            p.outlook.servers.push([172, 18, 0, 3].into());
+            p.outlook.servers.push([172, 18, 0, 1].into());
         });
         let mut bridge = network("bridge", 17, false);
         join(&mut bridge, 6, "old", |_| {});
@@ -236,7 +262,13 @@ mod tests {
                 }
             },
             Found::Nothing => "nothing".to_owned(),
-            Found::Elsewhere(own) => format!("elsewhere {own:?}"),
+            Found::Elsewhere(own) => {
+                let shown = own.iter().map(|server| match server.inside {
+                    true => format!("inside {}", server.ip),
+                    false => server.ip.to_string(),
+                });
+                format!("elsewhere [{}]", shown.collect::<Vec<_>>().join(", "))
+            }
         }
     }
 
@@ -274,7 +306,10 @@ mod tests {
         let both = "172.18.0.5";
         assert_eq!(told(&networks, both, "db", A), "172.18.0.3 172.19.0.2");
         assert_eq!(told(&networks, both, "db.red", A), "172.19.0.2");
-        assert_eq!(told(&networks, both, "a.b", A), "elsewhere [9.9.9.9]");
+        assert_eq!(
+            told(&networks, both, "a.b", A),
+            "elsewhere [9.9.9.9, inside 172.18.0.3]"
+        );
         assert_eq!(told(&networks, "172.18.9.9", "db", A), "elsewhere []");
     }
 

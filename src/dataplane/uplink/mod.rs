@@ -40,7 +40,10 @@
 mod clock;
 mod device;
 mod echo;
+mod flow;
 mod fragments;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod reach;
 mod serve;
 mod table;
@@ -51,12 +54,13 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -66,6 +70,7 @@ use crate::network::plan::Plan;
 use crate::sys::epoll::{Epoll, Interest};
 
 pub use device::lack;
+pub use flow::Flow;
 use reach::Network;
 
 /// Something else that the thread waits for, such as a resolver's sockets. Its
@@ -109,7 +114,12 @@ enum Order {
     Serve(Network),
     Loopback(IpAddr),
     Forget(IpAddr),
+    List(Sender<Vec<Flow>>),
+    Count(Sender<HashMap<IpAddr, u64>>),
 }
+
+/// How long the thread may take to say something: it is never busy for so long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The main thread's handle. The thread ends with the process.
 #[derive(Clone, Debug)]
@@ -169,6 +179,22 @@ impl Uplink {
     /// Ends the flows of an address whose container has gone, and what it was allowed.
     pub fn forget(&self, inside: IpAddr) {
         self.order(Order::Forget(inside));
+    }
+
+    /// Lists the flows there are, in the order of their ends.
+    pub fn flows(&self) -> Vec<Flow> {
+        let (tell, heard) = mpsc::channel();
+        self.order(Order::List(tell));
+        let mut flows = heard.recv_timeout(PATIENCE).unwrap_or_default();
+        flows.sort_by_key(|flow| (flow.inside, flow.peer));
+        flows
+    }
+
+    /// Counts the flows of each address inside.
+    pub fn counts(&self) -> HashMap<IpAddr, u64> {
+        let (tell, heard) = mpsc::channel();
+        self.order(Order::Count(tell));
+        heard.recv_timeout(PATIENCE).unwrap_or_default()
     }
 
     fn order(&self, order: Order) {

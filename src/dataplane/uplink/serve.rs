@@ -6,6 +6,7 @@
 //! Always true: it waits in one place only; of each source of work a bounded
 //! share is done before the others have their turn.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -117,6 +118,13 @@ impl Serve {
         Ok(())
     }
 
+    /// Returns how many flows there are, and how many bytes of containers' they hold.
+    #[cfg(any(test, fuzzing))]
+    pub fn burden(&self) -> (usize, usize) {
+        let (streams, held) = self.streams.burden();
+        (streams + self.datagrams.len(), held)
+    }
+
     fn patience(&self) -> Option<Duration> {
         if self.streams.waiting() {
             return Some(Duration::ZERO);
@@ -196,6 +204,17 @@ impl Serve {
                 }
                 Order::Serve(network) => self.ground.reach.serve(network),
                 Order::Loopback(inside) => self.ground.reach.trust(inside, true),
+                Order::List(tell) => {
+                    let now = self.ground.now;
+                    let all = self.streams.list(now).chain(self.datagrams.list(now));
+                    drop(tell.send(all.collect()));
+                }
+                Order::Count(tell) => {
+                    let mut all = HashMap::new();
+                    self.streams.count(&mut all);
+                    self.datagrams.count(&mut all);
+                    drop(tell.send(all));
+                }
                 Order::Forget(inside) => {
                     self.ground.reach.trust(inside, false);
                     self.streams.forget(&mut self.ground, inside);

@@ -99,6 +99,12 @@ impl<K: Hash + Eq + Copy, V> Table<K, V> {
         Some((key, flow))
     }
 
+    /// Returns all flows and their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let slots = self.slots.iter().flatten();
+        slots.map(|(_, key, flow)| (key, flow))
+    }
+
     /// Returns the places of the flows that are as asked.
     pub fn places(&self, mut wanted: impl FnMut(&K, &V) -> bool) -> Vec<Place> {
         let slots = self.slots.iter().enumerate();

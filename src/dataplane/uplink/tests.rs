@@ -103,7 +103,7 @@ fn ask(
 ) -> (usize, SocketAddr) {
     let time = Duration::from_secs(2);
     socket.set_read_timeout(Some(time)).expect("set");
-    for _ in 0..5 {
+    for _ in 0..30 {
         socket.send_to(question, to).expect("sent");
         if let Ok(heard) = socket.recv_from(answer) {
             return heard;

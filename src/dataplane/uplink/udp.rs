@@ -15,6 +15,7 @@
 //! Called by: `dataplane::uplink::serve`.
 //! Always true: when there are too many flows, the one silent for longest goes.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use super::clock::Alarm;
+use super::flow::{self, Protocol};
 use super::serve::{Ground, Token};
 use super::table::{Place, Table};
 use super::wire::UDP;
@@ -52,6 +54,9 @@ struct Flow {
     alarm: Alarm,
     whole: bool,
     hops: u8,
+    begun: Instant,
+    sent: u64,
+    received: u64,
 }
 
 /// Somebody outside: as he is, and as the container sees him.
@@ -62,6 +67,33 @@ struct Peer {
 }
 
 impl Datagrams {
+    /// Lists them; a flow that has spoken to several is told with the last of them.
+    pub fn list(&self, now: Instant) -> impl Iterator<Item = flow::Flow> {
+        self.table.iter().filter_map(move |(inside, flow)| {
+            Some(flow::Flow {
+                protocol: Protocol::Udp,
+                inside: *inside,
+                peer: flow.peers.last()?.shown,
+                sent: flow.sent,
+                received: flow.received,
+                seconds: now.duration_since(flow.begun).as_secs(),
+            })
+        })
+    }
+
+    /// Returns how many there are.
+    #[cfg(any(test, fuzzing))]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Counts those of each address.
+    pub fn count(&self, all: &mut HashMap<IpAddr, u64>) {
+        for (inside, _) in self.table.iter() {
+            *all.entry(inside.ip()).or_default() += 1;
+        }
+    }
+
     /// Takes a datagram: what it carries, and the beginning of its header.
     pub fn take(
         &mut self,
@@ -94,6 +126,7 @@ impl Datagrams {
         };
         flow.last = ground.now;
         flow.meet(to, peer);
+        flow.sent += payload.len() as u64;
         flow.adapt(ip);
         match flow.send(payload, to) {
             Ok(()) => {}
@@ -145,6 +178,9 @@ impl Datagrams {
             alarm: Alarm::default(),
             whole: true,
             hops: 0,
+            begun: ground.now,
+            sent: 0,
+            received: 0,
         };
         flow.set_whole(false);
         flow.alarm
@@ -196,6 +232,7 @@ impl Datagrams {
                 continue;
             };
             flow.last = ground.now;
+            flow.received += count as u64;
             ground.device.send_udp(shown, inside, count, mtu);
         }
     }

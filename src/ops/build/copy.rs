@@ -14,7 +14,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -28,6 +28,7 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use crate::ops::build::chmod;
+use crate::ops::build::fresh::{self, Fresh};
 use crate::ops::build::gather::{Item, Kind, Piece, components, facts, join, shown};
 use crate::ops::build::graph::{Chmod, Times};
 use crate::runtime::copy::plant::{self, Ground, Owners, Plant};
@@ -39,6 +40,8 @@ use crate::spec::idmap::{IdMap, Range};
 pub struct Writing<'a> {
     /// The tree's root.
     pub root: BorrowedFd<'a>,
+    /// Where the layer's own files are, if the tree is more than that.
+    pub layer: Option<BorrowedFd<'a>>,
     /// The ids that exist.
     pub map: &'a IdMap,
     /// Whose everything is; none leaves owners as they are.
@@ -131,13 +134,19 @@ impl<'a> Writer<'a> {
     fn directory(&mut self, source: BorrowedFd<'_>, piece: &Piece, target: &[u8]) -> Result<()> {
         let top = &piece.items[0];
         let is_new = self.open(target, OFlags::PATH).is_err();
-        let made = self.ensure(target, self.mode(top))?;
+        let made = self.ensure(target, self.writing.mode(top))?;
         if is_new {
             self.dress_directory(made.as_fd(), top, target)?;
+            if let Some(layer) = self.layer_of(made.as_fd()) {
+                return self.fill(source, piece, (0, layer), target);
+            }
         }
+        // Names of one file may be in a new directory and in one that was there.
+        let alone = !piece.items.iter().any(|i| matches!(i.kind, Kind::Same(_)));
         let mut to: (Vec<u8>, Rc<OwnedFd>) = (Vec::new(), made);
         let mut from: (Vec<u8>, OwnedFd) = (Vec::new(), open_directory(source, &piece.path)?);
-        for item in &piece.items[1..] {
+        let mut at = 1;
+        while let Some(item) = piece.items.get(at) {
             let (parent, name) = split(&item.path);
             if parent != to.0 {
                 let path = join(target, parent);
@@ -152,15 +161,57 @@ impl<'a> Writer<'a> {
                 );
             }
             if item.kind == Kind::Directory {
-                self.inner_directory(item, &to.1, name, &join(target, &item.path), &from.1)?;
+                let path = join(target, &item.path);
+                let new = self.inner_directory(item, &to.1, name, &path, &from.1)?;
+                if let Some(new) = new
+                    && alone
+                    && let Some(layer) = self.layer_of(new.as_fd())
+                {
+                    self.fill(source, piece, (at, layer), target)?;
+                    at += inside(&piece.items, at).len();
+                }
             } else {
                 let directory = join(target, parent);
                 self.item(from.1.as_fd(), name, item, piece, &to.1, name, &directory)?;
             }
+            at += 1;
         }
         Ok(())
     }
 
+    /// Fills a new directory, which is an item of the piece.
+    fn fill(
+        &self,
+        source: BorrowedFd<'_>,
+        piece: &Piece,
+        (at, layer): (usize, OwnedFd),
+        target: &[u8],
+    ) -> Result<()> {
+        Fresh {
+            writing: &self.writing,
+            source,
+            piece,
+            items: inside(&piece.items, at),
+            base: &piece.items[at].path,
+            top: layer.as_fd(),
+            target,
+        }
+        .fill()
+    }
+
+    /// Returns a directory of the tree as it is in the layer, where it was just made.
+    fn layer_of(&self, made: BorrowedFd<'_>) -> Option<OwnedFd> {
+        let layer = self.writing.layer?;
+        let place = |fd: BorrowedFd<'_>| -> Option<Vec<u8>> {
+            let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+            Some(link.into_os_string().into_encoded_bytes())
+        };
+        let (root, made) = (place(self.writing.root)?, place(made)?);
+        let below = made.strip_prefix(root.as_slice())?.strip_prefix(b"/")?;
+        fresh::open(layer, below)
+    }
+
+    /// Makes a directory in another, if there is none; returns one that is new.
     fn inner_directory(
         &mut self,
         item: &Item,
@@ -168,12 +219,13 @@ impl<'a> Writer<'a> {
         name: &[u8],
         path: &[u8],
         from: &OwnedFd,
-    ) -> Result<()> {
+    ) -> Result<Option<OwnedFd>> {
         let what = || format!("cannot make directory \"/{}\"", shown(path));
-        match mkdirat(parent, OsStr::from_bytes(name), Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
+        let new = match mkdirat(parent, OsStr::from_bytes(name), Mode::RWXU) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
             Err(error) => return Err(error).what(what),
-        }
+        };
         let fd = match self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Err(Errno::NOTDIR | Errno::NOENT) => {
                 return Err(Error::new(
@@ -183,20 +235,21 @@ impl<'a> Writer<'a> {
             }
             fd => fd.what(what)?,
         };
-        if self.keeps_attributes() {
+        if self.writing.keeps_attributes() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let from = openat(from, OsStr::from_bytes(name), flags, Mode::empty()).what(what)?;
             copy_attributes(from.as_fd(), fd.as_fd());
         }
-        self.dress_directory(fd.as_fd(), item, path)
+        self.dress_directory(fd.as_fd(), item, path)?;
+        Ok(new.then_some(fd))
     }
 
     fn dress_directory(&mut self, fd: BorrowedFd<'_>, item: &Item, path: &[u8]) -> Result<()> {
-        self.own(fd, item.owner)?;
+        self.writing.own(fd, item.owner)?;
         self.later.push(Later {
             path: path.to_vec(),
-            mode: Some(self.mode(item)),
-            modified: self.time(item.modified),
+            mode: Some(self.writing.mode(item)),
+            modified: self.writing.time(item.modified),
         });
         Ok(())
     }
@@ -218,25 +271,6 @@ impl<'a> Writer<'a> {
     ) -> Result<()> {
         let what = || format!("cannot write \"/{}\"", shown(&join(directory, name)));
         match &item.kind {
-            Kind::File(size, _) => self
-                .file(from, from_name, item, *size, parent, name)
-                .what(what),
-            Kind::Link(link) => {
-                over(parent, name, || {
-                    symlinkat(OsStr::from_bytes(link), parent, OsStr::from_bytes(name))
-                })
-                .what(what)?;
-                self.dress_name(parent, name, item).what(what)
-            }
-            Kind::Fifo => {
-                let mode = Mode::from_raw_mode(self.mode(item));
-                over(parent, name, || {
-                    mknodat(parent, OsStr::from_bytes(name), FileType::Fifo, mode, 0)
-                })
-                .what(what)?;
-                chmodat(parent, OsStr::from_bytes(name), mode, AtFlags::empty()).what(what)?;
-                self.dress_name(parent, name, item).what(what)
-            }
             Kind::Same(first) => {
                 let first = piece.items.get(*first);
                 let Some(first) = first.filter(|_| piece.is_directory()) else {
@@ -261,114 +295,11 @@ impl<'a> Writer<'a> {
                 })
                 .what(what)
             }
-            Kind::Directory => Err(Error::internal("a directory among files")),
+            _ => self
+                .writing
+                .put(from, from_name, item, parent, name, false)
+                .what(what),
         }
-    }
-
-    fn file(
-        &mut self,
-        from: BorrowedFd<'_>,
-        from_name: &[u8],
-        item: &Item,
-        size: u64,
-        parent: &OwnedFd,
-        name: &[u8],
-    ) -> Result<()> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let source = File::from(openat(
-            from,
-            OsStr::from_bytes(from_name),
-            flags,
-            Mode::empty(),
-        )?);
-        if facts(&fstat(&source)?) != item.facts {
-            return Err(Error::new("it was changed while the build read it")
-                .hint("build again when nothing writes to it"));
-        }
-        let mode = self.mode(item);
-        let target = File::from(over(parent, name, || {
-            openat(
-                parent,
-                OsStr::from_bytes(name),
-                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC,
-                Mode::from_raw_mode(mode & 0o777),
-            )
-        })?);
-        pour(&source, &target, size)?;
-        if self.keeps_attributes() {
-            copy_attributes(source.as_fd(), target.as_fd());
-        }
-        self.own(target.as_fd(), item.owner)?;
-        if mode & 0o7000 != 0 {
-            fchmod(&target, Mode::from_raw_mode(mode))?;
-        }
-        futimens(&target, &times(self.time(item.modified)))?;
-        Ok(())
-    }
-
-    fn dress_name(&self, parent: &OwnedFd, name: &[u8], item: &Item) -> Result<()> {
-        let name = OsStr::from_bytes(name);
-        let (uid, gid) = self.owner(item.owner);
-        if (uid, gid) != (0, 0) && self.has(uid, gid) {
-            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-            chownat(
-                parent,
-                name,
-                Some(uid),
-                Some(gid),
-                AtFlags::SYMLINK_NOFOLLOW,
-            )?;
-        }
-        let times = times(self.time(item.modified));
-        utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(())
-    }
-
-    /// An id that does not exist here is written down beside the file.
-    fn own(&self, fd: BorrowedFd<'_>, owner: (u32, u32)) -> Result<()> {
-        let (uid, gid) = self.owner(owner);
-        if self.has(uid, gid) {
-            if (uid, gid) != (0, 0) || fstat(fd)?.st_gid != 0 {
-                fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-            }
-            return Ok(());
-        }
-        let text = format!("{uid}:{gid}");
-        match fsetxattr(fd, plant::OWNER, text.as_bytes(), XattrFlags::empty()) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    fn has(&self, uid: u32, gid: u32) -> bool {
-        self.writing.map.has_user(uid) && self.writing.map.has_group(gid)
-    }
-
-    fn owner(&self, own: (u32, u32)) -> (u32, u32) {
-        self.writing.owner.unwrap_or(own)
-    }
-
-    fn mode(&self, item: &Item) -> u32 {
-        match self.writing.chmod {
-            None => item.mode,
-            Some(Chmod::Octal(mode)) => *mode,
-            Some(Chmod::Symbolic(text)) => {
-                chmod::apply(text, item.mode, item.kind == Kind::Directory).unwrap_or(item.mode)
-            }
-        }
-    }
-
-    fn time(&self, own: (i64, u32)) -> (i64, u32) {
-        match self.writing.times {
-            Times::Kept => own,
-            Times::Exactly(time) => (time, 0),
-            Times::Most(most) if self.writing.fresh || own.0 >= most => (most, 0),
-            Times::Most(_) => own,
-        }
-    }
-
-    fn keeps_attributes(&self) -> bool {
-        !self.writing.fresh
     }
 
     fn open(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -393,11 +324,11 @@ impl<'a> Writer<'a> {
         match mkdirat(&parent, OsStr::from_bytes(name), Mode::from_raw_mode(mode)) {
             Ok(()) => {
                 let fd = self.open(path, flags).what(what)?;
-                self.own(fd.as_fd(), (0, 0))?;
+                self.writing.own(fd.as_fd(), (0, 0))?;
                 self.later.push(Later {
                     path: path.to_vec(),
                     mode: Some(mode),
-                    modified: self.time(NOW),
+                    modified: self.writing.time(NOW),
                 });
                 Ok(Rc::new(fd))
             }
@@ -442,7 +373,7 @@ impl<'a> Writer<'a> {
             modified: modified.map_or(NOW, |time| (time, 0)),
             facts: (0, 0, 0),
         };
-        let mode = self.mode(&item);
+        let mode = self.writing.mode(&item);
         let mut file = File::from(
             over(&parent, &name, || {
                 openat(
@@ -456,9 +387,9 @@ impl<'a> Writer<'a> {
         );
         std::io::copy(content, &mut file).what(what)?;
         file.flush().what(what)?;
-        self.own(file.as_fd(), item.owner).what(what)?;
+        self.writing.own(file.as_fd(), item.owner).what(what)?;
         fchmod(&file, Mode::from_raw_mode(mode)).what(what)?;
-        futimens(&file, &times(self.time(item.modified))).what(what)
+        futimens(&file, &times(self.writing.time(item.modified))).what(what)
     }
 
     /// Does what had to wait: directories' permissions and times, the inner ones first.
@@ -477,6 +408,169 @@ impl<'a> Writer<'a> {
     }
 }
 
+impl Writing<'_> {
+    /// Writes what is neither a directory nor a second name. In a directory of its own
+    /// nothing is there yet, and all that is made in it is root's.
+    pub fn put(
+        &self,
+        from: BorrowedFd<'_>,
+        from_name: &[u8],
+        item: &Item,
+        parent: &OwnedFd,
+        name: &[u8],
+        alone: bool,
+    ) -> Result<()> {
+        match &item.kind {
+            Kind::File(size, _) => {
+                let source = unchanged(from, from_name, item)?;
+                self.file(&source, item, *size, parent, name, alone)
+            }
+            Kind::Link(link) => {
+                over(parent, name, || {
+                    symlinkat(OsStr::from_bytes(link), parent, OsStr::from_bytes(name))
+                })?;
+                self.dress_name(parent, name, item)
+            }
+            Kind::Fifo => {
+                let mode = Mode::from_raw_mode(self.mode(item));
+                over(parent, name, || {
+                    mknodat(parent, OsStr::from_bytes(name), FileType::Fifo, mode, 0)
+                })?;
+                chmodat(parent, OsStr::from_bytes(name), mode, AtFlags::empty())?;
+                self.dress_name(parent, name, item)
+            }
+            Kind::Directory | Kind::Same(_) => Err(Error::internal("a directory among files")),
+        }
+    }
+
+    fn file(
+        &self,
+        source: &File,
+        item: &Item,
+        size: u64,
+        parent: &OwnedFd,
+        name: &[u8],
+        alone: bool,
+    ) -> Result<()> {
+        let mode = self.mode(item);
+        let target = File::from(over(parent, name, || {
+            openat(
+                parent,
+                OsStr::from_bytes(name),
+                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC,
+                Mode::from_raw_mode(mode & 0o777),
+            )
+        })?);
+        pour(source, &target, size)?;
+        if self.keeps_attributes() {
+            copy_attributes(source.as_fd(), target.as_fd());
+        }
+        if !alone || self.owner(item.owner) != (0, 0) {
+            self.own(target.as_fd(), item.owner)?;
+        }
+        if mode & 0o7000 != 0 {
+            fchmod(&target, Mode::from_raw_mode(mode))?;
+        }
+        futimens(&target, &times(self.time(item.modified)))?;
+        Ok(())
+    }
+
+    fn dress_name(&self, parent: &OwnedFd, name: &[u8], item: &Item) -> Result<()> {
+        let name = OsStr::from_bytes(name);
+        let (uid, gid) = self.owner(item.owner);
+        if (uid, gid) != (0, 0) && self.has(uid, gid) {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            chownat(
+                parent,
+                name,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )?;
+        }
+        let times = times(self.time(item.modified));
+        utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(())
+    }
+
+    /// An id that does not exist here is written down beside the file.
+    pub fn own(&self, fd: BorrowedFd<'_>, owner: (u32, u32)) -> Result<()> {
+        let (uid, gid) = self.owner(owner);
+        if self.has(uid, gid) {
+            if (uid, gid) != (0, 0) || fstat(fd)?.st_gid != 0 {
+                fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+            }
+            return Ok(());
+        }
+        let text = format!("{uid}:{gid}");
+        match fsetxattr(fd, plant::OWNER, text.as_bytes(), XattrFlags::empty()) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// A directory's permissions and time, when nothing more is written to it.
+    pub fn finish_directory(&self, fd: &OwnedFd, item: &Item) -> Result<()> {
+        fchmod(fd, Mode::from_raw_mode(self.mode(item)))?;
+        Ok(futimens(fd, &times(self.time(item.modified)))?)
+    }
+
+    fn has(&self, uid: u32, gid: u32) -> bool {
+        self.map.has_user(uid) && self.map.has_group(gid)
+    }
+
+    fn owner(&self, own: (u32, u32)) -> (u32, u32) {
+        self.owner.unwrap_or(own)
+    }
+
+    fn mode(&self, item: &Item) -> u32 {
+        match self.chmod {
+            None => item.mode,
+            Some(Chmod::Octal(mode)) => *mode,
+            Some(Chmod::Symbolic(text)) => {
+                chmod::apply(text, item.mode, item.kind == Kind::Directory).unwrap_or(item.mode)
+            }
+        }
+    }
+
+    fn time(&self, own: (i64, u32)) -> (i64, u32) {
+        match self.times {
+            Times::Kept => own,
+            Times::Exactly(time) => (time, 0),
+            Times::Most(most) if self.fresh || own.0 >= most => (most, 0),
+            Times::Most(_) => own,
+        }
+    }
+
+    /// Says whether attributes come along, as they do between stages.
+    pub fn keeps_attributes(&self) -> bool {
+        !self.fresh
+    }
+}
+
+/// All that is in a directory among items.
+fn inside(items: &[Item], at: usize) -> &[Item] {
+    let top = &items[at].path;
+    let rest = &items[at + 1..];
+    let is_in = |item: &Item| {
+        let below = item.path.strip_prefix(top.as_slice());
+        top.is_empty() || below.is_some_and(|below| below.starts_with(b"/"))
+    };
+    let count = rest.iter().take_while(|item| is_in(item)).count();
+    &rest[..count]
+}
+
+/// Opens a file that is the one that was looked at.
+fn unchanged(from: BorrowedFd<'_>, name: &[u8], item: &Item) -> Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(openat(from, OsStr::from_bytes(name), flags, Mode::empty())?);
+    if facts(&fstat(&file)?) != item.facts {
+        return Err(Error::new("it was changed while the build read it")
+            .hint("build again when nothing writes to it"));
+    }
+    Ok(file)
+}
+
 /// Entries of an archive, with the owner, permissions and times that were asked for.
 struct Dressed<'w, 'a> {
     plant: Plant,
@@ -486,7 +580,7 @@ struct Dressed<'w, 'a> {
 impl Sink for Dressed<'_, '_> {
     fn put(&mut self, entry: &Entry, content: Content<'_>) -> Result<()> {
         let mut entry = entry.clone();
-        (entry.uid, entry.gid) = self.writer.owner((entry.uid, entry.gid));
+        (entry.uid, entry.gid) = self.writer.writing.owner((entry.uid, entry.gid));
         let item = Item {
             path: Vec::new(),
             kind: match entry.kind {
@@ -498,11 +592,11 @@ impl Sink for Dressed<'_, '_> {
             modified: entry.mtime,
             facts: (0, 0, 0),
         };
-        entry.mode = self.writer.mode(&item);
+        entry.mode = self.writer.writing.mode(&item);
         entry.mtime = match self.writer.writing.times {
             // What is in an archive is the same on every machine.
             Times::Most(most) if entry.mtime.0 < most => entry.mtime,
-            _ => self.writer.time(entry.mtime),
+            _ => self.writer.writing.time(entry.mtime),
         };
         self.plant.put(&entry, content)
     }
@@ -541,14 +635,23 @@ fn pour(mut source: &File, mut target: &File, size: u64) -> Result<()> {
         }
         return Ok(());
     }
-    let mut buffer = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    source.read_to_end(&mut buffer)?;
-    target.write_all(&buffer)?;
-    Ok(())
+    // A byte more than it has, so that the end is seen at once.
+    let mut buffer = vec![0; usize::try_from(size).unwrap_or(0) + 1];
+    loop {
+        match source.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => {
+                target.write_all(&buffer[..count])?;
+                if count < buffer.len() {
+                    return Ok(());
+                }
+            }
+        }
+    }
 }
 
 /// Capabilities of a file, attributes of users' and owners that were written down.
-fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
+pub fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
     let mut names = vec![0; 4096];
     let Ok(length) = flistxattr(from, &mut names[..]) else {
         return;
@@ -579,7 +682,8 @@ fn times(modified: (i64, u32)) -> Timestamps {
     }
 }
 
-fn open_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
+/// Opens a directory, wherever links lead inside of the root.
+pub fn open_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     inside::open(
         root,
         Path::new(OsStr::from_bytes(path)),
@@ -592,7 +696,8 @@ fn open_parent(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     open_directory(root, split(path).0)
 }
 
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
+/// Parts a path into its directory and its name.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|b| *b == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),
         None => (b"", path),

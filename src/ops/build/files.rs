@@ -106,6 +106,7 @@ fn copy_out(site: &Site<'_>, layers: &[Digest], path: &Path) -> Result<()> {
     let piece = look.piece(b"", None)?;
     let mut writer = Writer::new(Writing {
         root: to.as_fd(),
+        layer: None,
         map: &site.identity.map,
         owner: Some((0, 0)),
         chmod: None,

@@ -30,6 +30,7 @@ use rustix::io::Errno;
 use crate::build::ignore::Ignore;
 use crate::build::pattern;
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
+use crate::ops::build::ahead::{self, Ahead, Asked};
 use crate::ops::build::hashes::{Hashes, Sum};
 use crate::spec::digest::{Digest, Hasher};
 
@@ -255,6 +256,7 @@ impl Look<'_> {
             items: Vec::new(),
             waiting: Vec::new(),
             seen: HashMap::new(),
+            ahead: Ahead::default(),
         };
         walk.all(&found)?;
         let items = walk.items;
@@ -283,7 +285,12 @@ struct Walk<'l, 'a> {
     waiting: Vec<Item>,
     /// Files of several names, by device and number.
     seen: HashMap<(u64, u64), usize>,
+    /// Directories that were looked at before the walk comes to them.
+    ahead: Ahead,
 }
+
+/// What is known of a name before the walk comes to it.
+type Known = Option<(Stat, Option<Sum>)>;
 
 impl Walk<'_, '_> {
     fn all(&mut self, path: &[u8]) -> Result<()> {
@@ -297,20 +304,43 @@ impl Walk<'_, '_> {
             .look
             .open(parent, OFlags::RDONLY | OFlags::DIRECTORY)
             .what(what)?;
-        self.visit(parent.as_fd(), name, path, b"", 0)
+        self.look_ahead(parent.as_fd(), name, path);
+        self.visit(parent.as_fd(), (name, None), path, b"", 0)
+    }
+
+    /// Most of a walk's time goes by waiting for the kernel: several threads wait at once.
+    fn look_ahead(&mut self, parent: BorrowedFd<'_>, name: &[u8], path: &[u8]) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if let Ok(top) = openat(parent, OsStr::from_bytes(name), flags, Mode::empty()) {
+            self.ahead = ahead::look(&Asked {
+                top: top.as_fd(),
+                path,
+                ignore: self.look.ignore,
+                exclude: self.exclude,
+                hashes: self.look.hashes,
+                levels: LEVELS,
+            });
+        }
     }
 
     /// `path` is below the root, `below` below the piece.
     fn visit(
         &mut self,
         parent: BorrowedFd<'_>,
-        name: &[u8],
+        (name, known): (&[u8], Known),
         path: &[u8],
         below: &[u8],
         level: usize,
     ) -> Result<()> {
         let what = || format!("cannot read \"{}\" in {}", shown(path), self.look.name);
-        let stat = statat(parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW).what(what)?;
+        let (stat, sum) = match known {
+            Some(known) => known,
+            None => {
+                let flags = AtFlags::SYMLINK_NOFOLLOW;
+                let stat = statat(parent, OsStr::from_bytes(name), flags).what(what)?;
+                (stat, None)
+            }
+        };
         let ignored = !path.is_empty() && self.look.ignore.is_some_and(|i| i.excludes(path));
         let excluded = self.exclude.is_some_and(|exclude| {
             let shown = if below.is_empty() && kind_of(&stat) != FileType::Directory {
@@ -342,7 +372,13 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         let kind = match kind_of(&stat) {
-            FileType::RegularFile => self.file(parent, name, path, &stat)?,
+            FileType::RegularFile => match sum {
+                Some(sum) => {
+                    self.look.hashes.learn(&stat, sum);
+                    Kind::File(stat.st_size.cast_unsigned(), sum)
+                }
+                None => self.file(parent, name, path, &stat)?,
+            },
             FileType::Symlink => {
                 let link = readlinkat(parent, OsStr::from_bytes(name), Vec::new()).what(what)?;
                 Kind::Link(link.into_bytes())
@@ -369,16 +405,7 @@ impl Walk<'_, '_> {
                 None => drop(self.seen.insert((stat.st_dev, stat.st_ino), next)),
             }
         }
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let mut open = || -> Result<File> {
-            let fd = openat(parent, OsStr::from_bytes(name), flags, Mode::empty())?;
-            let now = fstat(&fd)?;
-            if facts(&now) != facts(stat) || kind_of(&now) != FileType::RegularFile {
-                return Err(Error::new("it changes while it is read"));
-            }
-            Ok(File::from(fd))
-        };
+        let mut open = || open_unchanged(parent, name, stat);
         let name = self.look.name;
         let sum = self.look.hashes.sum(&mut open, stat).map_err(|error| {
             let denied = error.errno() == Some(Errno::ACCESS.raw_os_error());
@@ -426,9 +453,20 @@ impl Walk<'_, '_> {
         } else {
             self.add(item)?;
         }
-        for name in names_of(directory.as_fd()).what(what)? {
+        let names: Vec<(Vec<u8>, Known)> = match self.ahead.take(below) {
+            Some(seen) => seen
+                .into_iter()
+                .map(|seen| (seen.name, Some((seen.stat, seen.sum))))
+                .collect(),
+            None => names_of(directory.as_fd())
+                .what(what)?
+                .into_iter()
+                .map(|name| (name, None))
+                .collect(),
+        };
+        for (name, known) in names {
             let (path, below) = (join(path, &name), join(below, &name));
-            self.visit(directory.as_fd(), &name, &path, &below, level + 1)?;
+            self.visit(directory.as_fd(), (&name, known), &path, &below, level + 1)?;
         }
         if left_out && self.items.len() == before {
             self.waiting.truncate(depth);
@@ -478,8 +516,20 @@ fn kind_of(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
+/// Opens a file, if it is still the one that was looked at.
+pub fn open_unchanged(parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<File> {
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = openat(parent, OsStr::from_bytes(name), flags, Mode::empty())?;
+    let now = fstat(&fd)?;
+    if facts(&now) != facts(stat) || kind_of(&now) != FileType::RegularFile {
+        return Err(Error::new("it changes while it is read"));
+    }
+    Ok(File::from(fd))
+}
+
 /// The names in an open directory, sorted.
-fn names_of(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
+pub fn names_of(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;

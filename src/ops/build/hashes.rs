@@ -85,15 +85,27 @@ impl Hashes {
 
     /// Returns the digest of an open file's content, read unless it is known.
     pub fn sum(&mut self, file: &mut dyn FnMut() -> Result<File>, stat: &Stat) -> Result<Sum> {
-        let facts = Facts::of(stat);
-        if let Ok(at) = self.known.binary_search_by(|r| r.facts.cmp(&facts)) {
-            return Ok(self.known[at].sum);
+        if let Some(sum) = self.find(stat) {
+            return Ok(sum);
         }
-        let sum = read(file()?)?;
-        if self.place.is_some() && facts.is_settled(self.now) {
+        let sum = read(file()?, stat.st_size.cast_unsigned())?;
+        self.learn(stat, sum);
+        Ok(sum)
+    }
+
+    /// Returns the digest of a file's content, if it is known.
+    pub fn find(&self, stat: &Stat) -> Option<Sum> {
+        let facts = Facts::of(stat);
+        let at = self.known.binary_search_by(|r| r.facts.cmp(&facts)).ok()?;
+        Some(self.known[at].sum)
+    }
+
+    /// Notes the digest of a file's content.
+    pub fn learn(&mut self, stat: &Stat, sum: Sum) {
+        let facts = Facts::of(stat);
+        if self.place.is_some() && facts.is_settled(self.now) && self.find(stat).is_none() {
             self.new.push(Record { facts, sum });
         }
-        Ok(sum)
     }
 
     /// Keeps what was learned. What cannot be kept is read again next time.
@@ -142,13 +154,22 @@ impl Facts {
     }
 }
 
-fn read(mut file: File) -> Result<Sum> {
+/// Reads a file of about this size to its digest.
+pub fn read(mut file: File, size: u64) -> Result<Sum> {
     let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 128 << 10];
+    // A byte more than it has, so that the end is seen at once.
+    let most = size.saturating_add(1).min(128 << 10);
+    let mut buffer = vec![0; usize::try_from(most).unwrap_or(1)];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hasher.finish_raw()),
-            count => hasher.update(&buffer[..count]),
+            count => {
+                hasher.update(&buffer[..count]);
+                // Files end where a read is short.
+                if count < buffer.len() {
+                    return Ok(hasher.finish_raw());
+                }
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod graph;
 pub mod plan;
 pub mod run;
 
+mod ahead;
 mod archive;
 mod chmod;
 mod clock;
@@ -30,6 +31,7 @@ mod copy;
 mod fetch;
 mod files;
 mod foreign;
+mod fresh;
 mod gather;
 mod hashes;
 mod output;
@@ -199,7 +201,8 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
 
 /// The checks: warnings, or with `# check=error=true` and `--check` the end.
 fn look_over(session: &Session, file: &Dockerfile, found: &Found, only: bool) -> Result<()> {
-    let warnings = check::check(file, &found.text);
+    let ignore = found.places.first().and_then(|place| place.ignore.as_ref());
+    let warnings = check::check(file, &found.text, ignore);
     let count = warnings.len();
     for warning in warnings {
         session

@@ -368,6 +368,7 @@ impl Mounts<'_> {
         let root = File::open(&place)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
+            layer: None,
             map: &self.site.identity.map,
             owner: None,
             chmod: None,
@@ -440,6 +441,7 @@ impl Mounts<'_> {
         let root = File::open(data)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
+            layer: None,
             map: &self.site.identity.map,
             owner: None,
             chmod: None,

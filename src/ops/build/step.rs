@@ -226,6 +226,7 @@ fn workdir(
     };
     let mut writer = Writer::new(Writing {
         root: ground.root.as_fd(),
+        layer: None,
         map: &site.identity.map,
         owner,
         chmod: None,
@@ -326,6 +327,7 @@ fn write_copy(
     let owner = work.chown.as_deref().map(|text| copy::owner(root, text));
     let writing = |fresh| Writing {
         root,
+        layer: Some(ground.layer.as_fd()),
         map: &site.identity.map,
         owner: None,
         chmod: work.chmod.as_ref(),
@@ -607,8 +609,11 @@ pub fn trees(site: &Site<'_>, layers: &[Digest]) -> Result<Vec<PathBuf>> {
 pub struct Ground {
     /// The root of the whole tree.
     pub root: OwnedFd,
+    /// What of it is written: the layer.
+    pub layer: OwnedFd,
+    /// Goes before the directory it is in: what is deleted there must not be the tree.
+    mounted: Option<Mounted>,
     staged: Staged,
-    mounted: bool,
     below: Vec<PathBuf>,
 }
 
@@ -618,7 +623,7 @@ impl Ground {
         let mut ground = Self::unmounted(site, layers)?;
         if !ground.below.is_empty() {
             rootfs::overlay::mount(&ground.tree(), &ground.place("root"))?;
-            ground.mounted = true;
+            ground.mounted = Some(Mounted(ground.place("root")));
             ground.root = open_directory(&ground.place("root"))?;
         }
         Ok(ground)
@@ -633,9 +638,10 @@ impl Ground {
         }
         Ok(Self {
             root: open_directory(&staged.path().join("tree"))?,
+            layer: open_directory(&staged.path().join("tree"))?,
             below: trees(site, layers)?,
             staged,
-            mounted: false,
+            mounted: None,
         })
     }
 
@@ -666,11 +672,7 @@ impl Ground {
         mount_points: &[String],
     ) -> Result<(Option<Digest>, LayerInfo)> {
         let tree = self.place("tree");
-        drop(self.root);
-        if self.mounted {
-            let root = self.staged.path().join("root");
-            unmount(&root, UnmountFlags::DETACH).what(|| "cannot unmount the step's tree")?;
-        }
+        drop((self.root, self.layer, self.mounted));
         remove_mount_points(&tree, &self.below, mount_points);
         let points: Vec<&str> = mount_points.iter().map(String::as_str).collect();
         clock::settle(&tree, start.node.times)?;

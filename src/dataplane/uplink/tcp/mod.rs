@@ -63,6 +63,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+use super::flow::{Flow, Protocol};
 use super::serve::{Ground, Token};
 use super::table::{Place, Table};
 use super::wire::TCP;
@@ -74,7 +75,7 @@ use crate::sys::socket;
 use stream::{Awaits, DELAY, SILENCE, Stage, Stream};
 
 /// Bytes of all streams that their sockets had no room for.
-const HELD_ALL: usize = 16 * 1024 * 1024;
+pub(super) const HELD_ALL: usize = 16 * 1024 * 1024;
 /// By how much windows are shifted here: 8 MiB can be offered.
 const SCALE: u8 = 7;
 /// The largest segment a container may send: its device's packet without headers.
@@ -114,6 +115,41 @@ impl Streams {
     /// Says whether there is work that needs no event.
     pub fn waiting(&self) -> bool {
         !self.due.is_empty()
+    }
+
+    /// Lists them.
+    pub fn list(&self, now: Instant) -> impl Iterator<Item = Flow> {
+        self.table.iter().map(move |((inside, peer), stream)| {
+            let (sent, received) = socket::stream_bytes(&stream.fd).unwrap_or_default();
+            Flow {
+                protocol: Protocol::Tcp,
+                inside: *inside,
+                peer: *peer,
+                sent,
+                received,
+                seconds: now.duration_since(stream.begun).as_secs(),
+            }
+        })
+    }
+
+    /// Returns how many there are, and the bytes they hold: each [`HELD`] at most,
+    /// which is looked at here.
+    #[cfg(any(test, fuzzing))]
+    pub fn burden(&self) -> (usize, usize) {
+        let held = |stream: &Stream| stream.held.len();
+        let most = self.table.iter().map(|(_, stream)| held(stream)).max();
+        assert!(most.unwrap_or(0) <= stream::HELD + usize::from(u16::MAX));
+        (
+            self.table.len(),
+            self.table.iter().map(|(_, stream)| held(stream)).sum(),
+        )
+    }
+
+    /// Counts those of each address.
+    pub fn count(&self, all: &mut HashMap<IpAddr, u64>) {
+        for (inside, own) in &self.by_source {
+            *all.entry(*inside).or_default() += *own as u64;
+        }
     }
 
     /// Returns how many bytes are held.

@@ -79,6 +79,7 @@ pub struct Part {
 /// A connection inside, and its socket.
 pub struct Stream {
     pub fd: OwnedFd,
+    pub begun: Instant,
     pub stage: Stage,
     pub una: u32,
     pub nxt: u32,
@@ -141,6 +142,7 @@ impl Stream {
         Self {
             peeks: socket::set_peek_offset(&fd, 0).is_ok(),
             fd,
+            begun: now,
             stage: Stage::Calling,
             una: first,
             nxt: first,

@@ -87,7 +87,7 @@ impl<'a> Planner<'a> {
                 Ok(())
             }
             Instruction::HealthCheck(check) => {
-                let value = health(scope, check.as_ref());
+                let value = health(check.as_ref());
                 scope.row(format!(
                     "HEALTHCHECK {}",
                     step.text.trim_start_matches("HEALTHCHECK ")
@@ -208,27 +208,20 @@ fn quoted(words: &[String]) -> String {
     format!("[{}]", words.join(" "))
 }
 
-fn health(scope: &Scope<'_>, check: Option<&HealthCheck>) -> Value {
+fn health(check: Option<&HealthCheck>) -> Value {
     let Some(check) = check else {
         return json!({ "Test": ["NONE"] });
     };
     let mut value = Map::new();
-    let mut test = match &check.command {
+    let test = match &check.command {
         Command::Exec(words) => {
             let mut all = vec!["CMD".to_owned()];
             all.extend(words.iter().cloned());
             all
         }
+        // Whoever runs it looks up the image's shell.
         Command::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
     };
-    if let (Command::Shell(line), Some(shell)) =
-        (&check.command, strings(&scope.done.settings, "Shell"))
-    {
-        test = std::iter::once("CMD".to_owned())
-            .chain(shell)
-            .chain([line.clone()])
-            .collect();
-    }
     value.insert("Test".into(), json!(test));
     for (key, duration) in [
         ("Interval", check.interval),

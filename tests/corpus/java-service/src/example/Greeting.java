@@ -1,0 +1,8 @@
+package example;
+
+record Greeting(String who) {
+    @Override
+    public String toString() {
+        return "hello " + who;
+    }
+}

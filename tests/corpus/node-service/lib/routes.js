@@ -1,0 +1,1 @@
+const routes = { '/': 'hello\n', '/health': 'ok\n' };

@@ -1,0 +1,27 @@
+//! `.dockerignore` and patterns: a text, NUL, and a path.
+
+#![no_main]
+#![allow(
+    dead_code,
+    missing_docs,
+    reason = "the sources are rpod's own, read in part"
+)]
+
+#[path = "../../../src/build/mod.rs"]
+mod build;
+#[path = "../../../src/error.rs"]
+mod error;
+#[path = "../../../src/build/proof.rs"]
+mod proof;
+mod spec {
+    #[path = "../../../../src/spec/duration.rs"]
+    pub mod duration;
+    #[path = "../../../../src/spec/size.rs"]
+    pub mod size;
+    #[path = "../../../../src/spec/suggest.rs"]
+    pub mod suggest;
+}
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| proof::ignore_bytes(data));
