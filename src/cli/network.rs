@@ -99,7 +99,7 @@ fn check_driver(driver: &str) -> Result<()> {
             "there is one network of driver \"{driver}\", and no other can be made"
         ))),
         _ => Err(usage(format!("there is no network driver \"{driver}\""))
-            .hint("rpod has one driver, bridge, and no plugins")),
+            .hint("rpod has one driver, bridge, and no plugins: leave out --driver; containers of several machines are what Kubernetes is for")),
     }
 }
 

@@ -9,6 +9,11 @@
     reason = "the sources are rpod's own, read in part"
 )]
 
+#[path = "../../../src/dataplane"]
+mod dataplane {
+    pub mod link;
+    pub mod uplink;
+}
 #[path = "../../../src/error.rs"]
 mod error;
 #[path = "../../../src/network/mod.rs"]
@@ -17,12 +22,6 @@ mod network;
 mod spec;
 #[path = "../../../src/sys/mod.rs"]
 mod sys;
-mod dataplane {
-    #[path = "../../../../src/dataplane/link.rs"]
-    pub mod link;
-    #[path = "../../../../src/dataplane/uplink/mod.rs"]
-    pub mod uplink;
-}
 
 use libfuzzer_sys::fuzz_target;
 

@@ -13,12 +13,10 @@ mod build;
 mod error;
 #[path = "../../../src/build/proof.rs"]
 mod proof;
+#[path = "../../../src/spec"]
 mod spec {
-    #[path = "../../../../src/spec/duration.rs"]
     pub mod duration;
-    #[path = "../../../../src/spec/size.rs"]
     pub mod size;
-    #[path = "../../../../src/spec/suggest.rs"]
     pub mod suggest;
 }
 
