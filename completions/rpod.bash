@@ -397,8 +397,14 @@ _rpod() {
             rpod__subcmd__system,info)
                 cmd="rpod__subcmd__system__subcmd__info"
                 ;;
+            rpod__subcmd__system,migrate)
+                cmd="rpod__subcmd__system__subcmd__migrate"
+                ;;
             rpod__subcmd__system,prune)
                 cmd="rpod__subcmd__system__subcmd__prune"
+                ;;
+            rpod__subcmd__system,reset)
+                cmd="rpod__subcmd__system__subcmd__reset"
                 ;;
             rpod__subcmd__volume,create)
                 cmd="rpod__subcmd__volume__subcmd__create"
@@ -472,7 +478,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -619,6 +625,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -777,7 +791,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__builder__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,6 +938,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1118,7 +1140,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__buildx__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1265,6 +1287,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3057,7 +3087,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__build)
-            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
+            opts="-t -f -o -q -v -h --tag --file --target --build-arg --build-arg-file --build-context --secret --ssh --label --annotation --output --env --unsetenv --unsetlabel --platform --manifest --push --squash --squash-all --jobs --pull --quiet --iidfile --metadata-file --progress --no-cache --no-cache-filter --cache-from --cache-to --cache-ttl --net --network --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume --allow --format --timestamp --source-date-epoch --rewrite-timestamp --layers --check --debug-shell --ignorefile --http-proxy --load --rm --force-rm --compress --disable-content-trust --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3204,6 +3234,14 @@ _rpod() {
                     return 0
                     ;;
                 --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3610,7 +3648,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__push)
-            opts="-a -q -h --all-tags --digestfile --quiet --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --disable-content-trust --help"
+            opts="-a -q -f -h --all-tags --digestfile --quiet --platform --format --retry --retry-delay --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3629,6 +3667,26 @@ _rpod() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --compression-format)
@@ -4070,7 +4128,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__manifest__subcmd__add)
-            opts="-h --all --os --arch --variant --os-version --os-features --annotation --insecure --tls-verify --authfile --cert-dir --creds --help"
+            opts="-h --all --os --arch --variant --os-version --os-features --features --annotation --insecure --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4093,6 +4151,10 @@ _rpod() {
                     return 0
                     ;;
                 --os-features)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --features)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4138,12 +4200,16 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__manifest__subcmd__annotate)
-            opts="-h --os --arch --variant --os-version --os-features --annotation --help"
+            opts="-h --index --subject --os --arch --variant --os-version --os-features --features --annotation --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --subject)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --os)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4161,6 +4227,10 @@ _rpod() {
                     return 0
                     ;;
                 --os-features)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --features)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4234,7 +4304,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__manifest__subcmd__inspect)
-            opts="-h --referrers --insecure --tls-verify --authfile --cert-dir --creds --help"
+            opts="-v -h --verbose --referrers --insecure --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4278,7 +4348,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__manifest__subcmd__push)
-            opts="-p -q -h --all --purge --digestfile --quiet --compression-format --compression-level --force-compression --insecure --tls-verify --authfile --cert-dir --creds --help"
+            opts="-p -q -f -h --all --purge --digestfile --quiet --format --compression-format --compression-level --force-compression --insecure --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4301,6 +4371,14 @@ _rpod() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --compression-format)
@@ -4749,7 +4827,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__push)
-            opts="-a -q -h --all-tags --digestfile --quiet --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --disable-content-trust --help"
+            opts="-a -q -f -h --all-tags --digestfile --quiet --platform --format --retry --retry-delay --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4768,6 +4846,26 @@ _rpod() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --compression-format)
@@ -5308,7 +5406,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__system)
-            opts="check df info prune"
+            opts="check df info migrate prune reset"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5322,12 +5420,20 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__system__subcmd__check)
-            opts="-q -r -h --quick --repair --help"
+            opts="-q -r -f -m -h --quick --repair --force --max --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -5375,6 +5481,20 @@ _rpod() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rpod__subcmd__system__subcmd__migrate)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rpod__subcmd__system__subcmd__prune)
             opts="-a -f -h --all --filter --force --volumes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -5386,6 +5506,20 @@ _rpod() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rpod__subcmd__system__subcmd__reset)
+            opts="-f -h --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

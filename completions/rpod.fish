@@ -294,6 +294,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand search" -l list-tags -d 'List 
 complete -c rpod -n "__fish_rpod_using_subcommand search" -l no-trunc -d 'Cut nothing off'
 complete -c rpod -n "__fish_rpod_using_subcommand search" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand push" -l platform -d 'Push the image of this platform out of a list' -r
+complete -c rpod -n "__fish_rpod_using_subcommand push" -s f -l format -d 'Write the manifest as oci or v2s2 (docker\'s)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand push" -l retry -d 'How often more something that failed is tried' -r
+complete -c rpod -n "__fish_rpod_using_subcommand push" -l retry-delay -d 'How long before it is tried again; it doubles' -r
 complete -c rpod -n "__fish_rpod_using_subcommand push" -l compression-format -d 'Compress layers with gzip or zstd' -r
 complete -c rpod -n "__fish_rpod_using_subcommand push" -l compression-level -d 'Compress this hard: 0 to 9 with gzip, 1 to 22 with zstd' -r
 complete -c rpod -n "__fish_rpod_using_subcommand push" -l force-compression -d 'Compress also what is compressed in another way; so with a format' -r -f -a "true\t''
@@ -334,7 +338,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg -d 'Give a
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -349,6 +353,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l iidfile -d 'Write th
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l network -l net -d 'Give RUN a network: host, none or default' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
@@ -700,7 +706,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -715,6 +721,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
@@ -814,6 +822,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l platform -d 'Push the image of this platform out of a list' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -s f -l format -d 'Write the manifest as oci or v2s2 (docker\'s)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l retry -d 'How often more something that failed is tried' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l retry-delay -d 'How long before it is tried again; it doubles' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress layers with gzip or zstd' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'Compress this hard: 0 to 9 with gzip, 1 to 22 with zstd' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Compress also what is compressed in another way; so with a format' -r -f -a "true\t''
@@ -865,7 +877,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -880,6 +892,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
@@ -940,7 +954,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -955,6 +969,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
@@ -1004,7 +1020,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -1019,6 +1035,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l metadata-file -d 'Write what was built to a file, as JSON' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l progress -d 'Show progress as auto, plain, tty, classic, rawjson or quiet' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-cache-filter -d 'Take nothing of these stages from the cache (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l network -l net -d 'Give RUN a network: host, none or default' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
@@ -1069,7 +1087,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "add" -d 'Add images to a list'
-complete -c rpod -n "__fish_rpod_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "annotate" -d 'Change what a list says of an image'
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "annotate" -d 'Change what a list says of an image, or of itself'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "create" -d 'Create a list of images'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "exists" -d 'Say by the exit status whether there is such a list'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "inspect" -d 'Show a list, or what a registry has under a name'
@@ -1081,6 +1099,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subc
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l variant -d 'Say that it is for this variant of the architecture' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-version -d 'Say that it is for this version of the operating system' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-features -d 'Say that it needs these of the operating system (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l features -d 'Say that it needs these of the processor (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l annotation -d 'Annotate it (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
 false\t''"
@@ -1090,12 +1109,15 @@ complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subc
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l all -d 'Add all images of those that are lists'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -l insecure -d 'Accept a registry without a certificate that is trusted'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from add" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l subject -d 'Say that the list is about this image' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os -d 'Say that it is for this operating system' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l arch -d 'Say that it is for this architecture' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l variant -d 'Say that it is for this variant of the architecture' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-version -d 'Say that it is for this version of the operating system' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-features -d 'Say that it needs these of the operating system (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l features -d 'Say that it needs these of the processor (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l annotation -d 'Annotate it (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l index -d 'Annotate the list itself'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from create" -l tls-verify -d 'Accept a registry without a certificate that is trusted: false' -r -f -a "true\t''
 false\t''"
@@ -1112,12 +1134,14 @@ false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l authfile -d 'Keep logins in this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'Take the registry\'s certificates from this directory' -r -f -a "(__fish_complete_directories)"
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s v -l verbose -d 'Show of each image its platform and its manifest'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l referrers -d 'Show what the registry has about it: signatures, attestations'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l insecure -d 'Accept a registry without a certificate that is trusted'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images in it too; rpod always does' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images in it too; with false they are at the registry already' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the list to this file' -r -F
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -s f -l format -d 'Write the list and its images as oci or v2s2 (docker\'s)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress layers with gzip or zstd' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-level -d 'Compress this hard: 0 to 9 with gzip, 1 to 22 with zstd' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l force-compression -d 'Compress also what is compressed in another way; so with a format' -r -f -a "true\t''
@@ -1220,20 +1244,27 @@ complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Take it for no error that one is not there'
 complete -c rpod -n "__fish_rpod_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "check" -d 'Show what is broken in the store, and mend it'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "df" -d 'Show what the store takes on the disk'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "info" -d 'Show what rpod found on this machine'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "prune" -d 'Remove all that is not used'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info migrate prune reset" -f -a "check" -d 'Show what is broken in the store, and mend it'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info migrate prune reset" -f -a "df" -d 'Show what the store takes on the disk'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info migrate prune reset" -f -a "info" -d 'Show what rpod found on this machine'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info migrate prune reset" -f -a "migrate" -d 'Look for what an earlier rpod or other subordinate ids left in the store'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info migrate prune reset" -f -a "prune" -d 'Remove all that is not used'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_subcommand_from check df info migrate prune reset" -f -a "reset" -d 'Remove everything: containers, images, networks, volumes'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Take for broken a layer or blob that nothing has needed for so long' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Compare sizes alone, and unpack no layer to compare it'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s r -l repair -d 'Fetch, unpack or make again what is broken'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair, remove containers that cannot be mended'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Show as a Go template says, or as table or json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Show as a Go template says, or as json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from migrate" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only those that fit (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove also images with names that no container is made from'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove anonymous volumes that no container uses as well'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print this help'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from reset" -s f -l force -d 'Do not ask'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print this help'

@@ -1,4 +1,5 @@
 //! `rpod build`: an image from a Dockerfile and a context.
+mod caches;
 mod given;
 mod outputs;
 
@@ -59,8 +60,6 @@ pub const TO_COME: &[&str] = &[
     "--sbom",
     "--security-opt",
     "--sign-by",
-    "--cache-from",
-    "--cache-to",
     "--userns",
     "--uts",
 ];
@@ -97,7 +96,7 @@ pub struct Args {
     /// Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
-    /// Give steps an SSH agent: default, or NAME=SOCKET or =KEY (repeatable)
+    /// Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)
     #[arg(long, value_name = "AGENT")]
     ssh: Vec<String>,
     /// Label the image (can be repeated)
@@ -157,6 +156,12 @@ pub struct Args {
     /// Take nothing of these stages from the cache (can be repeated)
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     no_cache_filter: Vec<String>,
+    /// Take steps from NAME or type=registry|local,… (can be repeated)
+    #[arg(long, value_name = "CACHE")]
+    cache_from: Vec<String>,
+    /// Send steps to NAME or type=registry|local|inline,… (repeatable)
+    #[arg(long, value_name = "CACHE")]
+    cache_to: Vec<String>,
     /// Take from the cache only what is younger than this
     #[arg(long, value_name = "DURATION")]
     cache_ttl: Option<String>,
@@ -363,6 +368,11 @@ impl Args {
             NoCache::Stages(self.no_cache_filter)
         };
         rlimit_check(&self.ulimit)?;
+        let (cache_to, inline) = caches::to(&self.cache_to)?;
+        let inline_cache = inline
+            || args
+                .get("BUILDKIT_INLINE_CACHE")
+                .is_some_and(|value| value == "1");
         Ok(Request {
             context,
             file: self.file,
@@ -450,6 +460,9 @@ impl Args {
                 (false, false) => Squash::Nothing,
             },
             forgetful: !self.layers,
+            cache_from: caches::from(&self.cache_from)?,
+            cache_to,
+            inline_cache,
             jobs: self
                 .jobs
                 .map(|jobs| if jobs == 0 { usize::MAX } else { jobs }),

@@ -1,18 +1,20 @@
 //! `rpod manifest …`: lists of images for several platforms.
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Parser;
 
 use crate::cli::door::Door;
-use crate::cli::flags::compression::Compression;
+use crate::cli::flags::compression::{Compression, manifest_format};
 use crate::cli::flags::registry::Registry;
 use crate::cli::flags::{pairs, usage};
 use crate::cli::render::{terminal, thing};
 use crate::cli::verbs::Act;
 use crate::error::{Kind, Result};
+use crate::image::push::Wanted;
 use crate::ops;
 use crate::ops::access::Asked;
-use crate::ops::manifest::{Details, Wanted};
+use crate::ops::manifest::{Details, OfList};
 use crate::ops::push;
 use crate::ops::rmi::Removed;
 
@@ -52,6 +54,9 @@ struct Said {
     /// Say that it needs these of the operating system (can be repeated)
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     os_features: Vec<String>,
+    /// Say that it needs these of the processor (can be repeated)
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    features: Vec<String>,
     /// Annotate it (can be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     annotation: Vec<String>,
@@ -65,6 +70,7 @@ impl Said {
             variant: self.variant,
             os_version: self.os_version,
             os_features: self.os_features,
+            features: self.features,
             annotations: pairs::options("--annotation", &self.annotation)?,
         })
     }
@@ -91,7 +97,7 @@ pub struct Create {
 
 impl Act for Create {
     fn act(self, door: &Door) -> Result<u8> {
-        let wanted = Wanted {
+        let wanted = ops::manifest::Wanted {
             images: self.images,
             all: self.all,
             details: Details::default(),
@@ -124,7 +130,7 @@ pub struct Add {
 
 impl Act for Add {
     fn act(self, door: &Door) -> Result<u8> {
-        let wanted = Wanted {
+        let wanted = ops::manifest::Wanted {
             images: self.images,
             all: self.all,
             details: self.said.details()?,
@@ -136,9 +142,15 @@ impl Act for Add {
     }
 }
 
-/// Change what a list says of an image
+/// Change what a list says of an image, or of itself
 #[derive(Debug, Parser)]
 pub struct Annotate {
+    /// Annotate the list itself
+    #[arg(long)]
+    index: bool,
+    /// Say that the list is about this image
+    #[arg(long, value_name = "IMAGE")]
+    subject: Option<String>,
     #[command(flatten)]
     said: Said,
     /// List
@@ -146,14 +158,41 @@ pub struct Annotate {
     list: String,
     /// Image, or its digest
     #[arg(value_name = "IMAGE")]
-    image: String,
+    image: Option<String>,
 }
 
 impl Act for Annotate {
     fn act(self, door: &Door) -> Result<u8> {
         let details = self.said.details()?;
         let session = door.session()?;
-        let digest = ops::manifest::annotate(&session, &self.list, &self.image, &details)?;
+        let digest = match (&self.image, self.index || self.subject.is_some()) {
+            (Some(image), false) => ops::manifest::annotate(&session, &self.list, image, &details)?,
+            (None, true) => {
+                let says_more = Details {
+                    annotations: BTreeMap::new(),
+                    ..details.clone()
+                } != Details::default();
+                if says_more {
+                    return Err(usage(
+                        "a list itself is for no platform: with --index only --annotation is said of it".to_owned(),
+                    ));
+                }
+                let said = OfList {
+                    annotations: details.annotations,
+                    subject: self.subject,
+                };
+                ops::manifest::annotate_list(&session, &self.list, &said)?
+            }
+            (Some(_), true) => {
+                return Err(usage(
+                    "--index and --subject are of the list, and an image is named".to_owned(),
+                ));
+            }
+            (None, false) => {
+                return Err(usage("which image is to be annotated?".to_owned())
+                    .hint("name it, or annotate the list itself with --index"));
+            }
+        };
         terminal::line(digest.hex())?;
         Ok(0)
     }
@@ -162,6 +201,9 @@ impl Act for Annotate {
 /// Show a list, or what a registry has under a name
 #[derive(Debug, Parser)]
 pub struct Inspect {
+    /// Show of each image its platform and its manifest
+    #[arg(short, long, conflicts_with = "referrers")]
+    verbose: bool,
     /// Show what the registry has about it: signatures, attestations
     #[arg(long)]
     referrers: bool,
@@ -178,6 +220,7 @@ impl Act for Inspect {
         let session = door.session()?;
         let found = match self.referrers {
             true => ops::manifest::referrers(&session, &self.name, &asked)?,
+            false if self.verbose => ops::manifest::verbose(&session, &self.name, &asked)?,
             false => ops::manifest::inspect(&session, &self.name, &asked)?,
         };
         terminal::answer(&thing::indented(&found)?)?;
@@ -188,7 +231,7 @@ impl Act for Inspect {
 /// Push a list and all its images
 #[derive(Debug, Parser)]
 pub struct Push {
-    /// Push the images in it too; rpod always does
+    /// Push the images in it too; with false they are at the registry already
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", hide_possible_values = true)]
     all: bool,
@@ -201,6 +244,9 @@ pub struct Push {
     /// Print only the list's digest when it is there
     #[arg(short, long)]
     quiet: bool,
+    /// Write the list and its images as oci or v2s2 (docker's)
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
     #[command(flatten)]
     compression: Compression,
     #[command(flatten)]
@@ -215,17 +261,20 @@ pub struct Push {
 
 impl Act for Push {
     fn act(self, door: &Door) -> Result<u8> {
-        if !self.all {
-            return Err(usage(
-                "--all cannot be false: a registry takes a list only with its images".to_owned(),
-            ));
-        }
+        let wanted = Wanted {
+            manifest: manifest_format(self.format.as_deref())?,
+            members: self.all,
+            ..self.compression.wanted()?
+        };
         let request = push::Request {
             image: self.list,
             destination: self.destination,
             all_tags: false,
             quiet: self.quiet,
-            wanted: self.compression.wanted()?,
+            wanted,
+            platform: None,
+            retries: None,
+            delay: None,
             asked: self.reach.asked()?,
         };
         let done = ops::manifest::push(&door.open(self.quiet)?, &request, self.purge)?;

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::cli::door::Door;
-use crate::cli::flags::compression::Compression;
+use crate::cli::flags::compression::{Compression, manifest_format};
 use crate::cli::flags::registry::Registry;
 use crate::cli::flags::usage;
 use crate::cli::render::terminal;
 use crate::cli::verbs::Act;
 use crate::error::Result;
+use crate::image::push::Wanted;
 use crate::ops::push::{self, Done, Request};
+use crate::spec::duration;
 
 /// Push an image to its registry
 #[derive(Debug, Parser)]
@@ -24,6 +26,18 @@ pub struct Args {
     /// Print only the image's name when it is there
     #[arg(short, long)]
     quiet: bool,
+    /// Push the image of this platform out of a list
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
+    /// Write the manifest as oci or v2s2 (docker's)
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// How often more something that failed is tried
+    #[arg(long, value_name = "N")]
+    retry: Option<u32>,
+    /// How long before it is tried again; it doubles
+    #[arg(long, value_name = "DURATION")]
+    retry_delay: Option<String>,
     #[command(flatten)]
     compression: Compression,
     #[command(flatten)]
@@ -54,12 +68,20 @@ impl Act for Args {
         if !self.quiet && !self.all_tags && !says_tag && self.destination.is_none() {
             terminal::complain("Using default tag: latest\n");
         }
+        let wanted = Wanted {
+            manifest: manifest_format(self.format.as_deref())?,
+            ..self.compression.wanted()?
+        };
+        let delay = self.retry_delay.as_deref().map(duration::parse);
         let request = Request {
             image: self.image,
             destination: self.destination,
             all_tags: self.all_tags,
             quiet: self.quiet,
-            wanted: self.compression.wanted()?,
+            wanted,
+            platform: self.platform.as_deref().map(str::parse).transpose()?,
+            retries: self.retry,
+            delay: delay.transpose()?,
             asked: self.registry.asked()?,
         };
         let done = push::push(&door.open(self.quiet)?, &request)?;

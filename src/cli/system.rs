@@ -1,4 +1,4 @@
-//! `rpod system …`: df, check.
+//! `rpod system …`: df, check, migrate, reset.
 use std::collections::BTreeMap;
 
 use clap::Parser;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::ops;
 use crate::ops::df::{Total, Usage};
 use crate::ops::ps::Size;
-use crate::spec::size;
+use crate::spec::{duration, size};
 
 const TOTALS: &[Field] = &[
     ("Type", "TYPE"),
@@ -86,6 +86,12 @@ pub struct Check {
     /// Fetch, unpack or make again what is broken
     #[arg(short, long)]
     repair: bool,
+    /// With --repair, remove containers that cannot be mended
+    #[arg(short, long)]
+    force: bool,
+    /// Take for broken a layer or blob that nothing has needed for so long
+    #[arg(short, long, value_name = "DURATION", default_value = "24h")]
+    max: String,
 }
 
 impl Act for Check {
@@ -93,6 +99,8 @@ impl Act for Check {
         let options = ops::check::Options {
             quick: self.quick,
             repair: self.repair,
+            force: self.force,
+            max: Some(duration::parse(&self.max)?),
         };
         let checked = ops::check::check(&door.session()?, options)?;
         let found = &checked.found;
@@ -123,6 +131,51 @@ impl Act for Check {
             failure::say(error);
         }
         Ok(u8::from(!found.faults.is_empty()))
+    }
+}
+
+/// Remove everything: containers, images, networks, volumes
+#[derive(Debug, Parser)]
+#[command(after_help = "Logins and settings stay.")]
+pub struct Reset {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Act for Reset {
+    fn act(self, door: &Door) -> Result<u8> {
+        let session = door.session()?;
+        let warning = "This will remove:\n  - all containers, also those that run\n  - all images and the build cache\n  - all networks\n  - all volumes, and what is in them\n";
+        if !self.force && !terminal::consents(warning) {
+            return Ok(0);
+        }
+        ops::reset::reset(&session)?;
+        Ok(0)
+    }
+}
+
+/// Look for what an earlier rpod or other subordinate ids left in the store
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Removes layers that were unpacked for other subordinate ids. Exits with 1 when something cannot go on as it is."
+)]
+pub struct Migrate {}
+
+impl Act for Migrate {
+    fn act(self, door: &Door) -> Result<u8> {
+        let found = ops::migrate::migrate(&door.session()?)?;
+        let mut out: String = found.stuck.iter().map(|one| format!("{one}\n")).collect();
+        out += &format!(
+            "Looked at {} containers and {} images: ",
+            found.containers, found.images
+        );
+        out += &match (found.layers, found.stuck.is_empty()) {
+            (0, true) => "nothing to migrate\n".to_owned(),
+            (layers, _) => format!("removed {layers} layers of other subordinate ids\n"),
+        };
+        terminal::answer(&out)?;
+        Ok(u8::from(!found.stuck.is_empty()))
     }
 }
 

@@ -271,15 +271,10 @@ pub static VERBS: &[Verb] = &[
     to_come(
         verb::<push::Args>("push", "[OPTIONS] IMAGE [DESTINATION]", Group::Images),
         &[
-            "--platform",
             "--compress",
             "--encrypt-layer",
             "--encryption-key",
-            "--format",
-            "-f",
             "--remove-signatures",
-            "--retry",
-            "--retry-delay",
             "--sign-by",
             "--sign-by-sigstore",
         ],
@@ -329,10 +324,12 @@ pub static VERBS: &[Verb] = &[
     verb::<image::Exists>("image exists", "IMAGE", Group::Noun),
     verb::<prune::Image>("image prune", "[OPTIONS]", Group::Noun),
     verb::<image::Tree>("image tree", "[OPTIONS] IMAGE", Group::Noun),
+    verb::<system::Check>("system check", "[OPTIONS]", Group::Noun),
     to_come(
-        verb::<system::Check>("system check", "[OPTIONS]", Group::Noun),
-        &["--force", "-f", "--max", "-m"],
+        verb::<system::Migrate>("system migrate", "", Group::Noun),
+        &["--new-runtime"],
     ),
+    verb::<system::Reset>("system reset", "[OPTIONS]", Group::Noun),
     verb::<system::Df>("system df", "[OPTIONS]", Group::Noun),
     verb::<prune::System>("system prune", "[OPTIONS]", Group::Noun),
     verb::<diff::Container>("container diff", "[OPTIONS] CONTAINER", Group::Noun),
@@ -347,26 +344,18 @@ pub static VERBS: &[Verb] = &[
             "[OPTIONS] LIST IMAGE [IMAGE...]",
             Group::Noun,
         ),
-        &["--artifact", "--artifact-type", "--features"],
+        &["--artifact", "--artifact-type"],
     ),
-    to_come(
-        verb::<manifest::Annotate>(
-            "manifest annotate",
-            "[OPTIONS] LIST IMAGE|DIGEST",
-            Group::Noun,
-        ),
-        &["--features", "--index", "--subject"],
+    verb::<manifest::Annotate>(
+        "manifest annotate",
+        "[OPTIONS] LIST [IMAGE|DIGEST]",
+        Group::Noun,
     ),
-    to_come(
-        verb::<manifest::Inspect>("manifest inspect", "[OPTIONS] NAME", Group::Noun),
-        &["--verbose", "-v"],
-    ),
+    verb::<manifest::Inspect>("manifest inspect", "[OPTIONS] NAME", Group::Noun),
     to_come(
         verb::<manifest::Push>("manifest push", "[OPTIONS] LIST [DESTINATION]", Group::Noun),
         &[
             "--add-compression",
-            "--format",
-            "-f",
             "--remove-signatures",
             "--sign-by",
             "--sign-by-sigstore",
@@ -595,9 +584,11 @@ pub static NOUNS: &[Noun] = &[
             (&["check"], "system check"),
             (&["df"], "system df"),
             (&["info"], "info"),
+            (&["migrate"], "system migrate"),
             (&["prune"], "system prune"),
+            (&["reset"], "system reset"),
         ],
-        to_come: &["events", "dial-stdio", "service", "migrate", "reset"],
+        to_come: &["events", "dial-stdio", "service"],
     },
 ];
 

@@ -53,7 +53,7 @@ use crate::dataplane::publish::{Bound, Listener};
 use crate::dataplane::source::Target;
 use crate::spec::network::Endpoint;
 use crate::spec::port::Protocol;
-use crate::sys::epoll::{self, Epoll, Event, Interest};
+use crate::sys::epoll::{self, Eager, Epoll, Event, Interest};
 use crate::sys::{net, socket};
 
 /// Bytes copied at once.
@@ -94,6 +94,8 @@ pub struct Relay {
     waiting: VecDeque<usize>,
     buffer: Box<[u8]>,
     most: usize,
+    /// Bytes of this turn of the loop.
+    moved: usize,
     /// None: the listeners are watched. Else not before this moment, or the end of a connection.
     paused: Option<Instant>,
 }
@@ -135,6 +137,7 @@ impl Relay {
             waiting: VecDeque::new(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             most: most.clamp(1, CONNECTIONS),
+            moved: 0,
             paused: None,
             epoll,
         };
@@ -149,10 +152,13 @@ impl Relay {
     /// Only when the kernel refuses to wait.
     pub fn run(&mut self) -> io::Result<()> {
         let mut room = epoll::room(256);
+        let mut eager = Eager::default();
         loop {
             let patience = self.patience();
             // The borrow of the events ends before the connections are touched.
-            let count = self.epoll.wait(&mut room, patience)?.len();
+            let little = std::mem::take(&mut self.moved) < BUFFER;
+            let events = eager.wait(&self.epoll, &mut room, patience, little)?;
+            let count = events.len();
             for event in &room[..count] {
                 match Token::unpack(event.data.u64()) {
                     Token::Control => {
@@ -384,6 +390,7 @@ impl Relay {
             &mut self.buffer,
             &mut self.pipes,
         );
+        self.moved += flow.up.moved + flow.down.moved;
         match (up, down) {
             (Err(_), _) | (_, Err(_)) => self.end(slot, true),
             (Ok(Turn::Done), Ok(Turn::Done)) => self.end(slot, false),
@@ -512,6 +519,8 @@ struct Half {
     pipe: Option<Pipe>,
     /// Bytes in the pipe.
     held: usize,
+    /// Bytes of its last turn.
+    moved: usize,
     /// Its source has ended.
     ended: bool,
     /// That has been passed on.
@@ -537,12 +546,12 @@ impl Half {
         buffer: &mut [u8],
         pipes: &mut Pipes,
     ) -> Result<Turn, Errno> {
-        let mut moved = 0;
+        self.moved = 0;
         let turn = loop {
             if self.done {
                 break Turn::Done;
             }
-            if moved >= TURN {
+            if self.moved >= TURN {
                 break Turn::More;
             }
             let step = match &self.pipe {
@@ -560,10 +569,10 @@ impl Half {
                 Ok(Step::In(count)) => self.held = count,
                 Ok(Step::Out(count)) => {
                     self.held -= count.min(self.held);
-                    moved += count;
+                    self.moved += count;
                 }
                 Ok(Step::Through { count, full }) => {
-                    moved += count;
+                    self.moved += count;
                     if full {
                         self.pipe = pipes.take();
                     }
@@ -574,7 +583,7 @@ impl Half {
                 Err(error) => return Err(error),
             }
         };
-        if self.done || (turn == Turn::Blocked && moved < BUFFER && self.held == 0) {
+        if self.done || (turn == Turn::Blocked && self.moved < BUFFER && self.held == 0) {
             self.let_go(pipes);
         }
         Ok(turn)

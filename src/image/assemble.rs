@@ -110,6 +110,11 @@ impl Config {
         }
     }
 
+    /// Keeps something of our own beside what the image says.
+    pub fn set_extra(&mut self, key: &str, value: Value) {
+        self.0.insert(key.to_owned(), value);
+    }
+
     /// Says when it was made.
     pub fn set_created(&mut self, time: Time) {
         self.0.insert("created".into(), text_of(time).into());
@@ -333,8 +338,32 @@ impl Format {
     }
 }
 
+/// Makes an image's manifest say the same in the words of a format. What docker's has no
+/// place for (annotations, what it is about) goes.
+pub fn reword(manifest: &mut Value, format: Format) -> Result<()> {
+    manifest["mediaType"] = format.manifest().into();
+    manifest["config"]["mediaType"] = format.config().into();
+    if let Some(Value::Array(layers)) = manifest.get_mut("layers") {
+        for layer in layers {
+            let said = layer["mediaType"].as_str().unwrap_or_default();
+            layer["mediaType"] = layer_type(said, format)?.into();
+        }
+    }
+    if format == Format::Docker
+        && let Some(manifest) = manifest.as_object_mut()
+    {
+        for key in ["annotations", "artifactType", "subject"] {
+            manifest.remove(key);
+        }
+    }
+    Ok(())
+}
+
 /// Returns what a format calls a layer that another may call otherwise.
-pub fn layer_type(media_type: &str, format: Format) -> Result<String> {
+fn layer_type(media_type: &str, format: Format) -> Result<String> {
+    let foreign = ["foreign", "nondistributable"]
+        .iter()
+        .any(|word| media_type.contains(word));
     let compression = if media_type.ends_with("gzip") {
         "gzip"
     } else if media_type.ends_with("zstd") {
@@ -342,11 +371,16 @@ pub fn layer_type(media_type: &str, format: Format) -> Result<String> {
     } else {
         ""
     };
+    let base = match (format, foreign) {
+        (Format::Oci, false) => PLAIN_TAR,
+        (Format::Oci, true) => "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        (Format::Docker, false) => "application/vnd.docker.image.rootfs.diff.tar",
+        (Format::Docker, true) => "application/vnd.docker.image.rootfs.foreign.diff.tar",
+    };
     Ok(match (format, compression) {
-        (Format::Oci, "") => PLAIN_TAR.to_owned(),
-        (Format::Oci, compression) => format!("{PLAIN_TAR}+{compression}"),
-        (Format::Docker, "") => "application/vnd.docker.image.rootfs.diff.tar".to_owned(),
-        (Format::Docker, "gzip") => "application/vnd.docker.image.rootfs.diff.tar.gzip".to_owned(),
+        (_, "") => base.to_owned(),
+        (Format::Oci, compression) => format!("{base}+{compression}"),
+        (Format::Docker, "gzip") => format!("{base}.gzip"),
         _ => {
             return Err(
                 Error::new("docker's format has no layers compressed with zstd")

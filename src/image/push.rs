@@ -23,12 +23,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::error::{Context, Error, Result};
+use crate::image::assemble::{self, reword};
 use crate::image::compress::{Format, Settings};
 use crate::image::push::supply::{Sent, Supply};
 use crate::image::registry::body::{Body, Piece};
@@ -68,7 +69,7 @@ const MOUNTS: usize = 2;
 const LISTS: usize = 3;
 
 /// How layers leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Compressed with this; none is gzip.
     pub format: Option<Format>,
@@ -76,6 +77,22 @@ pub struct Wanted {
     pub level: Option<i32>,
     /// Also those that are compressed already, in another way.
     pub force: bool,
+    /// In these words the manifests; none is as they are.
+    pub manifest: Option<assemble::Format>,
+    /// Of a list its images too, which else are at the registry already.
+    pub members: bool,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            format: None,
+            level: None,
+            force: false,
+            manifest: None,
+            members: true,
+        }
+    }
 }
 
 /// What is to be pushed, and where to.
@@ -267,6 +284,10 @@ impl Engine {
                 blobs,
                 ..
             } => {
+                if order.wanted.manifest == Some(assemble::Format::Docker) {
+                    return Err(Error::new("docker's format has no artifacts")
+                        .hint("push it as it is, without --format"));
+                }
                 let media_type = said_type(&value).unwrap_or(media_type);
                 let cargo = blobs.into_iter().chain([config]).map(|part| Cargo {
                     shown: part.digest.short().to_owned(),
@@ -282,19 +303,35 @@ impl Engine {
                 }
                 let media_type =
                     said_type(&value).unwrap_or_else(|| manifest::OCI_INDEX.to_owned());
+                if !order.wanted.members {
+                    return Ok(Document { bytes, media_type });
+                }
                 let mut changed = false;
-                for (place, (part, _)) in list.iter().enumerate() {
+                for (part, _) in &list {
                     let document = Box::pin(self.bring(&part.digest, order, depth + 1)).await?;
                     let own = Digest::of(&document.bytes);
                     self.put(own.as_str(), &document).await?;
                     if own != part.digest {
                         changed = true;
-                        let entry = &mut value["manifests"][place];
+                        let entries = value["manifests"].as_array_mut();
+                        let known = |one: &&mut Value| one["digest"] == part.digest.as_str();
+                        let entry = entries.into_iter().flatten().find(known);
+                        let entry =
+                            entry.ok_or_else(|| Error::internal("a list without its own image"))?;
                         entry["digest"] = own.as_str().into();
                         entry["size"] = document.bytes.len().into();
                         entry["mediaType"] = document.media_type.into();
                     }
                 }
+                let wanted = order.wanted.manifest.map(list_type);
+                let media_type = match wanted.filter(|wanted| *wanted != media_type) {
+                    Some(wanted) => {
+                        changed = true;
+                        value["mediaType"] = wanted.into();
+                        wanted.to_owned()
+                    }
+                    None => media_type,
+                };
                 let bytes = if changed {
                     serde_json::to_vec(&value)?
                 } else {
@@ -335,7 +372,7 @@ impl Engine {
             changed = true;
             if *format == Format::Zstd && media_type == manifest::DOCKER_MANIFEST {
                 media_type = manifest::OCI_MANIFEST.to_owned();
-                as_oci(value);
+                reword(value, assemble::Format::Oci)?;
             }
             let entry = &mut value["layers"][place];
             let old = entry["mediaType"].as_str().unwrap_or_default();
@@ -346,6 +383,12 @@ impl Engine {
         self.small(&config)
             .await
             .what(|| "cannot push its configuration")?;
+        if let Some(format) = order.wanted.manifest
+            && format.manifest() != media_type
+        {
+            reword(value, format)?;
+            return Ok((format.manifest().to_owned(), true));
+        }
         Ok((media_type, changed))
     }
 
@@ -742,6 +785,7 @@ fn settings(part: &Part, order: &Order) -> Option<Settings> {
         format,
         level,
         force,
+        ..
     } = order.wanted;
     let wanted = format.unwrap_or(Format::Gzip);
     let made_here = !order.entry.is_from_registry();
@@ -754,6 +798,13 @@ fn settings(part: &Part, order: &Order) -> Option<Settings> {
         format: wanted,
         level: level.unwrap_or(wanted.usual_level()),
     })
+}
+
+fn list_type(format: assemble::Format) -> &'static str {
+    match format {
+        assemble::Format::Oci => manifest::OCI_INDEX,
+        assemble::Format::Docker => manifest::DOCKER_LIST,
+    }
 }
 
 /// Returns what a manifest says it is; a registry wants to hear the same.
@@ -780,35 +831,11 @@ fn compressed_type(plain: &str, format: Format) -> String {
     format!("{base}{joint}{}", format.name())
 }
 
-/// Makes of docker's manifest one of OCI's, which alone has layers of zstd.
-fn as_oci(value: &mut Value) {
-    value["mediaType"] = manifest::OCI_MANIFEST.into();
-    value["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json".into();
-    let layers = value["layers"].as_array_mut();
-    for layer in layers.into_iter().flatten() {
-        let old = layer["mediaType"].as_str().unwrap_or_default();
-        let new = match old.strip_prefix("application/vnd.docker.image.rootfs.") {
-            Some(rest) => {
-                let compression = rest.rsplit('.').next().filter(|c| *c != "tar");
-                let kind = if rest.starts_with("foreign") {
-                    "nondistributable."
-                } else {
-                    ""
-                };
-                let joint = compression.map(|c| format!("+{c}")).unwrap_or_default();
-                format!("application/vnd.oci.image.layer.{kind}v1.tar{joint}")
-            }
-            None => old.to_owned(),
-        };
-        layer["mediaType"] = json!(new);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{Format, as_oci, compressed_type};
+    use super::{Format, assemble, compressed_type, reword};
 
     #[test]
     fn types_follow_what_layers_became() {
@@ -830,7 +857,7 @@ mod tests {
                 { "mediaType": docker },
             ],
         });
-        as_oci(&mut manifest);
+        reword(&mut manifest, assemble::Format::Oci).expect("it has such words");
         let layers: Vec<_> = (0..3)
             .map(|i| manifest["layers"][i]["mediaType"].clone())
             .collect();

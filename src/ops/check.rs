@@ -16,16 +16,18 @@
 //! Always true: the look holds the store's lease, so nothing is collected under it;
 //! it runs inside the user's namespace, where files of all ids can be read.
 
+mod compare;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
-use crate::image::layer::{self, Report, shown};
+use crate::image::layer::{self, Report};
 use crate::ops::{Session, pull, state, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
@@ -38,7 +40,7 @@ use crate::spec::mount::Source;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
 use crate::store::Store;
-use crate::store::gc::Partials;
+use crate::store::gc::{Garbage, Partials};
 use crate::store::images::{Entry, Image, Layer};
 use crate::store::volumes::Volume;
 
@@ -49,6 +51,10 @@ pub struct Options {
     pub quick: bool,
     /// `--repair`.
     pub repair: bool,
+    /// `--force`: with `repair`, containers that cannot be mended go.
+    pub force: bool,
+    /// `--max`: what nothing has needed for longer is taken for broken; none is nothing.
+    pub max: Option<Duration>,
 }
 
 /// What was looked at and what is broken.
@@ -90,6 +96,10 @@ pub enum Thing {
     LooseName(String),
     /// A volume, and whether it was made for one container.
     Volume(String, bool),
+    /// A blob that nothing leads to.
+    LooseBlob(Digest),
+    /// An unpacked layer that nothing leads to.
+    LooseLayer(Digest),
 }
 
 impl Fault {
@@ -105,6 +115,8 @@ impl Fault {
             Thing::Name(id) => format!("the name of container {}", id.short()),
             Thing::LooseName(name) => format!("the name \"{name}\""),
             Thing::Volume(name, _) => format!("volume \"{name}\""),
+            Thing::LooseBlob(blob) => format!("blob {blob}"),
+            Thing::LooseLayer(layer) => format!("layer {layer}"),
         };
         format!("{thing}: {}", self.why)
     }
@@ -124,7 +136,7 @@ pub struct Checked {
 /// Looks at the whole store, and mends it if asked to.
 pub fn check(session: &Session, options: Options) -> Result<Checked> {
     let identity = Identity::of(&session.host)?;
-    let look = || run_inside(&identity, || find(session, &identity.map, options.quick));
+    let look = || run_inside(&identity, || find(session, &identity.map, options));
     let found = look()?;
     let mut checked = Checked::default();
     if !options.repair {
@@ -132,29 +144,34 @@ pub fn check(session: &Session, options: Options) -> Result<Checked> {
         return Ok(checked);
     }
     if !found.faults.is_empty() {
-        checked.failures = mend(session, &identity, &found.faults);
+        checked.failures = mend(session, &identity, &found.faults, options.force);
+        collect(session, &mut checked);
         let after = look()?;
         let is_mended = |fault: &Fault| !after.faults.iter().any(|f| f.thing == fault.thing);
         checked.mended = found.faults.into_iter().filter(is_mended).collect();
         checked.found = after;
     } else {
         checked.found = found;
-    }
-    // While a record cannot be read, anything may be needed, and nothing is collected.
-    if let Err(error) = sweep::collect(session, Partials::Expired) {
-        let error = error.what("cannot collect what nothing needs");
-        checked.failures.push(error);
+        collect(session, &mut checked);
     }
     Ok(checked)
 }
 
-fn find(session: &Session, id_map: &IdMap, quick: bool) -> Result<Found> {
+/// While a record cannot be read, anything may be needed, and nothing is collected.
+fn collect(session: &Session, checked: &mut Checked) {
+    if let Err(error) = sweep::collect(session, Partials::Expired) {
+        let error = error.what("cannot collect what nothing needs");
+        checked.failures.push(error);
+    }
+}
+
+fn find(session: &Session, id_map: &IdMap, options: Options) -> Result<Found> {
     let store = &session.store;
     let _lease = store.lease()?;
     let mut look = Look {
         store,
         id_map,
-        quick,
+        quick: options.quick,
         found: Found::default(),
         blobs: HashMap::new(),
         layers: HashSet::new(),
@@ -173,6 +190,9 @@ fn find(session: &Session, id_map: &IdMap, quick: bool) -> Result<Found> {
             );
         }
     }
+    if let Some(max) = options.max {
+        look.loose(max);
+    }
     Ok(look.found)
 }
 
@@ -190,6 +210,28 @@ impl Look<'_> {
     fn say(&mut self, thing: Thing, why: impl Into<String>) {
         let why = why.into();
         self.found.faults.push(Fault { thing, why });
+    }
+
+    /// Looks for what nothing leads to, though it is old enough to have been collected.
+    fn loose(&mut self, max: Duration) {
+        // Where a record cannot be read, nobody knows what is needed; that was said.
+        let Ok(garbage) = self.store.find_garbage(Partials::Expired) else {
+            return;
+        };
+        for thing in garbage.things {
+            let (path, thing) = match thing {
+                Garbage::Blob(blob) => (self.store.blob_path(&blob), Thing::LooseBlob(blob)),
+                Garbage::Layer(map, layer) => (
+                    self.store.layer_path(&map, &layer),
+                    Thing::LooseLayer(layer),
+                ),
+                Garbage::Partial(_) => continue,
+            };
+            let age = fs::symlink_metadata(&path).and_then(|meta| meta.modified());
+            if age.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > max)) {
+                self.say(thing, "nothing needs it");
+            }
+        }
     }
 
     fn image(&mut self, entry: &Entry) {
@@ -315,8 +357,8 @@ impl Look<'_> {
             )));
         }
         let there = self.store.layer_tree(&self.id_map.name(), &layer.diff_id);
-        let difference =
-            compare(&there, &tree, Path::new("")).what(|| "it cannot be compared with its blob")?;
+        let difference = compare::trees(&there, &tree, Path::new(""))
+            .what(|| "it cannot be compared with its blob")?;
         Ok(difference)
     }
 
@@ -369,93 +411,8 @@ fn digest_of(path: &Path) -> io::Result<Digest> {
     }
 }
 
-/// Returns the first difference between a tree and what it should be. Times are not
-/// compared: a layer made here has finer ones than its tar.
-fn compare(is: &Path, should: &Path, below: &Path) -> io::Result<Option<String>> {
-    let list = |top: &Path| -> io::Result<Vec<_>> {
-        let mut names = fs::read_dir(top.join(below))?
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<io::Result<Vec<_>>>()?;
-        names.sort();
-        Ok(names)
-    };
-    let (there, wanted) = (list(is)?, list(should)?);
-    let show = |path: &Path| shown(path.as_os_str().as_encoded_bytes());
-    if let Some(lost) = wanted
-        .iter()
-        .find(|name| there.binary_search(name).is_err())
-    {
-        return Ok(Some(format!("{} is missing", show(&below.join(lost)))));
-    }
-    if let Some(strange) = there
-        .iter()
-        .find(|name| wanted.binary_search(name).is_err())
-    {
-        return Ok(Some(format!(
-            "{} does not belong to it",
-            show(&below.join(strange))
-        )));
-    }
-    for name in wanted {
-        let path = below.join(name);
-        if let Some(what) = differ(&is.join(&path), &should.join(&path))? {
-            return Ok(Some(format!("{} has {what}", show(&path))));
-        }
-        if fs::symlink_metadata(should.join(&path))?.is_dir()
-            && let Some(deeper) = compare(is, should, &path)?
-        {
-            return Ok(Some(deeper));
-        }
-    }
-    Ok(None)
-}
-
-fn differ(is: &Path, should: &Path) -> io::Result<Option<&'static str>> {
-    let (a, b) = (fs::symlink_metadata(is)?, fs::symlink_metadata(should)?);
-    // A whiteout has two forms: a device of number 0, or an empty file with a mark.
-    let may_hide = |m: &fs::Metadata| m.file_type().is_char_device() || m.len() == 0;
-    if a.file_type() != b.file_type() {
-        let whiteouts = may_hide(&a) && may_hide(&b) && !a.is_dir() && !b.is_dir();
-        return Ok((!whiteouts).then_some("another type"));
-    }
-    if a.file_type().is_char_device() && a.rdev() == 0 && b.rdev() == 0 {
-        return Ok(None);
-    }
-    if a.mode() != b.mode() {
-        return Ok(Some("another mode"));
-    }
-    if (a.uid(), a.gid()) != (b.uid(), b.gid()) {
-        return Ok(Some("another owner"));
-    }
-    if a.is_symlink() {
-        let same = fs::read_link(is)? == fs::read_link(should)?;
-        return Ok((!same).then_some("another target"));
-    }
-    if a.is_file() {
-        if a.len() != b.len() {
-            return Ok(Some("another size"));
-        }
-        return Ok((!same_content(is, should)?).then_some("other content"));
-    }
-    Ok((a.rdev() != b.rdev()).then_some("another device number"))
-}
-
-fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
-    let (mut a, mut b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    loop {
-        let count = one.read(&mut a)?;
-        if count == 0 {
-            return Ok(other.read(&mut b)? == 0);
-        }
-        if other.read_exact(&mut b[..count]).is_err() || a[..count] != b[..count] {
-            return Ok(false);
-        }
-    }
-}
-
 /// Mends what can be mended; returns why the rest cannot.
-fn mend(session: &Session, identity: &Identity, faults: &[Fault]) -> Vec<Error> {
+fn mend(session: &Session, identity: &Identity, faults: &[Fault], force: bool) -> Vec<Error> {
     let mut failures = Vec::new();
     let mut images: Vec<&Digest> = Vec::new();
     for fault in faults {
@@ -475,13 +432,17 @@ fn mend(session: &Session, identity: &Identity, faults: &[Fault]) -> Vec<Error> 
         let done = match &fault.thing {
             Thing::Blob(..) => Ok(()),
             Thing::Layer(layer, image) => unpack(session, identity, layer, image),
-            Thing::ContainerLayer(id, layer) => container_layer(session, identity, id, layer),
-            Thing::Container(id) => {
-                Err(Error::new("nobody else knows what was in it").hint(format!(
-                    "remove it with what is left of it: `rm -r {}`",
-                    session.store.container_path(id).display()
-                )))
+            Thing::ContainerLayer(id, layer) => {
+                match container_layer(session, identity, id, layer) {
+                    Err(_) if force => forget(session, id),
+                    done => done,
+                }
             }
+            Thing::Container(id) if force => forget(session, id),
+            Thing::Container(_) => Err(Error::new("nobody else knows what was in it")
+                .hint("remove it with what is left of it: `rpod system check --repair --force`")),
+            // The collection takes it.
+            Thing::LooseBlob(_) | Thing::LooseLayer(_) => Ok(()),
             Thing::Name(id) => session
                 .store
                 .load_record(id)
@@ -499,12 +460,36 @@ fn mend(session: &Session, identity: &Identity, faults: &[Fault]) -> Vec<Error> 
     failures
 }
 
+/// Takes a container away whose record or files are lost.
+fn forget(session: &Session, id: &ContainerId) -> Result<()> {
+    let running = state::load(&session.host, &session.store, id);
+    if running.is_ok_and(|s| matches!(s.status, Status::Running | Status::Restarting)) {
+        return Err(Error::new("it runs").hint(format!("end it first: `rpod kill {}`", id.short())));
+    }
+    let place = session.store.container_path(id);
+    session.store.discard(&place)?;
+    for (name, other) in session.store.names()? {
+        if other == *id {
+            session.store.drop_loose_name(&name);
+        }
+    }
+    Ok(())
+}
+
 /// Fetches what an image lacks from where it came from, by its digest.
 fn fetch(session: &Session, manifest: &Digest) -> Result<()> {
     let what = || format!("cannot fetch again what image {} lacks", manifest.short());
     let entries = session.store.image_entries()?;
-    let same = entries.iter().filter(|entry| entry.digest == *manifest);
-    let names: Vec<Reference> = same.filter_map(Entry::name).collect();
+    let same = || entries.iter().filter(|entry| entry.digest == *manifest);
+    let at_registry = same().filter(|entry| entry.registry_digest().is_some());
+    let names: Vec<Reference> = at_registry.filter_map(Entry::name).collect();
+    if names.is_empty() && same().any(|entry| entry.name().is_some()) {
+        return Err(
+            Error::new("it was loaded or made on this machine, so no registry has it")
+                .what(what())
+                .hint("load or build it again, or remove it with `rpod rmi -f`"),
+        );
+    }
     if names.is_empty() {
         return Err(
             Error::new("it has no name, so nobody knows where it came from")

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::image::credentials::base64;
 use crate::image::registry::manifest::{self, Manifest};
 use crate::ops::access::Asked;
 use crate::ops::rmi::{self, Removed};
@@ -27,7 +28,7 @@ use crate::store::Store;
 use crate::store::images::{DOCUMENT_LIMIT, Entry, LIST_TYPE, put};
 
 /// What a list is to say of an image, where it was said.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// `--os`.
     pub os: Option<String>,
@@ -39,8 +40,19 @@ pub struct Details {
     pub os_version: Option<String>,
     /// `--os-features`.
     pub os_features: Vec<String>,
+    /// `--features`.
+    pub features: Vec<String>,
     /// `--annotation`.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// What a list is to say of itself.
+#[derive(Clone, Debug, Default)]
+pub struct OfList {
+    /// `--index --annotation`.
+    pub annotations: BTreeMap<String, String>,
+    /// `--subject`: the image it is about.
+    pub subject: Option<String>,
 }
 
 /// Which images are to be put into a list.
@@ -174,6 +186,33 @@ pub fn annotate(session: &Session, list: &str, image: &str, details: &Details) -
     .what(what)
 }
 
+/// Changes what a list says of itself; returns its digest.
+pub fn annotate_list(session: &Session, list: &str, said: &OfList) -> Result<Digest> {
+    let what = || format!("cannot annotate list \"{list}\"");
+    let store = &session.store;
+    find(store, list).what(what)?;
+    let subject = match &said.subject {
+        Some(image) => {
+            let found = pull::find(session, image).what(what)?;
+            let found = found.ok_or_else(|| absent(image)).what(what)?;
+            Some(json!({
+                "mediaType": found.media_type, "digest": found.digest, "size": found.size,
+            }))
+        }
+        None => None,
+    };
+    change(session, list, |value| {
+        for (key, text) in &said.annotations {
+            value["annotations"][key] = text.as_str().into();
+        }
+        if let Some(subject) = subject {
+            value["subject"] = subject;
+        }
+        Ok(())
+    })
+    .what(what)
+}
+
 /// Takes an image out of a list; returns the list's digest.
 pub fn remove(session: &Session, list: &str, image: &str) -> Result<Digest> {
     let what = || format!("cannot remove \"{image}\" from list \"{list}\"");
@@ -207,6 +246,66 @@ pub fn inspect(session: &Session, name: &str, asked: &Asked) -> Result<Value> {
     let request = request(asked, None);
     let (_, text) = pull::document(session, &request, without_transport(name)).what(what)?;
     serde_json::from_str(&text).what(what)
+}
+
+/// Returns docker's long form: each manifest under a name, with what the list says of it.
+pub fn verbose(session: &Session, name: &str, asked: &Asked) -> Result<Value> {
+    let what = || format!("cannot inspect manifest \"{name}\"");
+    let store = &session.store;
+    let here = store.resolve_image(name).what(what)?;
+    if let Some(entry) = here.filter(Entry::is_list) {
+        let of_one = |descriptor: &Value| {
+            let digest: Digest = descriptor["digest"].as_str().unwrap_or_default().parse()?;
+            let bytes = store.read_blob(&digest, DOCUMENT_LIMIT)?;
+            let name = entry
+                .name()
+                .map_or_else(|| name.to_owned(), |name| name.to_string());
+            long_form(&name, descriptor.clone(), &bytes)
+        };
+        let value = read(store, &entry).what(what)?;
+        let all = value["manifests"].as_array().into_iter().flatten();
+        return all
+            .map(of_one)
+            .collect::<Result<Vec<_>>>()
+            .map(Value::from)
+            .what(what);
+    }
+    let request = request(asked, None);
+    let (reference, text) =
+        pull::document(session, &request, without_transport(name)).what(what)?;
+    let value: Value = serde_json::from_str(&text).what(what)?;
+    let Some(descriptors) = value["manifests"].as_array() else {
+        let descriptor = json!({
+            "mediaType": value["mediaType"], "digest": Digest::of(text.as_bytes()), "size": text.len(),
+        });
+        return long_form(&reference.to_string(), descriptor, text.as_bytes()).what(what);
+    };
+    let of_one = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().unwrap_or_default();
+        let name = format!("{}@{digest}", reference.familiar_name());
+        let (_, text) = pull::document(session, &request, &name)?;
+        long_form(&reference.to_string(), descriptor.clone(), text.as_bytes())
+    };
+    let all: Result<Vec<_>> = descriptors.iter().map(of_one).collect();
+    all.map(Value::from).what(what)
+}
+
+/// What docker calls a manifest depends on its family.
+fn long_form(name: &str, descriptor: Value, bytes: &[u8]) -> Result<Value> {
+    let value: Value = serde_json::from_slice(bytes)?;
+    let is_dockers = value["mediaType"] == manifest::DOCKER_MANIFEST;
+    let key = if is_dockers {
+        "SchemaV2Manifest"
+    } else {
+        "OCIManifest"
+    };
+    let digest = descriptor["digest"].as_str().unwrap_or_default();
+    Ok(json!({
+        "Ref": format!("{name}@{digest}"),
+        "Descriptor": descriptor,
+        "Raw": base64::encode(bytes),
+        key: value,
+    }))
 }
 
 /// Returns an index of what the registry has that is about a manifest: signatures,
@@ -462,6 +561,9 @@ impl Details {
         }
         if !self.os_features.is_empty() {
             one["platform"]["os.features"] = json!(self.os_features);
+        }
+        if !self.features.is_empty() {
+            one["platform"]["features"] = json!(self.features);
         }
         for (key, value) in &self.annotations {
             one["annotations"][key] = value.as_str().into();

@@ -8,6 +8,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::push::{self, Order, Pushed, Wanted};
@@ -15,6 +16,7 @@ use crate::image::registry::settings::Place;
 use crate::ops::access::Asked;
 use crate::ops::{Session, pull};
 use crate::progress::{Progress, Silent};
+use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::images::Entry;
 
@@ -31,6 +33,12 @@ pub struct Request {
     pub quiet: bool,
     /// How layers leave.
     pub wanted: Wanted,
+    /// Out of a list the image for this platform; an image only if it is for it.
+    pub platform: Option<Platform>,
+    /// `--retry`: how often more something is tried.
+    pub retries: Option<u32>,
+    /// `--retry-delay`: how long before the second try.
+    pub delay: Option<Duration>,
     /// How the registry is to be spoken to.
     pub asked: Asked,
 }
@@ -47,12 +55,33 @@ pub struct Done {
 /// Pushes an image, or every tag of a repository. Says docker's lines through the
 /// session's progress.
 pub fn push(session: &Session, request: &Request) -> Result<Vec<Done>> {
-    let chosen = if request.all_tags {
+    let mut chosen = if request.all_tags {
         tags(session, &request.image)?
     } else {
         vec![one(session, request)?]
     };
+    if let Some(wanted) = &request.platform {
+        for (entry, name) in &mut chosen {
+            let found = for_platform(session, entry, wanted);
+            *entry = found.what(|| format!("cannot push \"{}\"", name.familiar()))?;
+        }
+    }
     send(session, chosen, request)
+}
+
+/// Returns the image of an entry that is for a platform.
+fn for_platform(session: &Session, entry: &Entry, wanted: &Platform) -> Result<Entry> {
+    let mut chosen = session.store.choose(entry, Some(wanted))?;
+    let own = session.store.load_image(&chosen)?.platform();
+    if !wanted.accepts(&own) {
+        return Err(Error::of(
+            Kind::NotFound,
+            format!("it is for {own}, and there is none for {wanted}"),
+        ));
+    }
+    // Whether its layers leave as they came is known of the entry.
+    chosen.annotations.clone_from(&entry.annotations);
+    Ok(chosen)
 }
 
 /// Pushes entries, each under a name of one repository.
@@ -77,6 +106,7 @@ pub fn send(
     asked.insecure |= place.insecure;
     let mut way = asked.way(&session.host, &first.registry, &first.repository);
     way.access.plain = place.plain;
+    way.access.limits = way.access.limits.tried(request.retries, request.delay);
     let orders = chosen
         .iter()
         .map(|(entry, name)| Order {

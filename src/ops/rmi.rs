@@ -239,12 +239,7 @@ fn check_platform(store: &Store, found: &Entry, wanted: &Platform) -> Result<()>
             "take an image out of it with `rpod manifest remove LIST DIGEST`, or leave out --platform",
         ));
     }
-    let image = store.load_image(found)?;
-    let own = Platform {
-        os: image.config.os().to_string(),
-        architecture: image.config.architecture().to_string(),
-        variant: image.config.variant().clone(),
-    };
+    let own = store.load_image(found)?.platform();
     match wanted.accepts(&own) {
         true => Ok(()),
         false => Err(Error::of(

@@ -7,7 +7,7 @@
 //!
 //! Lives here: leaving it behind.
 //! Must not: decide what goes (`store::gc`).
-//! Called by: `ops::rm`, `ops::rmi`, `ops::volume`, the prunes; `ops::{pull, load, commit, check}`.
+//! Called by: `ops::rm`, `ops::rmi`, `ops::volume`, the prunes; `ops::{build, pull, load, commit, check}`.
 //! Always true: nobody waits for it, and nothing is lost when it is killed: the
 //! next one finds what it left.
 

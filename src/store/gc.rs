@@ -113,8 +113,8 @@ impl Store {
         Ok(Lease(directory))
     }
 
-    /// Returns the lease for one alone; nothing while others add.
-    fn lease_alone(&self, patience: Patience) -> Result<Option<Lease>> {
+    /// Returns the lease for one alone; nothing while others add, or another waits for it.
+    pub fn lease_alone(&self, patience: Patience) -> Result<Option<Lease>> {
         let what = || "cannot wait for those who add to the store";
         let directory = self.lease_directory().what(what)?;
         if directory.try_lock().is_ok() {

@@ -235,6 +235,17 @@ pub struct Image {
     pub layers: Vec<Layer>,
 }
 
+impl Image {
+    /// Returns what it is for.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            os: self.config.os().to_string(),
+            architecture: self.config.architecture().to_string(),
+            variant: self.config.variant().clone(),
+        }
+    }
+}
+
 impl Store {
     /// Returns all entries of the index.
     pub fn image_entries(&self) -> Result<Vec<Entry>> {

@@ -48,7 +48,7 @@ pub struct LayerInfo {
 pub enum Durable {
     /// Before it gets its name: it is made of nothing that is kept.
     Now,
-    /// Some time after it: its blob is in the store.
+    /// Some time after it: its blob is in the store, or what made it is done again.
     Later,
 }
 
@@ -113,7 +113,7 @@ impl Store {
     }
 
     /// Makes a layer of a directory, which is moved; `left_out` is removed from it, a
-    /// directory before what is in it.
+    /// directory before what is in it. It is durable when layers are settled.
     pub fn adopt_layer(
         &self,
         tree: &Path,
@@ -132,7 +132,7 @@ impl Store {
                 .or_else(|_| fs::remove_dir(&path))
                 .what(what)?;
         }
-        self.publish_layer(staged, id_map, diff_id, info, Durable::Now)
+        self.publish_layer(staged, id_map, diff_id, info, Durable::Later)
     }
 
     /// Gives a layer its name. When somebody else was first, theirs stays.

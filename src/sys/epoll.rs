@@ -1,13 +1,13 @@
 //! Waiting for many descriptors at once (epoll(7)).
 //!
-//! Lives here: [`Epoll`].
+//! Lives here: [`Epoll`], and [`Eager`], for who takes part in conversations.
 //! Must not: know what a token stands for.
 //! Called by: `dataplane`.
 //! Always true: an interrupted wait is a wait with no events.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, epoll};
 
@@ -60,6 +60,46 @@ impl Epoll {
             Err(rustix::io::Errno::INTR) => Ok(&[]),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// How long is asked before it is waited: less than a sleep and a wake-up take
+/// together on a machine whose processors have nothing to do.
+const ASK: Duration = Duration::from_micros(50);
+
+/// Waits of somebody between two ends that question and answer each other. While
+/// the waits are shorter than a wake-up, it stays awake; the first long one ends
+/// that, and whoever else wants the processor has it first.
+#[derive(Debug, Default)]
+pub struct Eager {
+    short: bool,
+}
+
+impl Eager {
+    /// As [`Epoll::wait`]; `little` says that there was little to do last time,
+    /// which is how conversations look.
+    pub fn wait<'a>(
+        &mut self,
+        epoll: &Epoll,
+        events: &'a mut [Event],
+        timeout: Option<Duration>,
+        little: bool,
+    ) -> io::Result<&'a [Event]> {
+        if !little || timeout.is_some_and(|timeout| timeout.is_zero()) {
+            self.short = false;
+            return epoll.wait(events, timeout);
+        }
+        let begin = Instant::now();
+        while self.short && begin.elapsed() < ASK {
+            let count = epoll.wait(events, Some(Duration::ZERO))?.len();
+            if count > 0 {
+                return Ok(&events[..count]);
+            }
+            std::thread::yield_now();
+        }
+        let ready = epoll.wait(events, timeout)?;
+        self.short = begin.elapsed() < ASK && !ready.is_empty();
+        Ok(ready)
     }
 }
 

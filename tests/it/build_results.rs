@@ -345,3 +345,104 @@ fn an_image_is_shown_with_the_time_it_was_built_or_the_one_it_was_given() {
     assert!(said(&rpod, "{{.Created}}").starts_with("2001-09-09"));
     build(&rpod, dockerfile, &["--source-date-epoch", "today"]).refuses();
 }
+
+const CACHED: &str = "FROM busybox AS make\nRUN echo make-$((1+1)) | tee /m\n\
+    FROM busybox\nCOPY --from=make /m /m\nRUN echo last-$((1+1)); cat /m > /n\n";
+
+#[test]
+fn steps_go_to_a_registry_and_are_not_done_again_on_another_machine() {
+    require!(Registry::available(), "docker-registry is not installed");
+    let registry = Registry::start();
+    let one = Sandbox::with(&["busybox"]);
+    let (most, least) = (registry.name("most:1"), registry.name("least"));
+    let to = |name: &str, mode: &str| format!("type=registry,ref={name},mode={mode}");
+    build(
+        &one,
+        CACHED,
+        &[
+            "--cache-to",
+            &to(&most, "max"),
+            "--cache-to",
+            &to(&least, "min"),
+        ],
+    )
+    .success();
+    let names = one.run(&["images", "--format", "{{.Repository}}"]);
+    names
+        .success()
+        .stdout_lacks("127.0.0.1")
+        .stdout_lacks("<none>");
+    let other = Sandbox::with(&["busybox"]);
+    let out = build(&other, CACHED, &["--cache-from", &most]);
+    out.success();
+    out.stderr_lacks("make-2").stderr_lacks("last-2");
+    assert_eq!(id_of(&other), id_of(&one));
+    assert_eq!(inside(&other, "cat /n"), "make-2\n");
+    other
+        .run(&["images", "--format", "{{.Repository}}"])
+        .success()
+        .stdout_lacks("127.0.0.1")
+        .stdout_lacks("<none>");
+    // Of the least, only what the target itself did.
+    let third = Sandbox::with(&["busybox"]);
+    let from = format!("type=registry,ref={least}");
+    let out = build(&third, CACHED, &["--cache-from", &from]);
+    out.success();
+    out.stderr_has("make-2").stderr_lacks("last-2");
+    let out = build(&third, CACHED, &["--no-cache", "--cache-from", &from]);
+    out.stderr_has("last-2");
+    // A cache that is not there costs time, and no more; one that cannot be sent is a fault.
+    let nowhere = registry.name("nowhere");
+    let out = build(&third, CACHED, &["--cache-from", &nowhere]);
+    out.success();
+    out.stderr_has("the build goes on without this cache");
+    drop(registry);
+    build(&third, CACHED, &["--cache-to", &nowhere]).fails(1);
+    let ignored = format!("type=registry,ref={nowhere},ignore-error=true");
+    build(&third, CACHED, &["--cache-to", &ignored]).success();
+}
+
+#[test]
+fn steps_are_kept_in_a_directory_and_in_the_image_itself() {
+    let one = Sandbox::with(&["busybox"]);
+    let place = one.work().join("cache");
+    let to = format!("type=local,dest={},mode=max", place.display());
+    build(&one, CACHED, &["--cache-to", &to]).success();
+    build(&one, CACHED, &["--cache-to", &to]).success();
+    let other = Sandbox::with(&["busybox"]);
+    let from = format!("type=local,src={}", place.display());
+    let out = build(&other, CACHED, &["--cache-from", &from]);
+    out.success();
+    out.stderr_lacks("make-2").stderr_lacks("last-2");
+    assert_eq!(id_of(&other), id_of(&one));
+    require!(Registry::available(), "docker-registry is not installed");
+    let registry = Registry::start();
+    let name = registry.name("inline:1");
+    let dockerfile = "FROM busybox\nRUN echo only-$((1+1)) | tee /o\n";
+    one.write("Dockerfile", dockerfile);
+    let inline = ["--build-arg", "BUILDKIT_INLINE_CACHE=1"];
+    one.run(&[&["build", "--push", "-t", &name, "."], &inline[..]].concat())
+        .success()
+        .stderr_lacks("was not used");
+    one.run(&["tag", &name, "made"]).success();
+    let id = id_of(&one);
+    let out = build(
+        &other,
+        dockerfile,
+        &["--cache-from", &name, "--cache-to", "type=inline"],
+    );
+    out.success();
+    out.stderr_lacks("only-2");
+    assert_eq!(id_of(&other), id);
+}
+
+#[test]
+fn steps_older_than_is_wanted_are_done_again() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let dockerfile = "FROM busybox\nRUN echo again-$((1+1))\n";
+    build(&rpod, dockerfile, &[]).success();
+    build(&rpod, dockerfile, &["--cache-ttl", "1h"]).stderr_lacks("again-2");
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    build(&rpod, dockerfile, &["--cache-ttl", "1s"]).stderr_has("again-2");
+    build(&rpod, dockerfile, &["--cache-ttl", "1h"]).stderr_lacks("again-2");
+}

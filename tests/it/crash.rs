@@ -192,3 +192,34 @@ fn a_killed_create_leaves_no_volume_without_an_owner() {
     swept(&rpod);
     rpod.run(&["volume", "ls", "-q"]).success().stdout_is("");
 }
+
+#[test]
+fn killed_while_images_change_the_store_stays_sound() {
+    let rpod = Sandbox::new();
+    let archive = rpod.write("image.tar", image().docker_archive());
+    rpod.load(&archive);
+    rpod.run(&["run", "--name", "made", "tiny"]).success();
+    let saved = rpod.work().join("saved.tar");
+    let saved = saved.to_str().unwrap();
+    for words in [
+        &["tag", "tiny", "second"][..],
+        &["rmi", "second"],
+        &["save", "-o", saved, "tiny"],
+        &["commit", "made", "third"],
+        &["rmi", "third"],
+        &["image", "prune", "-f"],
+    ] {
+        kill_at_instants(&rpod, (kills() / 20).max(2), words, || {
+            rpod.run(&["system", "check"]).success();
+            rpod.run(&["commit", "-q", "made", "third"]).success();
+            rpod.run(&["tag", "tiny", "second"]).success();
+        });
+    }
+    // What was saved is whole or not there.
+    rpod.run(&["save", "-o", saved, "tiny"]).success();
+    rpod.run(&["run", "--rm", "third"])
+        .success()
+        .stdout_is("sound");
+    rpod.remove_all();
+    swept(&rpod);
+}

@@ -446,3 +446,53 @@ fn a_registry_that_asks_again_and_again_is_left_and_learns_no_more() {
         registry.requests()
     );
 }
+
+#[test]
+fn a_secret_is_in_no_message_no_log_and_no_other_file() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::with(Guard::Password));
+    let host = registry.address();
+    let name = registry.name("x");
+    let coded = base64(format!("{USER}:{PASSWORD}").as_bytes(), false);
+    let creds = format!("{USER}:{PASSWORD}");
+    let image = Image::new("mine").layer(Layer::new().file("a", "b"));
+    rpod.load(&rpod.write("mine.tar", image.docker_archive()));
+    let wrong = format!("{USER}:hunter2 but wrong");
+    for words in [
+        &["login", "-u", "nobody", "-p", PASSWORD, host][..],
+        &["login", "-u", USER, "-p", PASSWORD, host],
+        &["pull", &name],
+        &["pull", "--creds", &wrong, &name],
+        &["push", "--creds", &wrong, "mine", &name],
+        &["push", "--creds", &creds, "mine", &name],
+        &["pull", "--creds", &creds, &name],
+        &["search", "--list-tags", &name],
+        &["manifest", "inspect", "--creds", &wrong, &name],
+        &["login", "--get-login", host],
+        &["info"],
+        &["inspect", "mine"],
+    ] {
+        let said = rpod.run(&[&["--log-level=debug"], words].concat());
+        for secret in ["hunter2", &coded] {
+            said.stdout_lacks(secret).stderr_lacks(secret);
+        }
+    }
+    // The one file that keeps it, and nothing else below the user's home.
+    let mut kept = Vec::new();
+    let mut waiting = vec![rpod.home()];
+    while let Some(directory) = waiting.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_type().unwrap().is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            let has = |secret: &str| bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            if has("hunter2") || has(&coded) {
+                kept.push(path);
+            }
+        }
+    }
+    assert_eq!(kept, [rpod.home().join(".docker/config.json")]);
+}

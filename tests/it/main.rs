@@ -33,6 +33,8 @@ mod attach;
 mod broken_hosts;
 /// Images from Dockerfiles: `build`, and what it keeps.
 mod build;
+/// The language of Dockerfiles: every instruction, variables, faults.
+mod build_language;
 /// What comes of a build: one layer, lists of platforms, archives, pushed images.
 mod build_results;
 /// What containers have changed, images and tars of it: `diff`, `commit`, `export`, `import`.

@@ -258,3 +258,98 @@ fn images_of_a_registry_are_pulled_into_a_list() {
     let copy = inspect(&fresh, "copy");
     assert_eq!(copy["manifests"], inspect(&fresh, &name)["manifests"]);
 }
+
+#[test]
+fn docker_s_words_a_subject_and_the_long_form_of_a_list() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    list_of_two(&rpod, "both");
+    rpod.run(&[
+        "manifest",
+        "annotate",
+        "--index",
+        "--annotation",
+        "by=me",
+        "both",
+    ])
+    .success();
+    rpod.run(&["manifest", "annotate", "--subject", "own", "both"])
+        .success();
+    rpod.run(&["manifest", "annotate", "--features", "sse4", "both", "own"])
+        .success();
+    rpod.run(&["manifest", "annotate", "--index", "--os", "linux", "both"])
+        .fails(1)
+        .stderr_has("only --annotation");
+    rpod.run(&["manifest", "annotate", "both"])
+        .fails(1)
+        .stderr_has("--index");
+    let list = inspect(&rpod, "both");
+    assert_eq!(list["annotations"]["by"], "me");
+    assert!(list["subject"]["digest"].is_string(), "{list}");
+    assert_eq!(list["manifests"][0]["platform"]["features"][0], "sse4");
+
+    let long = rpod.run(&["manifest", "inspect", "-v", "both"]);
+    let long: Value = serde_json::from_str(&long.success().stdout()).unwrap();
+    for (place, platform) in [architecture(), other()].iter().enumerate() {
+        let one = &long[place];
+        assert_eq!(one["Descriptor"]["platform"]["architecture"], *platform);
+        assert_eq!(one["OCIManifest"]["schemaVersion"], 2);
+        assert!(one["Ref"].as_str().unwrap().contains("both:latest@sha256:"));
+    }
+
+    // Without its images a registry does not take it; with them it does, and then alone.
+    let name = registry.name("team/both:1");
+    let alone = ["manifest", "push", "--all=false", "both"];
+    rpod.run(&[&alone[..], &[&name]].concat()).refuses();
+    rpod.run(&["manifest", "push", "--format", "v2s2", "both", &name])
+        .success();
+    let pushed = inspect(&rpod, &name);
+    let dockers = "application/vnd.docker.distribution.manifest";
+    assert_eq!(pushed["mediaType"], format!("{dockers}.list.v2+json"));
+    assert_eq!(
+        pushed["manifests"][0]["mediaType"],
+        format!("{dockers}.v2+json")
+    );
+    let long = rpod.run(&["manifest", "inspect", "-v", &name]);
+    let long: Value = serde_json::from_str(&long.success().stdout()).unwrap();
+    assert_eq!(long[1]["SchemaV2Manifest"]["schemaVersion"], 2);
+}
+
+#[test]
+fn a_list_is_saved_and_loaded_whole() {
+    let (rpod, fresh) = (Sandbox::new(), Sandbox::new());
+    list_of_two(&rpod, "both");
+    let digests = |rpod: &Sandbox| {
+        rpod.run(&["images", "--no-trunc", "--format", "{{.ID}}", "both"])
+            .success()
+            .stdout()
+    };
+    for format in ["docker-archive", "oci-archive"] {
+        let saved = rpod.run(&["save", "--format", format, "both"]);
+        let saved = saved.success().stdout_bytes().to_vec();
+        fresh
+            .command(&["load"])
+            .stdin(saved.clone())
+            .run()
+            .success();
+        assert_eq!(digests(&fresh), digests(&rpod), "{format}");
+        for architecture in [architecture(), other()] {
+            let platform = format!("linux/{architecture}");
+            fresh
+                .run(&["run", "--rm", "--platform", &platform, "both"])
+                .success()
+                .stdout_is(architecture);
+        }
+        fresh.run(&["system", "check"]).success();
+        fresh.run(&["rmi", "both"]).success();
+        // Or the image of one platform alone.
+        let platform = format!("linux/{}", other());
+        fresh
+            .command(&["load", "--platform", &platform])
+            .stdin(saved)
+            .run()
+            .success();
+        assert_eq!(fresh.inspect("both", "{{.Architecture}}"), other());
+        fresh.run(&["rmi", "both"]).success();
+    }
+}

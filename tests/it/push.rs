@@ -6,7 +6,9 @@ use crate::require;
 use crate::support::authority::Authority;
 use crate::support::between::{Between, Treatment};
 use crate::support::image::{Image, Layer, MANIFEST, busybox, busybox_layer, digest};
-use crate::support::registry::{Answer, Guard, PASSWORD, Registry, USER, exchange};
+use crate::support::registry::{
+    Answer, Guard, HostileRegistry, PASSWORD, Registry, Reply, USER, exchange,
+};
 use crate::support::tokens::TokenServer;
 use crate::support::{Sandbox, probe};
 
@@ -261,6 +263,78 @@ fn a_digest_is_written_every_tag_is_pushed_and_a_second_name_may_be_given() {
         .stderr_has("rpod save");
     let id = rpod.inspect("own", "{{.Id}}");
     rpod.run(&["push", &id]).refuses().stderr_has("rpod tag");
+}
+
+#[test]
+fn a_manifest_leaves_in_the_words_that_are_asked_for() {
+    require!(Registry::available(), "docker-registry is not installed");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let image = busybox("mine");
+    made_here(&rpod, &image, "mine");
+    let dockers = "application/vnd.docker.distribution.manifest.v2+json";
+    let name = registry.name("team/docker:1");
+    rpod.run(&["push", "--format", "v2s2", "mine", &name])
+        .success();
+    let answer = manifest(&registry, "team/docker", "1");
+    let there: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(there["mediaType"], dockers);
+    assert_eq!(
+        there["layers"][0]["mediaType"],
+        "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    );
+    assert_eq!(there["config"]["digest"], image.id());
+    skopeo_reads(&rpod, &name);
+    // And back, from what was pulled.
+    rpod.run(&["pull", &name]).success();
+    let oci = registry.name("team/oci:1");
+    rpod.run(&["push", "-f", "oci", &name, &oci]).success();
+    let answer = manifest(&registry, "team/oci", "1");
+    let there: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(
+        there["layers"][0]["mediaType"],
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+    );
+    rpod.run(&[
+        "push",
+        "--format",
+        "docker",
+        "--compression-format",
+        "zstd",
+        "mine",
+        &name,
+    ])
+    .refuses()
+    .stderr_has("no layers compressed with zstd");
+    rpod.run(&["push", "--format", "rar", "mine", &name])
+        .fails(1)
+        .stderr_has("oci or v2s2");
+    let other = ["push", "--platform", "linux/s390x", "mine", &name];
+    rpod.run(&other)
+        .refuses()
+        .stderr_has("there is none for linux/s390x");
+}
+
+#[test]
+fn a_push_tries_as_often_as_it_is_told() {
+    let image = busybox("mine");
+    for retries in [0, 2] {
+        let rpod = Sandbox::new();
+        made_here(&rpod, &image, "mine");
+        let registry = HostileRegistry::serve(&image, |request| match request.method.as_str() {
+            "POST" => Reply::Status(503, String::new(), String::new()),
+            _ => Reply::Honest,
+        });
+        let times = retries.to_string();
+        let words = ["push", "--retry", &times, "--retry-delay", "1ms", "mine"];
+        rpod.run(&[&words[..], &[&registry.name("tiny")]].concat())
+            .refuses();
+        let asked = registry.requests();
+        let tries = asked.iter().filter(|r| r.method == "POST").count();
+        match retries {
+            0 => assert_eq!(tries, 1, "{asked:?}"),
+            _ => assert!((retries + 1..=9).contains(&tries), "{asked:?}"),
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The store looks after itself: what nothing needs is found and deleted, also
 //! on a full disk, and never what somebody is just adding.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::require;
 use crate::support::image::{Image, Layer, built, busybox_layer};
@@ -326,6 +326,18 @@ fn broken_layers_are_unpacked_again() {
     let mode = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(find().join("d/tool"), mode).unwrap();
     is_found_and_mended(&rpod, "\"d/tool\" has another mode");
+    let tool = std::fs::File::open(find().join("d/tool")).unwrap();
+    tool.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(7))
+        .unwrap();
+    is_found_and_mended(&rpod, "\"d/tool\" has another time");
+    rustix::fs::setxattr(
+        find().join("d/greeting"),
+        "user.strange",
+        b"1",
+        rustix::fs::XattrFlags::empty(),
+    )
+    .unwrap();
+    is_found_and_mended(&rpod, "\"d/greeting\" has other extended attributes");
     std::fs::rename(find(), find().with_file_name("tree.gone")).unwrap();
     is_found_and_mended(&rpod, "it has no files");
     assert_eq!(registry.requests().len(), before, "nothing was fetched");
@@ -357,6 +369,116 @@ fn names_and_volumes_are_made_again_and_loose_names_go() {
     std::fs::write(&record, "{").unwrap();
     let broken = rpod.run(&["system", "check", "--repair"]);
     broken.fails(1).stdout_has("broken: container ");
+    broken.stderr_has("rpod system check --repair --force");
+    std::fs::write(&record, kept).unwrap();
+    rpod.run(&["start", "-a", "user"])
+        .success()
+        .stdout_is("sound");
+    std::fs::write(&record, "{").unwrap();
+    rpod.run(&["system", "check", "--repair", "--force"])
+        .success()
+        .stdout_has("mended: container ");
+    rpod.run(&["ps", "-aq"]).success().stdout_is("");
+    rpod.run(&["system", "check"]).success();
+}
+
+#[test]
+fn what_nothing_has_needed_for_long_is_found_and_taken() {
+    let (rpod, _registry, _) = with_container();
+    rpod.run(&["rm", "user"]).success();
+    let stray = rpod
+        .store()
+        .join("images/blobs/sha256")
+        .join("a".repeat(64));
+    std::fs::write(&stray, "of no image").unwrap();
+    rpod.run(&["system", "check"]).success();
+    std::thread::sleep(Duration::from_millis(20));
+    rpod.run(&["system", "check", "--max", "10ms"])
+        .fails(1)
+        .stdout_has("aaa: nothing needs it");
+    rpod.run(&["system", "check", "--repair", "-m", "10ms"])
+        .success()
+        .stdout_has("mended: blob ");
+    assert!(!stray.exists());
+}
+
+#[test]
+fn layers_built_and_committed_here_are_called_sound() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let make = "mkdir /a; echo one > /a/f; ln -s f /a/l; ln /a/f /a/h; mkfifo /a/p; chown 33 /a/f; \
+                rm /bin/true; rm -r /home; mkdir /home; chmod 4755 /a/h; touch -d 2001-02-03 /a/f";
+    rpod.run(&["run", "--name", "made", "busybox", "sh", "-c", make])
+        .success();
+    rpod.run(&["commit", "made", "committed"]).success();
+    rpod.run(&["rm", "made"]).success();
+    rpod.run(&["run", "--rm", "committed", "cat", "/a/f"])
+        .success()
+        .stdout_is("one\n");
+    rpod.write(
+        "Dockerfile",
+        "FROM committed\nRUN rm /a/h && touch /a/more && rm /etc/group\n",
+    );
+    rpod.command(&["build", "-t", "built", "."])
+        .directory(&rpod.work())
+        .run()
+        .success();
+    rpod.run(&["system", "check"]).success();
+}
+
+#[test]
+fn reset_leaves_an_empty_store_that_works() {
+    let (rpod, registry, _) = with_container();
+    rpod.run(&["network", "create", "blue"]).success();
+    rpod.run(&["volume", "create", "kept"]).success();
+    rpod.start(&["--name", "runs", &registry.name("tiny"), "sleep", "1000"]);
+    // Whoever does not say yes keeps all.
+    rpod.command(&["system", "reset"])
+        .stdin("n\n")
+        .run()
+        .success()
+        .stderr_has("all containers, also those that run");
+    assert_eq!(rpod.run(&["ps", "-aq"]).stdout().lines().count(), 2);
+    rpod.run(&["system", "reset", "--force"])
+        .success()
+        .stdout_is("");
+    for empty in [
+        &["ps", "-aq"][..],
+        &["images", "-q"],
+        &["volume", "ls", "-q"],
+        &["network", "ls", "-q", "--filter", "type=custom"],
+    ] {
+        rpod.run(empty).success().stdout_is("");
+    }
+    assert_eq!(parts(&rpod), 0);
+    rpod.run(&["pull", &registry.name("tiny")]).success();
+    rpod.run(&["run", "--rm", &registry.name("tiny")])
+        .success()
+        .stdout_is("sound");
+    rpod.run(&["system", "check"]).success();
+}
+
+#[test]
+fn migrate_takes_what_was_unpacked_for_other_ids_and_names_what_is_stuck() {
+    let (rpod, _registry, _) = with_container();
+    rpod.run(&["system", "migrate"])
+        .success()
+        .stdout_is("Looked at 1 containers and 1 images: nothing to migrate\n");
+    let other = rpod.store().join("layers/other-ids").join("b".repeat(64));
+    std::fs::create_dir_all(other.join("tree")).unwrap();
+    rpod.run(&["system", "migrate"])
+        .success()
+        .stdout_has("removed 1 layers of other subordinate ids");
+    assert!(!other.exists());
+    let id = rpod.inspect("user", "{{.Id}}");
+    let record = rpod.store().join("containers").join(&id);
+    let record = record.join("container.json");
+    let kept = std::fs::read_to_string(&record).unwrap();
+    let newer = kept.replacen("\"version\":1", "\"version\":9", 1);
+    assert_ne!(kept, newer);
+    std::fs::write(&record, newer).unwrap();
+    rpod.run(&["system", "migrate"])
+        .fails(1)
+        .stdout_has("container \"user\" is written in form 9");
     std::fs::write(&record, kept).unwrap();
     rpod.remove_all();
 }
@@ -377,6 +499,7 @@ fn what_was_loaded_and_broken_is_told_with_its_way_out() {
     broken
         .fails(1)
         .stdout_has("it is not there")
+        .stderr_has("no registry has it")
         .stderr_has("rpod rmi -f");
     rpod.run(&["rmi", "-f", "one"]).success();
     rpod.run(&["system", "check"]).success();

@@ -37,8 +37,9 @@ use super::{image, probe};
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How long a process may hold a command's output after the command has ended.
 const LINGER: Duration = Duration::from_secs(5);
-/// How long the network's own process may outlive the last container, and some.
-const LEAVE: Duration = Duration::from_secs(5);
+/// How long the network's own process may outlive the last container, and some; or a
+/// process that waits for a busy disk the command that wrote to it.
+const LEAVE: Duration = Duration::from_secs(20);
 
 /// A user of its own for one test.
 pub struct Sandbox {

@@ -116,7 +116,7 @@ impl Fields {
 }
 
 /// The fields of `a=b,"c=d,e"`.
-fn pairs_of(text: &str) -> Vec<String> {
+pub fn pairs_of(text: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
     for letter in text.chars() {
@@ -133,7 +133,8 @@ fn pairs_of(text: &str) -> Vec<String> {
     fields
 }
 
-fn truth(text: &str) -> Option<bool> {
+/// Reads what is true or false.
+pub fn truth(text: &str) -> Option<bool> {
     match text {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),

@@ -1,4 +1,5 @@
-//! How layers leave: `--compression-format`, `--compression-level`, `--force-compression`.
+//! How images leave: `--compression-format`, `--compression-level`, `--force-compression`,
+//! `--format`.
 //!
 //! Lives here: these flags and their limits.
 //! Must not: compress.
@@ -9,6 +10,7 @@ use clap::Args;
 
 use crate::cli::flags::usage;
 use crate::error::Result;
+use crate::image::assemble;
 use crate::image::compress::Format;
 use crate::image::push::Wanted;
 
@@ -25,6 +27,20 @@ pub struct Compression {
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_missing_value = "true", hide_possible_values = true)]
     force_compression: Option<bool>,
+}
+
+/// Reads `--format` of the verbs that push.
+pub fn manifest_format(text: Option<&str>) -> Result<Option<assemble::Format>> {
+    match text {
+        None => Ok(None),
+        Some("oci") => Ok(Some(assemble::Format::Oci)),
+        Some("v2s2" | "docker") => Ok(Some(assemble::Format::Docker)),
+        Some("v2s1") => Err(usage(
+            "--format v2s1 is a form that nothing proves to be unchanged; rpod does not write it"
+                .to_owned(),
+        )),
+        Some(other) => Err(usage(format!("--format is oci or v2s2, not \"{other}\""))),
+    }
 }
 
 impl Compression {
@@ -61,6 +77,7 @@ impl Compression {
             format,
             level: self.compression_level,
             force: self.force_compression.unwrap_or(format.is_some()),
+            ..Wanted::default()
         })
     }
 }

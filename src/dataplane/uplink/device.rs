@@ -75,6 +75,7 @@ pub struct Device {
     fd: Option<OwnedFd>,
     out: Vec<u8>,
     number: u16,
+    moved: usize,
 }
 
 impl Device {
@@ -84,6 +85,7 @@ impl Device {
             fd: None,
             out: vec![0; FRONT + PAYLOAD + 1],
             number: 0,
+            moved: 0,
         }
     }
 
@@ -96,11 +98,18 @@ impl Device {
     ///
     /// # Errors
     /// `EAGAIN` when there is none.
-    pub fn read(&self, frame: &mut [u8]) -> Result<usize, Errno> {
-        match &self.fd {
-            Some(fd) => rustix::io::read(fd, frame),
-            None => Err(Errno::AGAIN),
-        }
+    pub fn read(&mut self, frame: &mut [u8]) -> Result<usize, Errno> {
+        let Some(fd) = &self.fd else {
+            return Err(Errno::AGAIN);
+        };
+        let length = rustix::io::read(fd, frame)?;
+        self.moved += length;
+        Ok(length)
+    }
+
+    /// Returns how many bytes were read and written since the last time.
+    pub fn moved(&mut self) -> usize {
+        std::mem::take(&mut self.moved)
     }
 
     /// Returns the place of the next frame's payload.
@@ -246,7 +255,8 @@ impl Device {
         }
     }
 
-    fn write(&self, from: usize, to: usize) {
+    fn write(&mut self, from: usize, to: usize) {
+        self.moved += to - from;
         if let Some(fd) = &self.fd {
             rustix::io::write(fd, &self.out[from..to]).ok();
         }

@@ -23,10 +23,13 @@ use super::tcp::Streams;
 use super::udp::Datagrams;
 use super::wire::{ICMP, ICMP6, TCP, UDP, intact, ip, tcp, udp};
 use super::{Order, Source, Waits};
-use crate::sys::epoll::{self, Epoll, Event, Interest};
+use crate::sys::epoll::{self, Eager, Epoll, Event, Interest};
 
 /// Frames read in one turn.
 const FRAMES: usize = 64;
+
+/// Bytes of a turn that may be questions and answers.
+const LITTLE: usize = 8192;
 
 /// Flows at most, where the user may have as many descriptors.
 const FLOWS: usize = 65536;
@@ -59,6 +62,7 @@ pub struct Serve {
     orders: Receiver<Order>,
     bell: Arc<OwnedFd>,
     frame: Vec<u8>,
+    eager: Eager,
 }
 
 impl Serve {
@@ -85,6 +89,7 @@ impl Serve {
             orders,
             bell,
             frame: device::frame(),
+            eager: Eager::default(),
         })
     }
 
@@ -96,7 +101,10 @@ impl Serve {
 
     /// Waits once, and does what there is.
     pub fn turn(&mut self, events: &mut [Event]) -> std::io::Result<()> {
-        let ready = self.ground.epoll.wait(events, self.patience())?;
+        let patience = self.patience();
+        let little = self.ground.device.moved() <= LITTLE;
+        let epoll = &self.ground.epoll;
+        let ready = self.eager.wait(epoll, events, patience, little)?;
         let ready: Vec<(Token, Interest)> = ready
             .iter()
             .map(|event| (Token::unpack(event.data.u64()), event.flags))

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::image::assemble::{Format, layer_type};
+use crate::image::assemble::{Format, reword};
 use crate::spec::digest::Digest;
 use crate::spec::reference::Reference;
 use crate::store::Store;
@@ -106,22 +106,11 @@ pub fn docker_directory(store: &Store, saved: &Saved, place: &Path) -> Result<()
     let manifest = if saved.entry.media_type == Format::Docker.manifest() {
         manifest
     } else {
-        in_dockers_words(&manifest)?
+        let mut value: Value = serde_json::from_slice(&manifest)?;
+        reword(&mut value, Format::Docker)?;
+        serde_json::to_vec(&value)?
     };
     Ok(fs::write(place.join("manifest.json"), manifest)?)
-}
-
-fn in_dockers_words(manifest: &[u8]) -> Result<Vec<u8>> {
-    let mut manifest: Value = serde_json::from_slice(manifest)?;
-    manifest["mediaType"] = Format::Docker.manifest().into();
-    manifest["config"]["mediaType"] = Format::Docker.config().into();
-    if let Some(Value::Array(layers)) = manifest.get_mut("layers") {
-        for layer in layers {
-            let said = layer["mediaType"].as_str().unwrap_or_default();
-            layer["mediaType"] = layer_type(said, Format::Docker)?.into();
-        }
-    }
-    Ok(serde_json::to_vec(&manifest)?)
 }
 
 fn copy(store: &Store, blob: &Digest, to: &Path) -> Result<()> {

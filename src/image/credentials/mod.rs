@@ -17,7 +17,7 @@
 //! `Debug` of stars. What cannot be read is told only when a registry refuses us.
 //! A login is written where it is found first.
 
-mod base64;
+pub mod base64;
 mod file;
 mod helper;
 

@@ -27,7 +27,7 @@ pub mod changes;
 pub mod entries;
 pub mod fold;
 pub mod inflate;
-mod tree;
+pub mod tree;
 pub mod write;
 
 pub use tree::plain_name;

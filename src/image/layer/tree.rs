@@ -72,8 +72,10 @@ pub const DEPTH_LIMIT: usize = 512;
 /// Bytes of the names of all directories, which wait in memory for the end.
 const DIRECTORY_NAMES_LIMIT: usize = 256 << 20;
 
-const OPAQUE: &str = "user.overlay.opaque";
-const WHITEOUT: &str = "user.overlay.whiteout";
+/// What hides all of a directory below.
+pub const OPAQUE: &str = "user.overlay.opaque";
+/// What an empty file has that hides a name below.
+pub const WHITEOUT: &str = "user.overlay.whiteout";
 
 /// Unpacks a plain tar into the directory `tree`, which exists and is empty. At most
 /// `threads` make small files meanwhile; they have ended when it returns.

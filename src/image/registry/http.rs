@@ -74,6 +74,20 @@ pub struct Limits {
     pub patience: Duration,
 }
 
+impl Limits {
+    /// Returns the same with what the user says of tries.
+    #[must_use]
+    pub fn tried(mut self, retries: Option<u32>, delay: Option<Duration>) -> Self {
+        if let Some(retries) = retries {
+            self.attempts = retries.saturating_add(1);
+        }
+        if let Some(delay) = delay {
+            self.pause = delay;
+        }
+        self
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

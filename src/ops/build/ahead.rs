@@ -48,8 +48,8 @@ pub struct Seen {
     pub name: Vec<u8>,
     /// What it is.
     pub stat: Stat,
-    /// The digest of a file that was read.
-    pub sum: Option<Sum>,
+    /// The digest of a file, and whether it had to be read for it.
+    pub sum: Option<(Sum, bool)>,
 }
 
 /// What was found, by the paths of directories below the first.
@@ -143,7 +143,7 @@ fn work(asked: &Asked<'_>, queue: &Mutex<Queue>, more: &Condvar) {
                     below,
                     level,
                     names,
-                } => asked.look(below, level, &names),
+                } => asked.look(below, level, names),
             };
             held = lock(queue);
             held.busy -= 1;
@@ -185,22 +185,25 @@ impl Asked<'_> {
         let names = self
             .open(&below)
             .and_then(|fd| gather::names_of(fd.as_fd()).ok());
-        let Some(names) = names else {
+        let Some(mut names) = names else {
             return (Vec::new(), None);
         };
         let listed = Listed {
             count: names.len(),
             seen: Vec::new(),
         };
-        let batches = names.chunks(BATCH).map(|names| Task::Look {
-            below: below.clone(),
-            level,
-            names: names.to_vec(),
-        });
-        (batches.collect(), Some((below, listed)))
+        let mut batches = Vec::new();
+        while !names.is_empty() {
+            batches.push(Task::Look {
+                below: below.clone(),
+                level,
+                names: names.split_off(names.len().saturating_sub(BATCH)),
+            });
+        }
+        (batches, Some((below, listed)))
     }
 
-    fn look(&self, below: Vec<u8>, level: usize, names: &[Vec<u8>]) -> Found {
+    fn look(&self, below: Vec<u8>, level: usize, names: Vec<Vec<u8>>) -> Found {
         let Some(directory) = self.open(&below) else {
             return (Vec::new(), None);
         };
@@ -208,10 +211,10 @@ impl Asked<'_> {
         let mut seen = Vec::with_capacity(names.len());
         for name in names {
             let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let Ok(stat) = statat(&directory, OsStr::from_bytes(name), flags) else {
+            let Ok(stat) = statat(&directory, OsStr::from_bytes(&name), flags) else {
                 continue;
             };
-            let inside = join(&below, name);
+            let inside = join(&below, &name);
             let path = join(self.path, &inside);
             let left_out = |ignore: Option<&Ignore>, path: &[u8]| {
                 ignore.is_some_and(|ignore| ignore.excludes(path))
@@ -234,24 +237,22 @@ impl Asked<'_> {
                     }
                 }
                 FileType::RegularFile if !ignored && !excluded && stat.st_nlink == 1 => {
-                    sum = self.sum(directory.as_fd(), name, &stat);
+                    sum = self.sum(directory.as_fd(), &name, &stat);
                 }
                 _ => {}
             }
-            seen.push(Seen {
-                name: name.clone(),
-                stat,
-                sum,
-            });
+            seen.push(Seen { name, stat, sum });
         }
         (tasks, Some((below, Listed { count: 0, seen })))
     }
 
-    fn sum(&self, directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Option<Sum> {
-        self.hashes.find(stat).or_else(|| {
-            let file: File = gather::open_unchanged(directory, name, stat).ok()?;
-            crate::ops::build::hashes::read(file, stat.st_size.cast_unsigned()).ok()
-        })
+    fn sum(&self, directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Option<(Sum, bool)> {
+        if let Some(known) = self.hashes.find(stat) {
+            return Some((known, false));
+        }
+        let file: File = gather::open_unchanged(directory, name, stat).ok()?;
+        let sum = crate::ops::build::hashes::read(file, stat.st_size.cast_unsigned()).ok()?;
+        Some((sum, true))
     }
 }
 

@@ -4,6 +4,10 @@
 //! image. So what is newer than the image that was built upon gets that image's time:
 //! a fixed one, later than all that is in it, and the same wherever it is built.
 //!
+//! A file that notes another's time would be out of date then. What python compiles is
+//! not: `RUN` has SOURCE_DATE_EPOCH, with which python's compiler notes a hash instead
+//! (py_compile); what the interpreter itself compiles on the way it compiles again.
+//!
 //! Lives here: setting the times of a directory before it becomes a layer.
 //! Must not: decide what the time is (`plan`).
 //! Called by: `step`.

@@ -107,6 +107,9 @@ const LEVELS: usize = 500;
 /// Things that are read for one step at most.
 const MOST: usize = 5_000_000;
 
+/// Names that are looked at for one that was meant.
+const NEAR: usize = 10_000;
+
 impl Look<'_> {
     /// Returns the paths that a pattern means, in the order of their names. One
     /// without a wildcard is returned whether it is there or not.
@@ -231,10 +234,36 @@ impl Look<'_> {
         let what = format!("cannot copy \"{}\" from {}", shown(path), self.name);
         match errno {
             Errno::NOENT | Errno::NOTDIR => {
-                Error::of(ErrorKind::NotFound, "there is no such file or directory").what(what)
+                let error = Error::of(ErrorKind::NotFound, "there is no such file or directory");
+                match self.near(path) {
+                    Some(near) => error.hint(format!("did you mean \"{near}\"?")).what(what),
+                    None => error.what(what),
+                }
             }
             errno => Error::from(errno).what(what),
         }
+    }
+
+    /// Returns a path in the same directory that was perhaps meant.
+    fn near(&self, path: &[u8]) -> Option<String> {
+        let text = std::str::from_utf8(path).ok()?;
+        let (parent, name) = text.rsplit_once('/').unwrap_or(("", text));
+        let place = if parent.is_empty() { "." } else { parent };
+        let fd = self
+            .open(place.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY)
+            .ok()?;
+        let entries = rustix::fs::Dir::read_from(&fd).ok()?;
+        let names: Vec<String> = entries
+            .flatten()
+            .take(NEAR)
+            .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
+            .filter(|name| !matches!(name.as_str(), "." | ".."))
+            .collect();
+        let near = crate::spec::suggest::nearest(name, names.iter().map(String::as_str))?;
+        Some(match parent {
+            "" => near.to_owned(),
+            parent => format!("{parent}/{near}"),
+        })
     }
 
     /// Reads what is at a path. `exclude` leaves out more, by paths below it.
@@ -290,7 +319,7 @@ struct Walk<'l, 'a> {
 }
 
 /// What is known of a name before the walk comes to it.
-type Known = Option<(Stat, Option<Sum>)>;
+type Known = Option<(Stat, Option<(Sum, bool)>)>;
 
 impl Walk<'_, '_> {
     fn all(&mut self, path: &[u8]) -> Result<()> {
@@ -373,8 +402,10 @@ impl Walk<'_, '_> {
         }
         let kind = match kind_of(&stat) {
             FileType::RegularFile => match sum {
-                Some(sum) => {
-                    self.look.hashes.learn(&stat, sum);
+                Some((sum, new)) => {
+                    if new {
+                        self.look.hashes.learn(&stat, sum);
+                    }
                     Kind::File(stat.st_size.cast_unsigned(), sum)
                 }
                 None => self.file(parent, name, path, &stat)?,

@@ -100,10 +100,10 @@ impl Hashes {
         Some(self.known[at].sum)
     }
 
-    /// Notes the digest of a file's content.
+    /// Notes the digest of a file's content, which was not known.
     pub fn learn(&mut self, stat: &Stat, sum: Sum) {
         let facts = Facts::of(stat);
-        if self.place.is_some() && facts.is_settled(self.now) && self.find(stat).is_none() {
+        if self.place.is_some() && facts.is_settled(self.now) {
             self.new.push(Record { facts, sum });
         }
     }
@@ -119,6 +119,7 @@ impl Hashes {
         // An older record of the same file is of no use any more.
         self.new
             .sort_unstable_by_key(|r| (r.facts.device, r.facts.inode));
+        self.new.dedup_by(|one, other| one.facts == other.facts);
         let key = |r: &Record| (r.facts.device, r.facts.inode);
         let new = &self.new;
         self.known

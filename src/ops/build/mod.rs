@@ -24,6 +24,7 @@ pub mod run;
 
 mod ahead;
 mod archive;
+pub mod cache;
 mod chmod;
 mod clock;
 mod context;
@@ -62,7 +63,7 @@ use crate::ops::build::event::{Event, Listener, Speaker};
 use crate::ops::build::graph::Fetch;
 use crate::ops::build::plan::{Base, Named, Outside, Plan, Wishes};
 use crate::ops::build::step::Site;
-use crate::ops::{Session, pull};
+use crate::ops::{Session, pull, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns;
 use crate::spec::container::PullPolicy;
@@ -113,6 +114,12 @@ pub struct Request {
     pub forgetful: bool,
     /// `--jobs`.
     pub jobs: Option<usize>,
+    /// `--cache-from`.
+    pub cache_from: Vec<cache::Place>,
+    /// `--cache-to`.
+    pub cache_to: Vec<cache::Export>,
+    /// `--cache-to type=inline`: the image tells which steps made it.
+    pub inline_cache: bool,
     /// `--quiet`: a push says nothing.
     pub quiet: bool,
     /// How registries are to be spoken to.
@@ -146,6 +153,8 @@ pub struct Built {
     pub entry: Option<Entry>,
     /// The image of each platform.
     pub images: Vec<Entry>,
+    /// What `--cache-to` is to send, each for itself.
+    pub caches: Vec<Entry>,
 }
 
 /// Sees what happens.
@@ -178,12 +187,16 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     if request.check {
         return Ok(Built::default());
     }
+    if request.wishes.no_cache != plan::NoCache::Everything {
+        cache::bring_in(session, request)?;
+    }
     let mut world = World::new(session, request, &found)?;
     let plan = plan::plan(&file, &found.name, &found.text, &request.wishes, &mut world)?;
     for warning in &plan.warnings {
         session.progress.warn(warning);
     }
     watch.plan(&plan);
+    let mut made = false;
     let result = in_builder(
         session,
         &identity,
@@ -191,11 +204,15 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
         &found,
         &plan,
         world.known,
-        watch,
+        (watch, &mut made),
     );
     watch.end(result.as_ref().ok());
+    if made {
+        sweep::settle(session);
+    }
     let built = result?;
     send::send(session, request, &built)?;
+    cache::send_out(session, request, &built)?;
     Ok(built)
 }
 
@@ -234,7 +251,7 @@ fn in_builder(
     found: &Found,
     plan: &Plan,
     known: HashMap<Digest, Layer>,
-    watch: &mut dyn Watch,
+    (watch, made): (&mut dyn Watch, &mut bool),
 ) -> Result<Built> {
     let (events, speaking) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
     let (result, telling) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
@@ -269,7 +286,7 @@ fn in_builder(
     });
     drop(writers);
     let child = child?;
-    let told = hear(&events, &result, watch);
+    let told = hear(&events, &result, (watch, made));
     drop(process::wait(child.pid, true));
     told
 }
@@ -307,7 +324,7 @@ fn first_process(work: impl FnOnce() -> u8) -> Result<u8> {
 fn hear(
     events: &std::os::fd::OwnedFd,
     result: &std::os::fd::OwnedFd,
-    watch: &mut dyn Watch,
+    (watch, made): (&mut dyn Watch, &mut bool),
 ) -> Result<Built> {
     let mut listener = Listener::default();
     let mut bytes = Vec::new();
@@ -330,7 +347,10 @@ fn hear(
             telling && ready.next().unwrap_or(false),
         );
         if heard {
-            speaking = listener.read(events, &mut |event| watch.event(&event))?;
+            speaking = listener.read(events, &mut |event| {
+                *made |= matches!(event, Event::Begun(_));
+                watch.event(&event);
+            })?;
         }
         if told {
             let mut buffer = [0; 16 << 10];

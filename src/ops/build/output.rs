@@ -1,5 +1,9 @@
 //! What is made of the last steps: images in the store, or files.
 //!
+//! `created` in an image is the time of what it is built upon, so that the same file and
+//! context give the same id on every day. When it was built is kept beside its name in the
+//! index, and `images` shows that, unless a time was asked for.
+//!
 //! Lives here: an image's configuration, and its names, or those of a list when it is
 //! for several platforms; the image of the state before a step that failed.
 //! Must not: do steps (`solve`).
@@ -15,7 +19,7 @@ use crate::ops::build::graph::Id;
 use crate::ops::build::plan::{self, Plan, Target};
 use crate::ops::build::solve::{self, Solved};
 use crate::ops::build::step::{Site, trees};
-use crate::ops::build::{Built, Request, Squash, files, squash};
+use crate::ops::build::{Built, Request, Squash, cache, files, squash};
 use crate::ops::manifest;
 use crate::spec::digest::Digest;
 use crate::spec::time::Time;
@@ -90,14 +94,25 @@ pub fn build(
             _ => {}
         }
     }
+    let blob = |layer: &Digest| blob(site, known, layer);
+    let write = |export: &cache::Export| cache::write(site, plan, &solved, export.all, &blob);
+    let caches = request.cache_to.iter().map(write);
+    let caches = caches.collect::<Result<Vec<Entry>>>()?;
     if !request.outputs.iter().any(Output::is_image) {
-        return Ok(Built::default());
+        return Ok(Built {
+            caches,
+            ..Built::default()
+        });
     }
     let mut images = Vec::new();
     for (target, finished) in plan.targets.iter().zip(&finished) {
-        images.push(image(site, request, target, &solved, finished, known)?);
+        images.push(image(
+            site, request, plan, target, &solved, finished, &blob,
+        )?);
     }
-    keep(site, request, images)
+    let mut built = keep(site, request, images)?;
+    built.caches = caches;
+    Ok(built)
 }
 
 /// What a target came to.
@@ -143,10 +158,11 @@ struct Written {
 fn image(
     site: &Site<'_>,
     request: &Request,
+    plan: &Plan,
     target: &Target,
     solved: &Solved,
     finished: &Finished,
-    known: &HashMap<Digest, Layer>,
+    blob: &dyn Fn(&Digest) -> Result<Layer>,
 ) -> Result<Written> {
     let created = Time::from_unix(target.created);
     let mut config = target.base.clone();
@@ -174,11 +190,11 @@ fn image(
         };
         config.add(created, &plan::history(row), layer);
     }
-    let layers = finished
-        .layers
-        .iter()
-        .map(|layer| blob(site, known, layer))
-        .collect::<Result<Vec<Layer>>>()?;
+    if request.inline_cache {
+        cache::put_inline(site, plan, target, solved, &mut config);
+    }
+    let layers = finished.layers.iter().map(blob);
+    let layers = layers.collect::<Result<Vec<Layer>>>()?;
     let made = assemble::write_image(
         site.store,
         &config,
@@ -197,6 +213,7 @@ fn keep(site: &Site<'_>, request: &Request, images: Vec<Written>) -> Result<Buil
         manifest: entries.first().map(|entry| entry.digest.clone()),
         entry: entries.first().cloned(),
         images: entries.clone(),
+        caches: Vec::new(),
     };
     let kept = request.outputs.iter().any(Output::is_kept);
     // What was given a time is shown with that one.

@@ -459,7 +459,10 @@ impl<'a> Planner<'a> {
         }
         for name in self.wishes.args.keys() {
             let known = self.used_args.contains(name) || name.to_lowercase().ends_with("_proxy");
-            if !known && name != "SOURCE_DATE_EPOCH" && self.platform_arg(name).is_none() {
+            if !known
+                && !matches!(name.as_str(), "SOURCE_DATE_EPOCH" | "BUILDKIT_INLINE_CACHE")
+                && self.platform_arg(name).is_none()
+            {
                 let text = format!(
                     "the build argument \"{name}\" was not used: no needed stage has ARG {name}"
                 );

@@ -3,6 +3,10 @@
 //! The program is started as a container's is, by the same runtime, in the build's
 //! user namespace. What it writes ends up in the directory that becomes the layer.
 //!
+//! Its network is the machine's, unless `none` is said: to begin a step then takes no
+//! time, and its servers, proxies and resolvers are those that work here. Docker's is
+//! isolated with a way out; what a step could see more here is what the user could.
+//!
 //! Lives here: mounts of the step, its files of `/etc`, and what a failure says.
 //! Must not: fork (`role::step` does), or make the layer (`step`).
 //! Called by: `step`.

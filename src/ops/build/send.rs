@@ -29,7 +29,8 @@ pub fn send(session: &Session, request: &Request, built: &Built) -> Result<()> {
             path,
         } = output
         {
-            let saved = [saved(session, request, built, entry)?];
+            let image = built.images.first().unwrap_or(entry);
+            let saved = [saved(session, entry, image, &request.tags)?];
             let what = || match path {
                 Some(path) => format!("cannot write the image to \"{}\"", path.display()),
                 None => "cannot write the image to standard output".to_owned(),
@@ -55,20 +56,23 @@ pub fn send(session: &Session, request: &Request, built: &Built) -> Result<()> {
     Ok(())
 }
 
-fn saved(session: &Session, request: &Request, built: &Built, entry: &Entry) -> Result<Saved> {
-    let image = built.images.first();
+/// Returns what is saved of an image or a list; older readers find the one image.
+pub fn saved(
+    session: &Session,
+    entry: &Entry,
+    image: &Entry,
+    names: &[Reference],
+) -> Result<Saved> {
     Ok(Saved {
         entry: entry.clone(),
-        image: image
-            .map(|image| session.store.load_image(image))
-            .transpose()?,
+        image: Some(session.store.load_image(image)?),
         blobs: session.store.blobs_of(entry)?,
-        names: request.tags.clone(),
+        names: names.to_vec(),
     })
 }
 
 /// Writes an OCI layout; one that is there is replaced.
-fn layout(session: &Session, saved: &[Saved], place: &Path) -> Result<()> {
+pub fn layout(session: &Session, saved: &[Saved], place: &Path) -> Result<()> {
     if place.join("oci-layout").is_file() {
         fs::remove_dir_all(place)?;
     } else if fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -81,7 +85,7 @@ fn layout(session: &Session, saved: &[Saved], place: &Path) -> Result<()> {
 }
 
 /// Pushes an image or a list under all its names.
-fn push_all(
+pub fn push_all(
     session: &Session,
     request: &Request,
     entry: &Entry,
@@ -94,6 +98,9 @@ fn push_all(
             all_tags: false,
             quiet: request.quiet,
             wanted: Wanted::default(),
+            platform: None,
+            retries: None,
+            delay: None,
             asked: request.asked.clone(),
         };
         push::send(session, vec![(entry.clone(), (*name).clone())], &order)?;

@@ -631,10 +631,11 @@ impl Ground {
 
     /// Prepares one that somebody else mounts.
     pub fn unmounted(site: &Site<'_>, layers: &[Digest]) -> Result<Self> {
-        let staged = site.store.stage("build")?;
-        for name in ["tree", "work", "root"] {
-            directory(&staged.path().join(name), 0o755)
-                .what(|| format!("cannot make \"{}\"", staged.path().join(name).display()))?;
+        let staged = site.store.stage_layer()?;
+        let what = |name: &str| format!("cannot make \"{}\"", staged.path().join(name).display());
+        permit(&staged.path().join("tree"), 0o755).what(|| what("tree"))?;
+        for name in ["work", "root"] {
+            directory(&staged.path().join(name), 0o755).what(|| what(name))?;
         }
         Ok(Self {
             root: open_directory(&staged.path().join("tree"))?,
@@ -751,7 +752,12 @@ fn open_directory(path: &Path) -> Result<OwnedFd> {
 
 /// Makes a directory, whatever the umask is.
 pub fn directory(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().mode(mode).create(path)?;
+    permit(path, mode)
+}
+
+fn permit(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }

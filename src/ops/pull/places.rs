@@ -93,13 +93,7 @@ impl<'a> Places<'a> {
     }
 
     fn limits(&self, mirror: bool) -> Limits {
-        let mut limits = Limits::default();
-        if let Some(retries) = self.request.retries {
-            limits.attempts = retries.saturating_add(1);
-        }
-        if let Some(delay) = self.request.delay {
-            limits.pause = delay;
-        }
+        let mut limits = Limits::default().tried(self.request.retries, self.request.delay);
         if mirror {
             // Somebody else can be asked instead.
             limits.attempts = limits.attempts.min(2);

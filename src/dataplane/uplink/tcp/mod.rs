@@ -39,9 +39,11 @@
 //! the kernel consider giving it more.
 //!
 //! *Moments*: nothing acknowledged (200 ms, doubled, then gone after
-//! [`TRIES`]), three times the same (10 ms: nearly always it is not lost), a closed window (the same), silence for two hours (probes, as
-//! RFC 5382 asks of a NAT). The socket outside probes its own end; when the
-//! container probes, the socket's probes follow the container's rhythm.
+//! [`TRIES`]), the same acknowledged three times (10 ms: nearly always nothing is
+//! lost), a closed window (as the first), silence for two hours or, once the container
+//! has said its last, two minutes (probes, as RFC 5382 asks of a NAT). The socket
+//! outside probes its own end; when the container probes, the socket's probes follow
+//! the container's rhythm.
 //!
 //! Lives here: [`Streams`], and in [`stream`] one of them.
 //! Must not: decide where a stream may go (`reach`).
@@ -72,7 +74,7 @@ use super::wire::ip::{HOPS, Ip};
 use super::wire::tcp::{ACK, Header, Options, RST, SYN, Segment};
 use crate::sys::epoll::Interest;
 use crate::sys::socket;
-use stream::{Awaits, DELAY, SILENCE, Stage, Stream};
+use stream::{Awaits, DELAY, Stage, Stream};
 
 /// Bytes of all streams that their sockets had no room for.
 pub(super) const HELD_ALL: usize = 16 * 1024 * 1024;
@@ -452,7 +454,7 @@ impl Streams {
             Awaits::Acknowledgement | Awaits::Order => stream.again = true,
             // A number that is acknowledged already: the answer has the window.
             Awaits::Window => stream.probe(ground, &key),
-            Awaits::Sign if ground.now - stream.heard < SILENCE => {}
+            Awaits::Sign if ground.now - stream.heard < stream.silence() => {}
             Awaits::Sign => {
                 stream.probes += 1;
                 if stream.probes > PROBES {

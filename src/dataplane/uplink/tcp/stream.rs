@@ -43,7 +43,10 @@ const RESEND: Duration = Duration::from_millis(200);
 /// The longest pause between two tries.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a stream may be silent before it is probed.
-pub const SILENCE: Duration = Duration::from_secs(7200);
+const SILENCE: Duration = Duration::from_secs(7200);
+/// The same of one whose container has said its last: the program may have gone, and
+/// then the container's TCP has forgotten it within a minute.
+const ENDED_SILENCE: Duration = Duration::from_secs(120);
 /// How long a probe waits.
 const PROBE: Duration = Duration::from_secs(75);
 
@@ -304,6 +307,7 @@ impl Stream {
         } else if fin {
             self.next = self.next.wrapping_add(1);
             self.ended = true;
+            self.awaits = Awaits::Nothing;
             self.answer = true;
             self.ahead = Vec::new();
             self.shut_if_drained();
@@ -566,6 +570,11 @@ impl Stream {
         self.answer = false;
     }
 
+    /// Returns how long nothing may be heard before the container is asked.
+    pub fn silence(&self) -> Duration {
+        if self.ended { ENDED_SILENCE } else { SILENCE }
+    }
+
     /// Asks the container for a sign of life.
     pub fn probe(&mut self, ground: &mut Ground, key: &Key) {
         let window = (self.left() >> self.own_scale).min(65535) as u16;
@@ -609,7 +618,7 @@ impl Stream {
         self.awaits = awaits;
         let pause = match awaits {
             Awaits::Sign if self.probes > 0 => PROBE,
-            Awaits::Sign => SILENCE,
+            Awaits::Sign => self.silence(),
             Awaits::Order => REORDER,
             _ => RESEND.saturating_mul(1 << self.tries.min(16)).min(LONGEST),
         };

@@ -12,13 +12,14 @@ use crate::build::dockerfile::{Run, Step};
 use crate::build::mount::{self, Mount};
 use crate::build::problem::{Problem, Span};
 use crate::error::Result;
-use crate::ops::build::graph::{From, Hidden, RunMount, RunNetwork, RunWork, Work};
+use crate::ops::build::graph::{From, Hidden, RunMount, RunNetwork, RunWork, Times, Work};
 
 impl<'a> Planner<'a> {
     pub(super) fn run(&mut self, scope: &mut Scope<'a>, step: &Step, run: &Run) -> Result<()> {
         let (words, script) = scope.run_words(run);
         let mut mounts = Vec::new();
         let mut quiet_env = self.proxies(scope);
+        quiet_env.extend(self.epoch(scope));
         mounts.extend(script);
         for word in &run.mounts {
             let text = self.value(scope, word)?;
@@ -97,6 +98,20 @@ impl<'a> Planner<'a> {
             step: Some(id),
         });
         Ok(())
+    }
+
+    /// The time that files of the step will have, for programs that write times into what
+    /// they make: python's compiler then trusts the source's content and not its time,
+    /// which is about to be set. The step's key has the time already.
+    fn epoch(&self, scope: &Scope<'_>) -> Option<String> {
+        const NAME: &str = "SOURCE_DATE_EPOCH";
+        if scope.variable(NAME).is_some() {
+            return None;
+        }
+        match self.times(scope.done.created) {
+            Times::Kept => None,
+            Times::Most(time) | Times::Exactly(time) => Some(format!("{NAME}={time}")),
+        }
     }
 
     /// Proxies are passed on, and are part of no key and no history.
