@@ -9,7 +9,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind, Result};
-use crate::ops::{Session, network, ps, state, tree};
+use crate::ops::{Session, network, ps, pull, state, tree};
 use crate::process::identity::Identity;
 use crate::spec::container::{NetworkMode, Record, State, Status};
 use crate::spec::digest::Digest;
@@ -47,7 +47,8 @@ pub fn inspect(session: &Session, name: &str, noun: Noun, size: bool) -> Result<
         }
     }
     if matches!(noun, Noun::Any | Noun::Image) {
-        if let Some(entry) = session.store.resolve_image(name)? {
+        let meant = pull::unaliased(session, name)?;
+        if let Some(entry) = session.store.resolve_image(&meant)? {
             return image(session, &entry);
         }
         if noun == Noun::Image {

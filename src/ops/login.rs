@@ -12,6 +12,7 @@ use crate::image::credentials::{Credential, HUB_SERVER, Kept};
 use crate::image::registry::url::Origin;
 use crate::image::registry::{self};
 use crate::ops::access::Asked;
+use crate::ops::pull;
 use crate::spec::reference::DOCKER_HUB;
 
 /// A registry to log in to, or a part of one: `host[:port][/path]`.
@@ -106,7 +107,9 @@ fn prove(
     asked: &Asked,
     credential: Credential,
 ) -> Result<Option<crate::image::credentials::Secret>> {
-    registry::log_in(server.host(), asked.access(host, Some(credential)))
+    let mut access = asked.access(host, Some(credential));
+    access.insecure |= pull::settings(host)?.is_insecure(server.host());
+    registry::log_in(server.host(), access)
         .what(|| format!("cannot log in to \"{}\"", server.key()))
 }
 

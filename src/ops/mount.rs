@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{UnmountFlags, unmount as unmount_path};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, state, tree};
+use crate::ops::{Session, pull, state, tree};
 use crate::process::identity::own_map;
 use crate::rootfs::overlay;
 use crate::spec::container::Status;
@@ -157,7 +157,8 @@ fn find_image(session: &Session, text: &str) -> Result<(Image, IdMap)> {
     if !layers.join(map.name()).is_dir() {
         return Err(outside(&format!("image mount {text}")));
     }
-    let entry = session.store.resolve_image(text)?.ok_or_else(|| {
+    let meant = pull::unaliased(session, text)?;
+    let entry = session.store.resolve_image(&meant)?.ok_or_else(|| {
         Error::of(Kind::NotFound, "there is no such image")
             .hint("`rpod images` lists the images there are")
     })?;

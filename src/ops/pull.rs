@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use self::places::Places;
 use crate::error::{Context, Error, Kind, Result};
+use crate::host::Host;
 use crate::image::policy::{self, Policy};
 use crate::image::registry::settings::{Files, Settings};
 use crate::image::{builtin, registry, transfer};
@@ -77,7 +78,7 @@ pub fn pull(session: &Session, request: &Request, names: &[String]) -> Result<Ve
         Arc::clone(&session.progress)
     };
     let identity = Identity::of(&session.host)?;
-    let settings = settings(session)?;
+    let settings = settings(&session.host)?;
     let trust = Policy::read(&policy::files(&session.host.home, &variable))?;
     let mut places = Places::new(&session.host, &settings, request);
     let mut done = Vec::new();
@@ -325,8 +326,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Reads what is said about registries.
-pub fn settings(session: &Session) -> Result<Settings> {
-    let host = &session.host;
+pub fn settings(host: &Host) -> Result<Settings> {
     Settings::read(&Files::from_environment(
         &host.home,
         &host.config,
@@ -350,13 +350,26 @@ pub fn find(session: &Session, text: &str) -> Result<Option<Entry>> {
     }
 }
 
+/// Returns the name that a short one stands for where it is an alias of an image of this
+/// machine; any other text as it is.
+pub fn unaliased(session: &Session, text: &str) -> Result<String> {
+    if is_short(text)
+        && session.store.resolve_image(text)?.is_none()
+        && let Some(aliased) = settings(&session.host)?.alias(text)?
+        && session.store.find_image(&aliased)?.is_some()
+    {
+        return Ok(aliased.to_string());
+    }
+    Ok(text.to_owned())
+}
+
 /// Returns the image of a name, or of what it is an alias of.
 fn by_name(session: &Session, text: &str) -> Result<Option<Entry>> {
     let Ok(reference) = text.parse::<Reference>() else {
         return Ok(None);
     };
     match session.store.find_image(&reference)? {
-        None if is_short(text) => match settings(session)?.alias(text)? {
+        None if is_short(text) => match settings(&session.host)?.alias(text)? {
             Some(aliased) => session.store.find_image(&aliased),
             None => Ok(None),
         },
@@ -382,7 +395,7 @@ fn chosen(
 /// Returns what a registry has under a name, or one of its mirrors: the document as it came.
 pub fn document(session: &Session, request: &Request, name: &str) -> Result<(Reference, String)> {
     let identity = Identity::of(&session.host)?;
-    let settings = settings(session)?;
+    let settings = settings(&session.host)?;
     let mut places = Places::new(&session.host, &settings, request);
     let reference = settings.meaning(name)?;
     let sources = places.sources(&reference)?;
@@ -399,7 +412,7 @@ pub fn document(session: &Session, request: &Request, name: &str) -> Result<(Ref
 /// Returns an index of what a registry has that is about what it has under a name.
 pub fn referrers(session: &Session, request: &Request, name: &str) -> Result<Value> {
     let identity = Identity::of(&session.host)?;
-    let settings = settings(session)?;
+    let settings = settings(&session.host)?;
     let mut places = Places::new(&session.host, &settings, request);
     let reference = settings.meaning(name)?;
     let sources = places.sources(&reference)?;

@@ -130,7 +130,7 @@ pub fn send(
 
 /// Returns where settings say that the registry of a name is; nothing is pushed to a mirror.
 fn at(session: &Session, name: &Reference) -> Result<Place> {
-    let places = pull::settings(session)?.places(name)?;
+    let places = pull::settings(&session.host)?.places(name)?;
     places
         .into_iter()
         .find(|place| !place.mirror)
@@ -144,7 +144,7 @@ pub fn write_digest(path: &Path, pushed: &Pushed) -> Result<()> {
 }
 
 fn one(session: &Session, request: &Request) -> Result<(Entry, Reference)> {
-    let text = &request.image;
+    let text = &pull::unaliased(session, &request.image)?;
     let what = || format!("cannot push \"{text}\"");
     let found = pull::find(session, text)
         .what(what)?

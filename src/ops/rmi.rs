@@ -18,7 +18,7 @@ use std::collections::HashSet;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::ops::images::names_of;
-use crate::ops::{Session, state, sweep};
+use crate::ops::{Session, pull, state, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::spec::container::{Record, Status};
@@ -52,6 +52,7 @@ pub enum Removed {
 /// Removes an image's name and, when it was the last, the image with its blobs and layers.
 /// What those hold on the disk is deleted by a child that stays behind.
 pub fn remove(session: &Session, name: &str, options: &Options) -> Result<Vec<Removed>> {
+    let name = &pull::unaliased(session, name)?;
     let lines = take(session, name, options)?;
     let gone = lines.iter().any(|l| matches!(l, Removed::Deleted(_)));
     if gone && let Err(error) = sweep::collect(session, Partials::Expired) {

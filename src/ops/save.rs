@@ -122,6 +122,7 @@ fn whole(session: &Session, images: &[Saved]) -> Result<Lease> {
 
 /// Returns the entries that a text means, each with the name it is saved under.
 fn meant(session: &Session, text: &str) -> Result<Vec<(Entry, Option<Reference>)>> {
+    let text = &pull::unaliased(session, text)?;
     let missing = || {
         Error::of(Kind::NotFound, format!("no such image: \"{text}\""))
             .hint("`rpod images` lists the images there are")

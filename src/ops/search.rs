@@ -35,7 +35,7 @@ pub struct Request {
 /// Returns what was found, with its registry before each name but Docker Hub's.
 pub fn search(session: &Session, request: &Request) -> Result<Vec<Found>> {
     let filters = Filters::parse(&request.filters)?;
-    let settings = settings(session)?;
+    let settings = settings(&session.host)?;
     let hub = [DOCKER_HUB.to_owned()];
     let (registries, term) = match request.term.split_once('/') {
         Some((host, term)) if !is_short(&request.term) => (vec![host.to_owned()], term),
@@ -67,7 +67,7 @@ pub fn search(session: &Session, request: &Request) -> Result<Vec<Found>> {
 
 /// Returns the tags of a repository, at most so many.
 pub fn tags(session: &Session, request: &Request) -> Result<(Reference, Vec<String>)> {
-    let settings = settings(session)?;
+    let settings = settings(&session.host)?;
     let image = settings.meaning(&request.term)?;
     let (registry, _) = registry(
         session,

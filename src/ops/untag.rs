@@ -6,7 +6,7 @@
 //! Always true: an image whose last name goes stays in the index without one.
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::Session;
+use crate::ops::{Session, pull};
 use crate::spec::digest::Digest;
 use crate::spec::reference::Reference;
 use crate::store::images::{Entry, put};
@@ -19,7 +19,8 @@ pub fn untag(session: &Session, image: &str, names: &[String]) -> Result<()> {
         .map(|name| name.parse())
         .collect::<Result<_>>()
         .what(what)?;
-    let found = session.store.resolve_image(image).what(what)?;
+    let meant = pull::unaliased(session, image).what(what)?;
+    let found = session.store.resolve_image(&meant).what(what)?;
     let found = found.ok_or_else(|| {
         Error::of(Kind::NotFound, "there is no such image")
             .what(what())

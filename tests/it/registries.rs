@@ -155,6 +155,14 @@ fn an_alias_is_what_a_short_name_means() {
     rpod.run(&["run", "--rm", "--pull", "never", "wee"])
         .success()
         .stdout_is("mirrored");
+    // So it does in the verbs that ask no registry.
+    rpod.run(&["inspect", "-f", "{{.Os}}", "wee"])
+        .success()
+        .stdout_is("linux\n");
+    rpod.run(&["history", "-q", "wee"]).success();
+    rpod.run(&["save", "-o", "wee.tar", "wee"]).success();
+    rpod.run(&["rmi", "wee"]).success();
+    rpod.run(&["rmi", "wee"]).fails(1);
 }
 
 #[test]

@@ -28,6 +28,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -36,6 +37,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Context, Error, Result};
 use crate::image::registry::url::Url;
 use crate::spec::reference::{DOCKER_HUB, Reference, is_short};
+use crate::spec::subnet::Subnet;
 
 /// Somewhere an image can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,10 +228,26 @@ impl Settings {
 
     /// Says whether a host may be without a valid certificate.
     pub fn is_insecure(&self, host: &str) -> bool {
-        self.insecure.iter().any(|name| name == host)
+        self.is_named_insecure(host)
             || self
                 .rule(host)
                 .is_some_and(|rule| rule.insecure && rule.location == host)
+    }
+
+    /// Says whether docker's list has a host: by its name and port, or by a subnet that
+    /// its address is in. Names are not looked up for it.
+    fn is_named_insecure(&self, host: &str) -> bool {
+        let bare = match host.strip_prefix('[') {
+            Some(ipv6) => ipv6.split(']').next().unwrap_or(ipv6),
+            None => host.split(':').next().unwrap_or(host),
+        };
+        let ip: Option<IpAddr> = bare.parse().ok();
+        let holds = |subnet: &str| match (subnet.parse::<Subnet>(), ip) {
+            (Ok(subnet), Some(ip)) => subnet.contains(ip),
+            _ => false,
+        };
+        let mut named = self.insecure.iter();
+        named.any(|name| name == host || name.contains('/') && holds(name))
     }
 
     /// Returns where an image is asked for, in this order.
@@ -310,7 +328,7 @@ impl Settings {
             host: host.to_owned(),
             repository: repository.to_owned(),
             plain: at.plain,
-            insecure: at.insecure || self.insecure.iter().any(|name| name == host),
+            insecure: at.insecure || self.is_named_insecure(host),
             mirror,
         }
     }

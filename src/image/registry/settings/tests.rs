@@ -87,7 +87,7 @@ fn mirrors_of_the_hub_are_asked_in_the_order_of_their_files() {
         (
             ".config/docker/daemon.json",
             r#"{"registry-mirrors":["http://three.example:5000/","https://one.example/"],
-                "insecure-registries":["corp.example"],"debug":true}"#,
+                "insecure-registries":["corp.example","10.1.0.0/16","fd00::/8"],"debug":true}"#,
         ),
     ])
     .read()
@@ -107,6 +107,16 @@ fn mirrors_of_the_hub_are_asked_in_the_order_of_their_files() {
     );
     assert!(settings.is_insecure("corp.example"));
     assert!(!settings.is_insecure("docker.io"));
+    for (host, insecure) in [
+        ("10.1.2.3", true),
+        ("10.1.2.3:5000", true),
+        ("10.2.0.1:5000", false),
+        ("[fd12::1]:5000", true),
+        ("[fe80::1]", false),
+        ("10.1.example", false),
+    ] {
+        assert_eq!(settings.is_insecure(host), insecure, "{host}");
+    }
 }
 
 #[test]
