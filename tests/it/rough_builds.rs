@@ -47,6 +47,11 @@ fn a_disk_that_is_full_in_any_phase_stops_a_build_and_breaks_nothing() {
         "$RPOD" build --progress=plain -t made context 2>&1 | grep -c CACHED
         "$RPOD" run --rm --network none made sh -c 'cat /list; wc -c < /there/again; cat /tree/a/b'
         "$RPOD" images -q > /dev/null
+        # A child that stays behind deletes what was taken away.
+        for try in $(seq 100); do
+            [ "$(ls -A "$HOME/.local/share/rpod/tmp")" ] || break
+            sleep 0.1
+        done
         ls -A "$HOME/.local/share/rpod/tmp"
     "#;
     rpod.other("unshare", &["-Urm", "sh", "-ec", script])
