@@ -77,13 +77,16 @@ pub fn archive(store: &Store, images: &[Saved], plain: bool, output: &mut dyn Wr
     Ok(())
 }
 
-/// Writes an OCI layout into a directory, which is empty.
+/// Writes an OCI layout into a directory, which has none.
+///
+/// What says that it is one comes first and what says what is in it last: one that was
+/// cut off is known for what it is, and holds nothing.
 pub fn oci_directory(store: &Store, images: &[Saved], place: &Path) -> Result<()> {
     fs::create_dir_all(place.join("blobs/sha256"))?;
+    fs::write(place.join("oci-layout"), LAYOUT)?;
     for blob in blobs(images) {
         copy(store, &blob, &place.join("blobs/sha256").join(blob.hex()))?;
     }
-    fs::write(place.join("oci-layout"), LAYOUT)?;
     let index = serde_json::to_vec(&index(images, true))?;
     Ok(fs::write(place.join("index.json"), index)?)
 }

@@ -9,7 +9,8 @@
 //! Must not: decide what belongs to a step (`gather` walks in order, and asks here
 //! first), or report a fault: what could not be read is simply not there, and the
 //! walk meets the fault itself.
-//! Called by: `gather`, in a step's own process.
+//! Called by: `gather`, in a step's own process, and of `files` in the builder; `fresh`
+//! has its threads from here.
 //! Always true: all threads have ended when [`look`] returns, so the process may
 //! fork again; a directory is known whole or not at all.
 
@@ -21,6 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, openat2, statat};
+use rustix::io::Errno;
 
 use crate::build::ignore::Ignore;
 use crate::ops::build::gather::{self, join};
@@ -112,14 +114,7 @@ pub fn look(asked: &Asked<'_>) -> Ahead {
         found: Ahead::default(),
     });
     let more = Condvar::new();
-    let threads = threads();
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // Where there can be no more threads, those that are there do it all.
-            drop(std::thread::Builder::new().spawn_scoped(scope, || work(asked, &queue, &more)));
-        }
-        work(asked, &queue, &more);
-    });
+    together(threads(), || work(asked, &queue, &more));
     queue
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)
@@ -129,6 +124,37 @@ pub fn look(asked: &Asked<'_>) -> Ahead {
 /// How many threads files are read and written by.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS))
+}
+
+/// Does the same in so many threads, this one among them, all of which have ended when
+/// it returns.
+pub fn together(count: usize, work: impl Fn() + Sync) {
+    std::thread::scope(|scope| {
+        // Where there can be no more threads, those that are there do it all.
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, &work).ok();
+        let others: Vec<_> = (1..count).filter_map(start).collect();
+        work();
+        for other in others {
+            // A scope alone waits for the work, and not for the thread's own end.
+            if let Err(panic) = other.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
+
+/// Opens a directory below another one, without following a link.
+///
+/// # Errors
+/// As openat2(2) with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`.
+pub fn beneath(top: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
+    openat2(
+        top,
+        OsStr::from_bytes(if path.is_empty() { b"." } else { path }),
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    )
 }
 
 fn work(asked: &Asked<'_>, queue: &Mutex<Queue>, more: &Condvar) {
@@ -169,21 +195,9 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 type Found = (Vec<Task>, Option<(Vec<u8>, Listed)>);
 
 impl Asked<'_> {
-    fn open(&self, below: &[u8]) -> Option<OwnedFd> {
-        let path = if below.is_empty() { b"." } else { below };
-        openat2(
-            self.top,
-            OsStr::from_bytes(path),
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-        )
-        .ok()
-    }
-
     fn list(&self, below: Vec<u8>, level: usize) -> Found {
-        let names = self
-            .open(&below)
+        let names = beneath(self.top, &below)
+            .ok()
             .and_then(|fd| gather::names_of(fd.as_fd()).ok());
         let Some(mut names) = names else {
             return (Vec::new(), None);
@@ -204,7 +218,7 @@ impl Asked<'_> {
     }
 
     fn look(&self, below: Vec<u8>, level: usize, names: Vec<Vec<u8>>) -> Found {
-        let Some(directory) = self.open(&below) else {
+        let Ok(directory) = beneath(self.top, &below) else {
             return (Vec::new(), None);
         };
         let mut tasks = Vec::new();

@@ -31,6 +31,7 @@ use crate::ops::build::chmod;
 use crate::ops::build::fresh::{self, Fresh};
 use crate::ops::build::gather::{Item, Kind, Piece, components, facts, join, shown};
 use crate::ops::build::graph::{Chmod, Times};
+use crate::ops::build::hashes;
 use crate::runtime::copy::plant::{self, Ground, Owners, Plant};
 use crate::runtime::copy::{Content, Entry, Kind as EntryKind, Sink, archive};
 use crate::runtime::{inside, user};
@@ -637,15 +638,13 @@ fn pour(mut source: &File, mut target: &File, size: u64) -> Result<()> {
     }
     // A byte more than it has, so that the end is seen at once.
     let mut buffer = vec![0; usize::try_from(size).unwrap_or(0) + 1];
+    let mut total = 0;
     loop {
-        match source.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => {
-                target.write_all(&buffer[..count])?;
-                if count < buffer.len() {
-                    return Ok(());
-                }
-            }
+        let count = source.read(&mut buffer)?;
+        target.write_all(&buffer[..count])?;
+        total += count as u64;
+        if hashes::is_end(count, buffer.len(), total, size) {
+            return Ok(());
         }
     }
 }

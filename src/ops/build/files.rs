@@ -23,7 +23,7 @@ use crate::ops::build::graph::Times;
 use crate::ops::build::hashes::Hashes;
 use crate::ops::build::output::Finished;
 use crate::ops::build::plan::Plan;
-use crate::ops::build::step::{Site, directory, own_mounts, trees, view};
+use crate::ops::build::step::{Mounted, Site, directory, own_mounts, trees, view};
 use crate::rootfs;
 use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
@@ -50,6 +50,8 @@ pub fn to_tar(site: &Site<'_>, plan: &Plan, all: &[Finished], path: Option<&Path
         return pack(&tree, path);
     }
     let staged = site.store.stage("result")?;
+    // However this ends they go first: what is deleted must not be theirs.
+    let mut mounted = Vec::new();
     for (target, one) in plan.targets.iter().zip(all) {
         let place = staged.path().join(name(&target.platform));
         directory(&place, 0o755)?;
@@ -58,14 +60,9 @@ pub fn to_tar(site: &Site<'_>, plan: &Plan, all: &[Finished], path: Option<&Path
             [only] => mount_bind(only, &place)?,
             several => rootfs::overlay::mount_read_only(several, &place)?,
         }
+        mounted.push(Mounted(place));
     }
-    let packed = pack(staged.path(), path);
-    for target in &plan.targets {
-        // They go with this process in any case; what is deleted must not be theirs.
-        let place = staged.path().join(name(&target.platform));
-        rustix::mount::unmount(&place, rustix::mount::UnmountFlags::DETACH).ok();
-    }
-    packed
+    pack(staged.path(), path)
 }
 
 /// `linux/arm64` → `linux_arm64`.

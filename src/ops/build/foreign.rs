@@ -80,11 +80,12 @@ pub fn prepare(graph: &Graph) {
         })
         .map(|platform| platform.architecture.as_str())
         .collect();
-    let machines: Vec<&Machine> = MACHINES
+    let machines: Vec<Player> = MACHINES
         .iter()
         .filter(|machine| wanted.contains(machine.architecture))
+        .map(|machine| (machine, machine.is_registered(), machine.program()))
         .collect();
-    if machines.iter().all(|machine| machine.is_registered()) || step::own_mounts().is_err() {
+    if !is_worth_it(&machines) || step::own_mounts().is_err() {
         return;
     }
     // Kernels before 6.7 do not let us: there an administrator has to.
@@ -93,11 +94,22 @@ pub fn prepare(graph: &Graph) {
     if mount(kind, PLACE, kind, MountFlags::empty(), none).is_err() {
         return;
     }
-    for machine in machines {
-        if let Some(program) = machine.program() {
+    for (machine, _, program) in machines {
+        if let Some(program) = program {
             fs::write(Path::new(PLACE).join("register"), machine.line(&program)).ok();
         }
     }
+}
+
+/// A machine that is wanted, whether it is registered, and the program that plays it.
+type Player<'a> = (&'a Machine, bool, Option<PathBuf>);
+
+/// Says whether registering here makes more programs run and none less: what is mounted
+/// hides all that the machine has registered.
+fn is_worth_it(machines: &[Player<'_>]) -> bool {
+    let gains = |(_, registered, program): &Player<'_>| !registered && program.is_some();
+    let loses = |(_, registered, program): &Player<'_>| *registered && program.is_none();
+    machines.iter().any(gains) && !machines.iter().any(loses)
 }
 
 /// Says of a program for another machine that nobody here runs it, and how to get one.
@@ -169,7 +181,20 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::MACHINES;
+    use super::{MACHINES, is_worth_it};
+
+    #[test]
+    fn nothing_is_registered_that_would_take_something_away() {
+        let player = |registered, here: bool| {
+            let program = here.then(|| "/usr/bin/qemu-static".into());
+            (&MACHINES[0], registered, program)
+        };
+        assert!(is_worth_it(&[player(false, true)]));
+        assert!(is_worth_it(&[player(false, true), player(true, true)]));
+        assert!(!is_worth_it(&[]));
+        assert!(!is_worth_it(&[player(true, true), player(false, false)]));
+        assert!(!is_worth_it(&[player(true, false), player(false, true)]));
+    }
 
     #[test]
     fn a_machine_is_known_by_how_its_programs_begin() {

@@ -24,11 +24,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, fstat, linkat, mkdirat, openat2};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Mode, fstat, linkat, mkdirat};
 
 use crate::error::{Context, Error, Result};
-use crate::ops::build::ahead;
+use crate::ops::build::ahead::{self, beneath};
 use crate::ops::build::copy::{Writing, open_directory, split};
 use crate::ops::build::gather::{Item, Kind, Piece, join, shown};
 
@@ -42,16 +41,6 @@ pub fn open(layer: BorrowedFd<'_>, place: &[u8]) -> Option<OwnedFd> {
     let fd = beneath(layer, place).ok()?;
     let stat = fstat(&fd).ok()?;
     (stat.st_mode & 0o2000 == 0).then_some(fd)
-}
-
-fn beneath(top: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
-    openat2(
-        top,
-        OsStr::from_bytes(if path.is_empty() { b"." } else { path }),
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-    )
 }
 
 /// What is copied, and where to.
@@ -123,13 +112,7 @@ impl Fresh<'_> {
                 }
             }
         };
-        std::thread::scope(|scope| {
-            for _ in 1..ahead::threads().min(runs.len()) {
-                // Where there can be no more threads, those that are there do it all.
-                drop(std::thread::Builder::new().spawn_scoped(scope, work));
-            }
-            work();
-        });
+        ahead::together(ahead::threads().min(runs.len()), work);
         let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
         failed.map_or(Ok(()), Err)
     }

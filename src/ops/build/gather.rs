@@ -10,7 +10,7 @@
 //!
 //! Lives here: looking paths up below a root, walking them, and their digest.
 //! Must not: write anything but what `hashes` keeps.
-//! Called by: `copy`, `run`; in a step's own process.
+//! Called by: `copy`, `run`, in a step's own process; `files`, in the builder.
 //! Always true: nothing outside of the root is read, wherever links lead; only
 //! what was asked for is read, each directory in the order of its names.
 

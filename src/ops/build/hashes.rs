@@ -161,18 +161,21 @@ pub fn read(mut file: File, size: u64) -> Result<Sum> {
     // A byte more than it has, so that the end is seen at once.
     let most = size.saturating_add(1).min(128 << 10);
     let mut buffer = vec![0; usize::try_from(most).unwrap_or(1)];
+    let mut total = 0;
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish_raw()),
-            count => {
-                hasher.update(&buffer[..count]);
-                // Files end where a read is short.
-                if count < buffer.len() {
-                    return Ok(hasher.finish_raw());
-                }
-            }
+        let count = file.read(&mut buffer)?;
+        hasher.update(&buffer[..count]);
+        total += count as u64;
+        if is_end(count, buffer.len(), total, size) {
+            return Ok(hasher.finish_raw());
         }
     }
+}
+
+/// Says whether a read of `count` bytes, of `most` that could be, was the last one of a
+/// file of about this size. A short read alone is not: FUSE may give any number.
+pub fn is_end(count: usize, most: usize, total: u64, size: u64) -> bool {
+    count == 0 || (count < most && total >= size)
 }
 
 fn parse(bytes: &[u8]) -> Vec<Record> {
@@ -226,9 +229,18 @@ mod tests {
     use std::fs::File;
     use std::time::{Duration, SystemTime};
 
-    use super::{Hashes, parse};
+    use super::{Hashes, is_end, parse};
     use crate::error::Error;
     use crate::store::Store;
+
+    #[test]
+    fn a_short_read_is_no_end_before_the_size_is_reached() {
+        // FUSE gives what it likes: 4 of 10 bytes, with room for 11.
+        assert!(!is_end(4, 11, 4, 10));
+        assert!(is_end(6, 7, 10, 10));
+        assert!(is_end(0, 11, 4, 10), "the file has become shorter");
+        assert!(!is_end(11, 11, 11, 10), "it has become longer");
+    }
 
     #[test]
     fn a_file_is_read_once_until_it_changes() {

@@ -207,7 +207,7 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
         (watch, &mut made),
     );
     watch.end(result.as_ref().ok());
-    if made {
+    if made || request.squash != Squash::Nothing {
         sweep::settle(session);
     }
     let built = result?;

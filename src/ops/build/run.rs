@@ -20,7 +20,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, OFlags, fstat};
-use rustix::mount::{MountFlags, UnmountFlags, mount as mount_call, unmount};
+use rustix::mount::{MountFlags, mount as mount_call};
 
 use crate::build::mount::Sharing;
 use crate::error::{Context, Error, Kind, Result};
@@ -31,7 +31,7 @@ use crate::ops::build::event::Event;
 use crate::ops::build::foreign;
 use crate::ops::build::gather::field;
 use crate::ops::build::graph::{From, RunMount, RunNetwork, RunWork, Times};
-use crate::ops::build::step::{self, Ground, Reading, Site, Source, Start};
+use crate::ops::build::step::{self, Ground, Mounted, Reading, Site, Source, Start};
 use crate::ops::launch::StepJob;
 use crate::rootfs::{self, Tree};
 use crate::runtime::plan::{self, Surroundings};
@@ -222,17 +222,7 @@ struct Mounts<'a> {
     lines: Vec<Mount>,
     held: Vec<Held>,
     /// What was mounted for them.
-    mounted: Vec<Unmount>,
-}
-
-/// A mount of the step's own, taken away before its directory is.
-struct Unmount(PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        // In any case it goes with the process's mount namespace.
-        unmount(&self.0, UnmountFlags::DETACH).ok();
-    }
+    mounted: Vec<Mounted>,
 }
 
 /// What a mount needs as long as the program runs.
@@ -360,7 +350,7 @@ impl Mounts<'_> {
             volatile: true,
         };
         rootfs::overlay::mount(&tree, &place.join("root"))?;
-        self.mounted.push(Unmount(place.join("root")));
+        self.mounted.push(Mounted(place.join("root")));
         Ok(place.join("root"))
     }
 
@@ -473,7 +463,7 @@ impl Mounts<'_> {
             MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC,
             Some(c"mode=0700"),
         )?;
-        self.mounted.push(Unmount(place.clone()));
+        self.mounted.push(Mounted(place.clone()));
         let file = place.join("secret");
         fs::write(&file, content)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;

@@ -6,7 +6,7 @@
 //! Always true: the build's lease is held, so an image without a name is not collected.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::{Context, Error, Kind, Result};
@@ -71,15 +71,25 @@ pub fn saved(
     })
 }
 
-/// Writes an OCI layout; one that is there is replaced.
+/// Writes an OCI layout; one that is there, whole or cut off, is replaced. What else is
+/// beside it stays, and the directory itself, on which something may be mounted.
 pub fn layout(session: &Session, saved: &[Saved], place: &Path) -> Result<()> {
     if place.join("oci-layout").is_file() {
-        fs::remove_dir_all(place)?;
+        for gone in [
+            fs::remove_file(place.join("index.json")),
+            fs::remove_dir_all(place.join("blobs")),
+        ] {
+            match gone {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                gone => gone?,
+            }
+        }
     } else if fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::of(
             Kind::Conflict,
             "it is not empty, and no OCI layout that could be replaced",
-        ));
+        )
+        .hint("name another directory, or empty this one"));
     }
     save::oci_directory(&session.store, saved, place)
 }

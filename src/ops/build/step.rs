@@ -557,8 +557,9 @@ impl Source {
     }
 }
 
-/// A mount that goes when it is dropped.
-pub struct Mounted(PathBuf);
+/// A mount that goes when it is dropped. It has to go before a directory that it is in
+/// is deleted: what is deleted there would be what is mounted.
+pub struct Mounted(pub PathBuf);
 
 impl Drop for Mounted {
     fn drop(&mut self) {
