@@ -49,7 +49,7 @@ use crate::spec::idmap::IdMap;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::store::Store;
-use crate::store::artifacts;
+use crate::store::artifacts::{self, clean};
 use crate::store::images::{self, DOCUMENT_LIMIT, Entry, Image, Layer};
 
 pub use self::sources::Source;
@@ -485,13 +485,13 @@ impl Engine {
         match &self.platform {
             Some(wanted) if !wanted.accepts(&offered) => Err(Error::new(format!(
                 "it is an image for {}, not for {wanted}",
-                manifest::clean(&offered.to_string())
+                clean(&offered.to_string())
             ))),
             None if !host.accepts(&offered) => {
                 self.progress.warn(&format!(
                     "{} is an image for {}, and this machine is {host}",
                     self.reference.familiar(),
-                    manifest::clean(&offered.to_string())
+                    clean(&offered.to_string())
                 ));
                 Ok(())
             }
@@ -756,7 +756,7 @@ impl Engine {
             match source.registry.elsewhere(url, from).await {
                 Ok(answer) => return Ok(answer),
                 Err(other) => {
-                    let at = manifest::clean(url.split('?').next().unwrap_or_default());
+                    let at = clean(url.split('?').next().unwrap_or_default());
                     fault.error = fault.error.also(format!("{at}: {}", other.error));
                 }
             }

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
 use crate::image::layer::{self, Report};
-use crate::ops::{Session, pull, state, sweep};
+use crate::ops::{Session, pull, state, sweep, tree};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::progress::{Silent, Step};
@@ -433,7 +433,8 @@ fn mend(session: &Session, identity: &Identity, faults: &[Fault], force: bool) -
             Thing::Blob(..) => Ok(()),
             Thing::Layer(layer, image) => unpack(session, identity, layer, image),
             Thing::ContainerLayer(id, layer) => {
-                match container_layer(session, identity, id, layer) {
+                let record = session.store.load_record(id);
+                match record.and_then(|r| tree::unpack_for(session, identity, &r, layer)) {
                     Err(_) if force => forget(session, id),
                     done => done,
                 }
@@ -558,30 +559,7 @@ fn unpack(session: &Session, identity: &Identity, diff_id: &Digest, image: &Dige
     }
     let image = image_of(store, image)?;
     drop(store.discard(&store.layer_path(&map, diff_id)));
-    unpack_one(session, identity, &image, diff_id)
-}
-
-fn unpack_one(
-    session: &Session,
-    identity: &Identity,
-    image: &Image,
-    diff_id: &Digest,
-) -> Result<()> {
-    let layer = image.layers.iter().find(|layer| layer.diff_id == *diff_id);
-    let layer = layer.ok_or_else(|| Error::internal("an image without its own layer"))?;
-    run_inside(identity, || {
-        let _lease = session.store.lease()?;
-        let (progress, step) = (&Silent, Step(0));
-        layer::unpack_blob(
-            &session.store,
-            layer,
-            &identity.map,
-            Report { progress, step },
-        )
-        .map(drop)
-    })?;
-    sweep::settle(session);
-    Ok(())
+    tree::unpack(session, identity, &image, diff_id)
 }
 
 fn image_of(store: &Store, manifest: &Digest) -> Result<Image> {
@@ -591,34 +569,6 @@ fn image_of(store: &Store, manifest: &Digest) -> Result<Image> {
         .flat_map(|entry| store.members(entry).unwrap_or_default());
     let entry = images.find(|entry| entry.digest == *manifest);
     store.load_image(&entry.ok_or_else(|| Error::new("its image has gone"))?)
-}
-
-/// Unpacks a layer that a container needs out of any image that has it.
-fn container_layer(
-    session: &Session,
-    identity: &Identity,
-    id: &ContainerId,
-    diff_id: &Digest,
-) -> Result<()> {
-    let record = session.store.load_record(id)?;
-    if record.id_map != identity.map.name() {
-        return Err(Error::new(
-            "it was made with other subordinate ids than you have now",
-        ));
-    }
-    let entries = session.store.image_entries()?;
-    for entry in entries
-        .iter()
-        .flat_map(|entry| session.store.members(entry).unwrap_or_default())
-    {
-        if let Ok(image) = session.store.load_image(&entry)
-            && image.layers.iter().any(|layer| layer.diff_id == *diff_id)
-        {
-            return unpack_one(session, identity, &image, diff_id);
-        }
-    }
-    Err(Error::new("no image here has it any more")
-        .hint(format!("get it back with `rpod pull {}`", record.image)))
 }
 
 /// Makes a volume again; what was in it is lost.

@@ -88,7 +88,7 @@ fn of_image(session: &Session, name: &str) -> Result<(Identity, Vec<PathBuf>)> {
     }
     let image = pull::ensure(session, name, PullPolicy::Never, None)?;
     let identity = Identity::of(&session.host)?;
-    let layers = tree::of_image(&session.store, &identity.map, &image);
+    let layers = tree::of_image(&session.store, &identity.map, &image)?;
     Ok((identity, layers))
 }
 

@@ -460,7 +460,10 @@ fn bundle(
 ) -> Result<Bundle> {
     let store = &session.store;
     let path = store.container_path(&record.id);
-    let tree = tree::tree(store, record)?;
+    let tree = tree::tree(store, record).or_else(|_| {
+        tree::complete(session, identity, record)?;
+        tree::tree(store, record)
+    })?;
     let linked = links::linked(session, record)?;
     write_files(store, record, network, &linked)?;
     let mut record = with_variables(record, linked.env);

@@ -45,15 +45,7 @@ pub fn image(session: &Session, text: &str) -> Result<PathBuf> {
         return Ok(place);
     }
     fs::create_dir_all(&place).what(what)?;
-    let layers = tree::of_image(&session.store, &map, &image);
-    if let Some(missing) = layers.iter().find(|layer| !layer.is_dir()) {
-        return Err(Error::new(format!(
-            "a layer is not unpacked (\"{}\")",
-            missing.display()
-        ))
-        .hint(format!("get it with `rpod pull {text}`")))
-        .what(what);
-    }
+    let layers = tree::of_image(&session.store, &map, &image).what(what)?;
     if !layers.is_empty() {
         overlay::mount_read_only(&layers, &place)
             .inspect_err(|_| drop(fs::remove_dir(&place)))

@@ -1,17 +1,20 @@
 //! What a container's files are made of, for whoever puts them together.
 //!
-//! Lives here: the ids they were made with, their layers, and the volumes that
-//! are filled first.
+//! Lives here: the ids they were made with, their layers, which are unpacked again where
+//! they were lost, and the volumes that are filled first.
 //! Must not: mount anything (`rootfs`, `runtime`).
-//! Called by: `ops::{launch, cp, diff, commit, export}`.
+//! Called by: `ops::{launch, cp, diff, commit, export, check, mount}`.
 //! Always true: a start and a copy see the same tree.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
-use crate::ops::Session;
+use crate::image::layer::{self, Report};
+use crate::ops::{Session, sweep};
 use crate::process::identity::Identity;
+use crate::process::userns::run_inside;
+use crate::progress::{Silent, Step};
 use crate::rootfs::Tree;
 use crate::runtime::volume::Fill;
 use crate::spec::container::{NetworkMode, Record};
@@ -45,7 +48,7 @@ pub fn tree(store: &Store, record: &Record) -> Result<Tree> {
             record.image,
             store.layer_tree(&record.id_map, missing).display()
         ))
-        .hint(format!("get it back with `rpod pull {}`", record.image)));
+        .hint("unpack it again, or hear what can be done: `rpod system check --repair`"));
     }
     let paths = record.layers.iter();
     let mut layers: Vec<PathBuf> = paths
@@ -65,13 +68,88 @@ pub fn tree(store: &Store, record: &Record) -> Result<Tree> {
     })
 }
 
-/// Returns an image's layers, the lowest first.
-pub fn of_image(store: &Store, map: &IdMap, image: &Image) -> Vec<PathBuf> {
-    image
-        .layers
+/// Unpacks what is missing of a container's layers again: the machine may have stopped
+/// before their files had reached the disk.
+pub fn complete(session: &Session, identity: &Identity, record: &Record) -> Result<()> {
+    for layer in &record.layers {
+        if !session.store.has_layer(&record.id_map, layer) {
+            unpack_for(session, identity, record, layer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks a layer that a container needs out of any image that has it.
+pub fn unpack_for(
+    session: &Session,
+    identity: &Identity,
+    record: &Record,
+    diff_id: &Digest,
+) -> Result<()> {
+    if record.id_map != identity.map.name() {
+        return Err(Error::new(
+            "it was made with other subordinate ids than you have now",
+        ));
+    }
+    let entries = session.store.image_entries()?;
+    for entry in entries
         .iter()
-        .map(|layer| store.layer_tree(&map.name(), &layer.diff_id))
-        .collect()
+        .flat_map(|entry| session.store.members(entry).unwrap_or_default())
+    {
+        if let Ok(image) = session.store.load_image(&entry)
+            && image.layers.iter().any(|layer| layer.diff_id == *diff_id)
+        {
+            return unpack(session, identity, &image, diff_id);
+        }
+    }
+    Err(Error::new(format!(
+        "no image here has layer {} any more",
+        diff_id.short()
+    ))
+    .hint(format!("get it back with `rpod pull {}`", record.image)))
+}
+
+/// Unpacks one layer of an image, from its blob.
+pub fn unpack(
+    session: &Session,
+    identity: &Identity,
+    image: &Image,
+    diff_id: &Digest,
+) -> Result<()> {
+    let layer = image.layers.iter().find(|layer| layer.diff_id == *diff_id);
+    let layer = layer.ok_or_else(|| Error::internal("an image without its own layer"))?;
+    run_inside(identity, || {
+        let _lease = session.store.lease()?;
+        let (progress, step) = (&Silent, Step(0));
+        layer::unpack_blob(
+            &session.store,
+            layer,
+            &identity.map,
+            Report { progress, step },
+        )
+        .map(drop)
+    })?;
+    sweep::settle(session);
+    Ok(())
+}
+
+/// Returns an image's layers, the lowest first.
+///
+/// # Errors
+/// When one is not unpacked, or may not be whole.
+pub fn of_image(store: &Store, map: &IdMap, image: &Image) -> Result<Vec<PathBuf>> {
+    let map = map.name();
+    let layers = image.layers.iter().map(|layer| {
+        let tree = store.layer_tree(&map, &layer.diff_id);
+        if store.has_layer(&map, &layer.diff_id) {
+            return Ok(tree);
+        }
+        Err(
+            Error::new(format!("a layer is not unpacked (\"{}\")", tree.display()))
+                .hint("unpack it again, or hear what can be done: `rpod system check --repair`"),
+        )
+    });
+    layers.collect()
 }
 
 /// Returns the three files of `/etc` that tell a container who and where it is: where

@@ -96,8 +96,8 @@ pub fn no_image(kind: &str) -> Error {
     )
 }
 
-/// A type is somebody else's word: short, and without letters that move a cursor.
-fn clean(text: &str) -> String {
+/// Makes somebody else's words fit for a sentence: short, and without letters that move a cursor.
+pub fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

@@ -11,12 +11,10 @@
 //! Called by: the other files of this room.
 //! Always true: whatever in `tmp/` can be locked is garbage.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Context, Result};
 use crate::spec::id::hex;
@@ -214,52 +212,11 @@ pub fn sync_path(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Makes durable whatever this process wrote to the file system of `path` before the call.
-///
-/// syncfs(2) waits for what everybody wrote, so that one is as long as many: of threads
-/// that come while one runs, one begins the next and the others wait for that.
+/// Makes durable whatever was written to the file system of `path` before the call
+/// (syncfs(2)); it waits for what everybody wrote.
 pub fn sync_file_system(path: &Path) -> io::Result<()> {
-    let directory = File::open(path)?;
-    let device = directory.metadata()?.dev();
-    let held = || TURNS.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut turns = held();
-    let turn = turns.entry(device).or_default();
-    turn.wanted += 1;
-    let ticket = turn.wanted;
-    loop {
-        let turn = turns.entry(device).or_default();
-        if turn.done >= ticket {
-            return Ok(());
-        }
-        if turn.running {
-            turns = ENDED.wait(turns).unwrap_or_else(PoisonError::into_inner);
-            continue;
-        }
-        turn.running = true;
-        let covers = turn.wanted;
-        drop(turns);
-        let synced = rustix::fs::syncfs(&directory);
-        turns = held();
-        let turn = turns.entry(device).or_default();
-        turn.running = false;
-        if synced.is_ok() {
-            turn.done = turn.done.max(covers);
-        }
-        ENDED.notify_all();
-        synced?;
-    }
+    Ok(rustix::fs::syncfs(File::open(path)?)?)
 }
-
-/// Whose turn it is to sync a file system, by its device.
-#[derive(Default)]
-struct Turn {
-    wanted: u64,
-    done: u64,
-    running: bool,
-}
-
-static TURNS: Mutex<BTreeMap<u64, Turn>> = Mutex::new(BTreeMap::new());
-static ENDED: Condvar = Condvar::new();
 
 /// Returns 16 hexadecimal digits that nobody else has.
 pub fn random_name() -> String {

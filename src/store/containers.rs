@@ -17,7 +17,7 @@ use crate::spec::container::{ProcessId, Record, State, Status};
 use crate::spec::id::{ContainerId, ContainerName};
 use crate::spec::network::Attachment;
 use crate::store::Store;
-use crate::store::atomic::random_bytes;
+use crate::store::atomic::{self, random_bytes};
 
 impl Store {
     /// Returns an id that no container has.
@@ -65,7 +65,7 @@ impl Store {
         // well, so there is nothing to make durable.
         let sync = !record.remove;
         if sync {
-            rustix::fs::syncfs(File::open(path)?).what(|| "cannot sync the store")?;
+            atomic::sync_file_system(path).what(|| "cannot sync the store")?;
         }
         self.take_name(&record.name, &record.id)?;
         let place = self.container_path(&record.id);

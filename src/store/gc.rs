@@ -24,7 +24,7 @@
 //! Must not: decide that an image or a container goes (`ops`).
 //! Called by: `image` for the lease, `ops` and `role` for the rest.
 //! Always true: the lease is flock(2) on a directory, so it ends with whoever
-//! holds it; a collection reads, renames and deletes, and writes nothing, so that
+//! holds it; a collection reads, renames and deletes, and needs no room, so that
 //! it works on a full disk; where a document that is reached cannot be read,
 //! nobody knows what it leads to, and every blob and layer stays.
 
@@ -143,8 +143,18 @@ impl Store {
         let Some(_lease) = self.lease_alone(patience)? else {
             return Ok(None);
         };
-        let found = self.find_garbage(partials)?;
+        let mut found = self.find_garbage(partials)?;
+        // Layers first: those that are left may be all that a container has, and as long
+        // as they have not reached the disk they may have to be made anew from blobs.
+        let is_blob = |thing: &Garbage| matches!(thing, Garbage::Blob(_));
+        found.things.sort_by_key(is_blob);
+        let mut settled = false;
         for thing in &found.things {
+            if is_blob(thing) && !settled {
+                settled = true;
+                // A disk without room cannot note it, and room is made all the same.
+                drop(self.settle_layers());
+            }
             let path = match thing {
                 Garbage::Blob(digest) => self.blob_path(digest),
                 Garbage::Layer(map, diff_id) => self.layer_path(map, diff_id),

@@ -46,7 +46,7 @@ pub struct LayerInfo {
 /// When a layer's files have to be on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durable {
-    /// Before it gets its name: it is made of nothing that is kept.
+    /// Before it gets its name: no registry has what it is made of.
     Now,
     /// Some time after it: its blob is in the store, or what made it is done again.
     Later,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::time::Time;
 use crate::store::Store;
+use crate::store::atomic;
 
 /// What is known of a volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ impl Store {
             )
         };
         fill().what(what)?;
-        rustix::fs::syncfs(fs::File::open(staged.path())?).what(what)?;
+        atomic::sync_file_system(staged.path()).what(what)?;
         match staged.publish(&place, true) {
             Ok(()) => Ok(true),
             Err(error)

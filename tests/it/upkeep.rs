@@ -403,6 +403,34 @@ fn what_nothing_has_needed_for_long_is_found_and_taken() {
 }
 
 #[test]
+fn a_container_starts_though_its_layers_had_not_reached_the_disk() {
+    let (rpod, registry, _) = with_container();
+    let maps = std::fs::read_dir(rpod.store().join("layers")).unwrap();
+    let layers = maps
+        .flatten()
+        .flat_map(|map| std::fs::read_dir(map.path()).unwrap());
+    let layers: Vec<_> = layers.flatten().map(|layer| layer.path()).collect();
+    assert_eq!(layers.len(), 2);
+    for layer in &layers {
+        // The child that waits for the disk has to be done.
+        eventually("the layer is durable", || layer.join("durable").exists());
+        std::fs::remove_file(layer.join("durable")).unwrap();
+        let note = r#"{"size":1,"files":1,"boot":"one that has ended"}"#;
+        std::fs::write(layer.join("layer.json"), note).unwrap();
+    }
+    let asked = registry.requests().len();
+    rpod.run(&["start", "-a", "user"])
+        .success()
+        .stdout_is("sound");
+    assert_eq!(registry.requests().len(), asked, "its blobs are here");
+    for layer in &layers {
+        let note = std::fs::read_to_string(layer.join("layer.json")).unwrap();
+        assert!(!note.contains("one that has ended"), "{note}");
+    }
+    rpod.remove_all();
+}
+
+#[test]
 fn layers_built_and_committed_here_are_called_sound() {
     let rpod = Sandbox::with(&["busybox"]);
     let make = "mkdir /a; echo one > /a/f; ln -s f /a/l; ln /a/f /a/h; mkfifo /a/p; chown 33 /a/f; \

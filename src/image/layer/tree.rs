@@ -93,12 +93,12 @@ pub fn unpack(input: impl BufRead, tree: &Path, ids: &IdMap, threads: usize) -> 
             .what(|| format!("cannot write \"{}\"", tree.display()))?;
         let mut entries = Entries::new(input);
         while let Some(entry) = entries.next_entry()? {
-            writer
-                .entry(&entry, &mut entries)
-                .what(|| format!("entry {}", shown(&entry.name)))?;
+            let done = writer.entry(&entry, &mut entries);
+            // What failed in a thread came first, and may be why this one did.
             if let Some(error) = writer.ahead.failed.take() {
                 return Err(error);
             }
+            done.what(|| format!("entry {}", shown(&entry.name)))?;
         }
         writer.finish()
     })
@@ -173,7 +173,7 @@ impl<'a> Writer<'a> {
         match mark {
             Mark::Opaque(directory) => {
                 let fd = self.directory(directory)?;
-                self.set_opaque(&fd, b"y")
+                set_opaque(&fd, b"y")
             }
             Mark::Whiteout(parent, name) => self.whiteout(parent, name),
             Mark::Ignored => Ok(()),
@@ -228,7 +228,7 @@ impl<'a> Writer<'a> {
         };
         let directory = opened.map_err(|errno| no_parent(errno, path))?;
         for fd in replaced {
-            self.set_opaque(&fd, b"y")?;
+            set_opaque(&fd, b"y")?;
         }
         Ok(directory)
     }
@@ -325,7 +325,7 @@ impl<'a> Writer<'a> {
         }
         let fd = self.directory(&place.path)?;
         if was_hidden {
-            self.set_opaque(&fd, b"y")?;
+            set_opaque(&fd, b"y")?;
         }
         self.directory_attributes(&fd, place.path.clone(), entry)
     }
@@ -456,7 +456,7 @@ impl<'a> Writer<'a> {
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 let path = join(parent, name);
                 let fd = self.directory(&path)?;
-                return self.set_opaque(&fd, b"y");
+                return set_opaque(&fd, b"y");
             }
             return Ok(());
         }
@@ -477,15 +477,9 @@ impl<'a> Writer<'a> {
         let cannot = || "cannot hide a file of a lower layer: this file system has neither whiteouts nor extended attributes";
         rustix::fs::fsetxattr(&fd, WHITEOUT, b"y", XattrFlags::empty()).what(cannot)?;
         if !has_opaque(&place.parent, b"y") {
-            self.set_opaque(&place.parent, b"x")?;
+            set_opaque(&place.parent, b"x")?;
         }
         Ok(())
-    }
-
-    fn set_opaque(&self, fd: impl AsFd, value: &[u8]) -> Result<()> {
-        rustix::fs::fsetxattr(fd, OPAQUE, value, XattrFlags::empty())
-            .what(|| "cannot hide a directory of a lower layer: this file system has no extended attributes for users")
-            .hint(|| "put the store on a disk that has them: `XDG_DATA_HOME=/some/directory rpod …`")
     }
 
     /// Removes what an earlier entry of the same layer made.
@@ -579,7 +573,11 @@ pub fn has_opaque(fd: impl AsFd, wanted: &[u8]) -> bool {
 
 /// Sees to it that nothing of the layers below shows in a directory.
 pub fn make_opaque(fd: &impl AsFd) -> Result<()> {
-    rustix::fs::fsetxattr(fd, OPAQUE, b"y", XattrFlags::empty())
+    set_opaque(fd, b"y")
+}
+
+fn set_opaque(fd: impl AsFd, value: &[u8]) -> Result<()> {
+    rustix::fs::fsetxattr(fd, OPAQUE, value, XattrFlags::empty())
         .what(|| "cannot hide a directory of a lower layer: this file system has no extended attributes for users")
         .hint(|| "put the store on a disk that has them: `XDG_DATA_HOME=/some/directory rpod …`")
 }

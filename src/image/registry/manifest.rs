@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
-use crate::store::artifacts::is_image_config;
+use crate::store::artifacts::{clean, is_image_config};
 use crate::store::images::parse_document;
 
 /// What we say we understand, the newest first.
@@ -287,14 +287,6 @@ fn rank(wanted: &Platform, offered: &Platform) -> usize {
         .iter()
         .position(|variant| *variant == offered_variant)
         .unwrap_or(order.len())
-}
-
-/// Makes a registry's words fit for a sentence: short, and without letters that move a cursor.
-pub fn clean(text: &str) -> String {
-    text.chars()
-        .filter(|letter| !letter.is_control())
-        .take(200)
-        .collect()
 }
 
 #[cfg(test)]

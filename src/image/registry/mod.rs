@@ -43,13 +43,13 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::image::credentials::{Credential, Secret};
 use crate::image::registry::auth::{Pass, Wish};
 use crate::image::registry::http::{Answer, Call, Client, Fault, FaultKind, Limits, Trust};
-use crate::image::registry::manifest::clean;
 use crate::image::registry::patience::Allowance;
 use crate::image::registry::proxy::Proxies;
 use crate::image::registry::url::{Origin, Url};
 use crate::progress::Progress;
 use crate::spec::digest::Digest;
 use crate::spec::reference::DOCKER_HUB;
+use crate::store::artifacts::clean;
 use crate::store::images::DOCUMENT_LIMIT;
 
 /// Pages of tags that are read.

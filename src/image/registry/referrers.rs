@@ -25,6 +25,8 @@ use crate::store::images::DOCUMENT_LIMIT;
 
 /// Pages of referrers that are read.
 const PAGES: usize = 100;
+/// Referrers that are kept in memory.
+const MOST: usize = 100_000;
 
 /// Returns the tag under which clients keep the referrers of a manifest.
 pub fn tag(subject: &Digest) -> String {
@@ -84,12 +86,15 @@ impl Registry {
             let next = next.map(|next| call.url.join(&next)).transpose()?;
             let bytes = answer.bytes(DOCUMENT_LIMIT).await?;
             all.extend(descriptors(&bytes)?);
+            if all.len() > MOST {
+                return Err(too_many());
+            }
             match next {
                 Some(url) if url.origin == call.url.origin => call.url = url,
                 _ => return Ok(all),
             }
         }
-        Err(Error::new("it has more referrers than anybody could want"))
+        Err(too_many())
     }
 
     /// Returns what clients have put down under the tag.
@@ -102,11 +107,18 @@ impl Registry {
     }
 }
 
+fn too_many() -> Error {
+    Error::new(format!(
+        "it has more than {MOST} referrers, or more pages of them than {PAGES}"
+    ))
+    .hint("ask another registry that has the image, or have its owner take old ones away")
+}
+
 fn descriptors(index: &[u8]) -> Result<Vec<Value>> {
     let mut index: Value = serde_json::from_slice(index).what(|| "cannot read its referrers")?;
-    match index["manifests"].take() {
-        Value::Array(all) => Ok(all),
-        Value::Null => Ok(Vec::new()),
+    match index.get_mut("manifests").map(Value::take) {
+        Some(Value::Array(all)) => Ok(all),
+        None | Some(Value::Null) if index.is_object() || index.is_null() => Ok(Vec::new()),
         _ => Err(Error::new("cannot read its referrers: they are no list")),
     }
 }
@@ -115,8 +127,17 @@ fn descriptors(index: &[u8]) -> Result<Vec<Value>> {
 mod tests {
     use serde_json::json;
 
-    use super::describe;
+    use super::{describe, descriptors};
     use crate::spec::digest::Digest;
+
+    #[test]
+    fn a_list_of_referrers_that_is_none_is_refused() {
+        assert_eq!(descriptors(br#"{"manifests":[{}]}"#).expect("one").len(), 1);
+        assert!(descriptors(b"{}").expect("none").is_empty());
+        for other in ["[]", "1", "\"x\"", "", r#"{"manifests":{}}"#] {
+            assert!(descriptors(other.as_bytes()).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn a_referrer_is_described_by_its_type_and_its_annotations() {

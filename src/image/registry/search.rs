@@ -16,10 +16,10 @@ use serde::Deserialize;
 
 use crate::error::{Context, Error, Result};
 use crate::image::registry::http::Call;
-use crate::image::registry::manifest::clean;
 use crate::image::registry::url::{Origin, Url, escape};
 use crate::image::registry::{Registry, next_page};
 use crate::spec::reference::DOCKER_HUB;
+use crate::store::artifacts::clean;
 use crate::store::images::DOCUMENT_LIMIT;
 
 /// What a search needs: the names of all repositories.

@@ -596,7 +596,7 @@ pub fn trees(site: &Site<'_>, layers: &[Digest]) -> Result<Vec<PathBuf>> {
         .iter()
         .map(|layer| {
             let tree = site.store.layer_tree(&map, layer);
-            if tree.is_dir() {
+            if site.store.has_layer(&map, layer) {
                 Ok(tree)
             } else {
                 Err(Error::new(format!("layer {} has gone", layer.short()))

@@ -122,13 +122,15 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Makes the files of a batch. After a failure nothing is made any more.
+    /// Makes the files of a batch. After a failure no other batch is begun.
     fn make(&self, batch: Vec<Job>) {
         let mut lost = 0;
         for job in batch {
             let what = || format!("entry {}", shown(&job.entry.name));
             if let Err(error) = self.make_one(&job, &mut lost).what(what) {
-                self.state().failed.get_or_insert(error);
+                let mut state = self.state();
+                state.failed.get_or_insert(error);
+                state.queue.clear();
                 break;
             }
         }
@@ -188,7 +190,8 @@ impl<'a> Ahead<'a> {
 
     /// Says whether a file may be handed over.
     pub fn takes(&self, entry: &Entry) -> bool {
-        self.threads > 0 && entry.size <= SMALL && entry.pieces.is_none()
+        // Attributes may be larger than the file, and many of them wait here.
+        self.threads > 0 && entry.size <= SMALL && entry.pieces.is_none() && entry.xattrs.is_empty()
     }
 
     /// Hands a file over that nothing has the name of.
