@@ -64,6 +64,7 @@ impl Act for Args {
             platform: platform.transpose()?,
             all_tags: self.all_tags,
             artifacts: true,
+            nameless: false,
             quiet: self.quiet,
             asked: self.registry.asked()?,
             retries: self.retry,

@@ -81,6 +81,8 @@ pub struct Order {
     pub platform: Option<Platform>,
     /// Whether it may be an artifact, which no container can be made of.
     pub artifacts: bool,
+    /// It is not put into the index: whoever asks holds a lease, or has it named already.
+    pub nameless: bool,
     /// Where it is asked for, in this order; the last is the registry itself.
     pub sources: Vec<Source>,
 }
@@ -88,7 +90,7 @@ pub struct Order {
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Fetched {
-    /// The entry that is now in the index.
+    /// The entry that is now in the index, or would be.
     pub entry: Entry,
     /// Digest of what the registry has under the name.
     pub digest: Digest,
@@ -249,6 +251,7 @@ struct Engine {
     reference: Reference,
     platform: Option<Platform>,
     artifacts: bool,
+    nameless: bool,
     sources: Sources,
     shared: Arc<Shared>,
 }
@@ -267,6 +270,7 @@ impl Engine {
             reference: order.reference,
             platform: order.platform,
             artifacts: order.artifacts,
+            nameless: order.nameless,
             sources: Sources::new(order.sources, Arc::clone(&shared.progress)),
             shared,
         }
@@ -460,8 +464,11 @@ impl Engine {
             && parts.all().all(|part| self.store.has_blob(&part.digest))
     }
 
-    /// Puts it into the index, if all of it is still there.
+    /// Puts it into the index, if it is to be there and all of it still is.
     fn name(&self, entry: &Entry, is_whole: impl Fn() -> bool) -> Result<bool> {
+        if self.nameless {
+            return Ok(is_whole());
+        }
         self.store.change_images(
             |entries| {
                 let whole = is_whole();

@@ -502,6 +502,7 @@ fn fetch(session: &Session, manifest: &Digest) -> Result<()> {
         policy: PullPolicy::Always,
         platform: None,
         artifacts: true,
+        nameless: true,
         quiet: true,
         ..pull::Request::default()
     };
@@ -513,20 +514,11 @@ fn fetch(session: &Session, manifest: &Digest) -> Result<()> {
             ..name
         };
         let text = by_digest.to_string();
-        let known = entries
-            .iter()
-            .any(|e| e.name().as_ref() == Some(&by_digest));
         let pulled =
             pull::pull(session, &request, std::slice::from_ref(&text)).and_then(|mut all| {
                 all.pop()
                     .unwrap_or_else(|| Err(Error::internal("nothing was pulled")))
             });
-        if !known {
-            // It was named by its digest for this alone.
-            session
-                .store
-                .remove_images(&|e| e.name().as_ref() == Some(&by_digest))?;
-        }
         match pulled {
             Ok(_) => return Ok(()),
             Err(error) => failure = Some(error),

@@ -2,7 +2,7 @@
 //!
 //! Lives here: where the archive is, and how what was loaded is called.
 //! Must not: read archives (`image::archive`).
-//! Called by: `cli`.
+//! Called by: `cli`, `ops::build` for caches.
 //! Always true: files of subordinate ids are written in a child that is root of
 //! the user's namespace; this process starts no thread.
 
@@ -18,6 +18,7 @@ use crate::ops::{Session, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns;
 use crate::spec::platform::Platform;
+use crate::store::images::Entry;
 
 /// What was loaded, as docker tells it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +48,22 @@ pub fn load(
     }
     let mut file = File::open(place).what(what)?;
     load_from(session, Source::Stream(&mut file), platform).what(what)
+}
+
+/// Brings the images of an OCI layout into the store, under no name and not in the index:
+/// they stay as long as a lease that the caller holds.
+pub fn take(session: &Session, layout: &Path) -> Result<Vec<Entry>> {
+    let identity = Identity::of(&session.host)?;
+    let taken = userns::run_inside(&identity, || {
+        archive::take(
+            &session.store,
+            Source::Directory(layout),
+            &identity.map,
+            session.progress.as_ref(),
+        )
+    });
+    sweep::settle(session);
+    taken.what(|| format!("cannot read \"{}\"", layout.display()))
 }
 
 fn load_from(

@@ -44,6 +44,8 @@ pub struct Request {
     pub all_tags: bool,
     /// Artifacts too, of which no container can be made.
     pub artifacts: bool,
+    /// No name in the index is to mean it: it is fetched for what is in it.
+    pub nameless: bool,
     /// `-q`: only the last line.
     pub quiet: bool,
     /// How its registry is to be spoken to.
@@ -154,6 +156,7 @@ fn plan(
         sources: places.sources(&reference)?,
         platform: request.platform.clone(),
         artifacts: request.artifacts,
+        nameless: request.nameless,
         reference,
     }))
 }
@@ -254,17 +257,17 @@ pub fn ensure(
     policy: PullPolicy,
     platform: Option<Platform>,
 ) -> Result<Image> {
-    ensure_from(session, text, policy, platform, &Asked::default())
+    let request = Request {
+        policy,
+        platform,
+        ..Request::default()
+    };
+    ensure_by(session, text, &request)
 }
 
-/// The same, where it is said how registries are to be spoken to.
-pub fn ensure_from(
-    session: &Session,
-    text: &str,
-    policy: PullPolicy,
-    platform: Option<Platform>,
-    asked: &Asked,
-) -> Result<Image> {
+/// The same, where more is said of how it is pulled.
+pub fn ensure_by(session: &Session, text: &str, request: &Request) -> Result<Image> {
+    let (policy, platform) = (request.policy, &request.platform);
     let reference = text.parse::<Reference>();
     let found = find(session, text)?;
     // An id names no registry, so there is nobody to ask.
@@ -307,9 +310,7 @@ pub fn ensure_from(
             PullPolicy::Missing => PullPolicy::Always,
             policy => policy,
         },
-        platform,
-        asked: asked.clone(),
-        ..Request::default()
+        ..request.clone()
     };
     let pulled = pull(session, &request, &[text.to_owned()])?;
     let pulled = pulled.into_iter().next();

@@ -65,6 +65,38 @@ pub fn load(
     progress: &dyn Progress,
 ) -> Result<Vec<Loaded>> {
     let _lease = store.lease()?;
+    let mut loaded = Vec::new();
+    bring(store, source, platform, (id_map, progress), |found| {
+        loaded.push(name(store, found)?);
+        Ok(())
+    })?;
+    Ok(loaded)
+}
+
+/// Does the same and puts none into the index: they stay as long as the caller's lease.
+/// Returns what the index would say of them.
+pub fn take(
+    store: &Store,
+    source: Source<'_>,
+    id_map: &IdMap,
+    progress: &dyn Progress,
+) -> Result<Vec<Entry>> {
+    let mut taken = Vec::new();
+    bring(store, source, None, (id_map, progress), |found| {
+        taken.push(found.entry);
+        Ok(())
+    })?;
+    Ok(taken)
+}
+
+/// Steps 1 to 4, and what `keep` does with each image.
+fn bring(
+    store: &Store,
+    source: Source<'_>,
+    platform: Option<&Platform>,
+    (id_map, progress): (&IdMap, &dyn Progress),
+    mut keep: impl FnMut(Found) -> Result<()>,
+) -> Result<()> {
     let content = Content::take(store, source)?;
     let found = if content.has("index.json") {
         layout(&content, platform)?
@@ -81,14 +113,14 @@ pub fn load(
     if found.is_empty() {
         return Err(Error::new("it holds no image: its list of images is empty"));
     }
-    let mut loaded = Vec::new();
     for image in &found {
         check_platform(store, image, platform)?;
     }
     for image in found {
-        loaded.push(keep(&content, image, id_map, progress)?);
+        unpack(&content, &image, id_map, progress)?;
+        keep(image)?;
     }
-    Ok(loaded)
+    Ok(())
 }
 
 /// A manifest whose blobs are all in the store, and the names it is to have.
@@ -97,13 +129,8 @@ struct Found {
     names: Vec<Reference>,
 }
 
-/// Steps 4 and 5.
-fn keep(
-    content: &Content,
-    found: Found,
-    id_map: &IdMap,
-    progress: &dyn Progress,
-) -> Result<Loaded> {
+/// Step 4.
+fn unpack(content: &Content, found: &Found, id_map: &IdMap, progress: &dyn Progress) -> Result<()> {
     let store = content.store();
     // Of a list the image for this machine is unpacked; of an artifact nothing.
     let image = match found.entry.is_list() || store.artifact(&found.entry).is_some() {
@@ -117,6 +144,11 @@ fn keep(
         progress.end(step, if unpacked.is_ok() { "Loaded" } else { "Failed" });
         unpacked?;
     }
+    Ok(())
+}
+
+/// Step 5.
+fn name(store: &Store, found: Found) -> Result<Loaded> {
     let named = |name| {
         Entry::new(
             &found.entry.media_type,

@@ -288,6 +288,7 @@ impl Guest {
         );
         let order = Order {
             artifacts: false,
+            nameless: false,
             reference: format!("{}/team/x:1", server.host).parse().expect("a name"),
             platform: Some("linux/amd64".parse().expect("a platform")),
             sources: vec![self.source(server)],
@@ -302,6 +303,7 @@ impl Guest {
         let progress: Arc<dyn Progress> = Arc::clone(&lines) as _;
         let order = Order {
             artifacts: false,
+            nameless: false,
             reference: "r.example/team/x:1".parse().expect("a name"),
             platform: Some("linux/amd64".parse().expect("a platform")),
             sources: servers.iter().map(|server| self.source(server)).collect(),
@@ -724,6 +726,7 @@ fn another_platform_is_refused_by_name() {
     let guest = Guest::new();
     let order = Order {
         artifacts: false,
+        nameless: false,
         reference: format!("{}/team/x:1", server.host).parse().expect("a name"),
         platform: Some("linux/s390x".parse().expect("a platform")),
         sources: vec![guest.source(&server)],
@@ -902,6 +905,7 @@ fn an_image_is_found_in_lists_of_lists() {
     let guest = Guest::new();
     let order = Order {
         artifacts: false,
+        nameless: false,
         reference: "r.example/x:1".parse().expect("a name"),
         platform: Some("linux/arm64".parse().expect("a platform")),
         sources: vec![guest.source(&server)],

@@ -14,7 +14,8 @@
 //! Must not: speak HTTP (`ops::pull`, `ops::push`) or do steps.
 //! Called by: `ops::build` brings in and sends; `output` writes, inside the builder.
 //! Always true: a step is only believed when its layer is here, whole; a cache that
-//! cannot be had makes the build slower, and not fail; no name in the index is left by it.
+//! cannot be had makes the build slower, and not fail; it never is in the index: the
+//! build's lease keeps what was fetched until its steps are noted.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
 use crate::store::build::StepRecord;
-use crate::store::images::{DOCUMENT_LIMIT, Entry, Layer, put};
+use crate::store::images::{DOCUMENT_LIMIT, Entry, Layer};
 
 /// Where a cache is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,47 +96,24 @@ pub fn bring_in(session: &Session, request: &Request) -> Result<()> {
 }
 
 fn from_registry(session: &Session, request: &Request, name: &Reference) -> Result<()> {
-    let store = &session.store;
-    let before = store.find_image(name)?;
     let wanted = pull::Request {
         policy: PullPolicy::Always,
+        nameless: true,
         quiet: true,
         asked: request.asked.clone(),
         ..pull::Request::default()
     };
     let pulled = pull::pull(session, &wanted, &[name.to_string()])?;
     let pulled = pulled.into_iter().next();
-    let entry = pulled.unwrap_or_else(|| Err(Error::internal("a pull came to nothing")))?;
-    let taken = take(session, &entry.entry);
-    // It was fetched for its steps: the name means what it meant.
-    store.change_images(
-        |entries| {
-            entries.retain(|one| {
-                one.digest != entry.entry.digest || one.name().as_ref() != Some(name)
-            });
-            before.into_iter().for_each(|entry| put(entries, entry));
-            Ok(())
-        },
-        |(), _| {},
-    )?;
-    taken.what(|| format!("cannot use \"{name}\""))
+    let pulled = pulled.unwrap_or_else(|| Err(Error::internal("a pull came to nothing")))?;
+    take(session, &pulled.entry).what(|| format!("cannot use \"{name}\""))
 }
 
 fn from_directory(session: &Session, path: &Path) -> Result<()> {
-    let store = &session.store;
-    let before: BTreeSet<Digest> = store
-        .image_entries()?
-        .into_iter()
-        .map(|e| e.digest)
-        .collect();
-    let text = path.to_string_lossy();
-    load::load(session, Some(&text), None, &mut std::io::empty())?;
-    let new = |entry: &Entry| !before.contains(&entry.digest) && entry.name().is_none();
     let mut taken = Ok(());
-    for entry in store.image_entries()?.iter().filter(|entry| new(entry)) {
-        taken = taken.and(take(session, entry));
+    for entry in load::take(session, path)? {
+        taken = taken.and(take(session, &entry));
     }
-    store.remove_images(&new)?;
     taken.what(|| format!("cannot use \"{}\"", path.display()))
 }
 

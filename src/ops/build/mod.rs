@@ -71,7 +71,7 @@ use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
-use crate::store::images::{self, Entry, Image, Layer};
+use crate::store::images::{Entry, Image, Layer};
 use crate::sys::{namespace, process};
 
 pub use context::Source;
@@ -398,25 +398,21 @@ impl World<'_> {
     /// Returns an image, pulled if need be. What is pulled for another platform takes no
     /// name away from an image of this machine's.
     fn ensure(&self, name: &str, platform: Option<&Platform>) -> Result<Image> {
-        let (store, pull) = (&self.session.store, self.request.pull);
-        let before = match (name.parse::<Reference>(), platform) {
-            (Ok(name), Some(other)) if !Platform::host().accepts(other) => {
-                store.find_image(&name)?
-            }
-            _ => None,
+        let foreign = platform.is_some_and(|other| !Platform::host().accepts(other));
+        let is_taken = |name: Reference| self.session.store.find_image(&name);
+        let nameless = foreign
+            && match name.parse() {
+                Ok(name) => is_taken(name)?.is_some(),
+                Err(_) => false,
+            };
+        let request = pull::Request {
+            policy: self.request.pull,
+            platform: platform.cloned(),
+            asked: self.request.asked.clone(),
+            nameless,
+            ..pull::Request::default()
         };
-        let asked = &self.request.asked;
-        let image = pull::ensure_from(self.session, name, pull, platform.cloned(), asked)?;
-        if let Some(before) = before.filter(|entry| entry.digest != image.manifest) {
-            store.change_images(
-                |entries| {
-                    images::put(entries, before);
-                    Ok(())
-                },
-                |(), _| {},
-            )?;
-        }
-        Ok(image)
+        pull::ensure_by(self.session, name, &request)
     }
 }
 
