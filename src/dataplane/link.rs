@@ -114,15 +114,21 @@ pub fn remove_bridge(plan: &Plan) -> Result<()> {
             drop(netlink.change(RouteNetlinkMessage::DelRule(rule), 0));
         }
     }
+    for pool in pools(plan) {
+        for rule in gateway_rules(&plan.bridge, pool) {
+            drop(netlink.change(RouteNetlinkMessage::DelRule(rule), 0));
+        }
+    }
     delete(&mut netlink, &plan.bridge)
         .what(|| format!("cannot remove the bridge of network \"{}\"", plan.name))
 }
 
+fn pools(plan: &Plan) -> impl Iterator<Item = &Pool> {
+    [Some(&plan.v4), plan.v6.as_ref()].into_iter().flatten()
+}
+
 fn gateways(plan: &Plan) -> impl Iterator<Item = (IpAddr, u8)> {
-    [Some(&plan.v4), plan.v6.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(|pool| (pool.gateway, pool.subnet.prefix()))
+    pools(plan).map(|pool| (pool.gateway, pool.subnet.prefix()))
 }
 
 fn subnets(plan: &Plan) -> impl Iterator<Item = Subnet> {
@@ -464,7 +470,7 @@ pub fn way_out(device: &str) -> Result<()> {
 /// alone, as they come from its bridge; of IPv4 the kernel has looked at both before.
 /// Does nothing where there is no way out.
 pub fn gateway_leads_out(device: &str, plan: &Plan) -> Result<()> {
-    for pool in [Some(&plan.v4), plan.v6.as_ref()].into_iter().flatten() {
+    for pool in pools(plan) {
         lead_out_by(device, &plan.bridge, pool)?;
     }
     Ok(())
@@ -482,6 +488,21 @@ fn lead_out_by(device: &str, bridge: &str, pool: &Pool) -> Result<()> {
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     device_route(&mut netlink, index, any, MACHINE_TABLE).what(doing)?;
+    for rule in gateway_rules(bridge, pool) {
+        add_rule(&mut netlink, rule).what(doing)?;
+    }
+    // The kernel's first rule would find the gateway's address here before ours are asked.
+    let own = |priority| rule(family(gateway), priority, LOCAL_TABLE);
+    add_rule(&mut netlink, own(30)).what(doing)?;
+    match netlink.change(RouteNetlinkMessage::DelRule(own(0)), 0) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).what(doing),
+        _ => Ok(()),
+    }
+}
+
+/// What makes a gateway stand for the machine; it goes with the network.
+fn gateway_rules(bridge: &str, pool: &Pool) -> Vec<RuleMessage> {
+    let gateway = pool.gateway;
     let to_gateway = |priority, protocol, table| {
         let mut rule = rule(family(gateway), priority, table);
         rule.header.dst_len = if gateway.is_ipv4() { 32 } else { 128 };
@@ -496,33 +517,21 @@ fn lead_out_by(device: &str, bridge: &str, pool: &Pool) -> Result<()> {
         }
         rule
     };
-    for protocol in [IpProtocol::Tcp, IpProtocol::Udp] {
-        let mut names = to_gateway(10, protocol, LOCAL_TABLE);
-        names
-            .attributes
-            .push(RuleAttribute::DestinationPortRange(RulePortRange {
-                start: 53,
-                end: 53,
-            }));
-        add_rule(&mut netlink, names).what(doing)?;
+    let names = RulePortRange { start: 53, end: 53 };
+    let of = |protocol| {
+        let mut asked = to_gateway(10, protocol, LOCAL_TABLE);
+        let port = RuleAttribute::DestinationPortRange(names);
+        asked.attributes.push(port);
         // And what containers that are name servers themselves answer to ours.
         let mut answers = to_gateway(11, protocol, LOCAL_TABLE);
-        answers
-            .attributes
-            .push(RuleAttribute::SourcePortRange(RulePortRange {
-                start: 53,
-                end: 53,
-            }));
-        add_rule(&mut netlink, answers).what(doing)?;
-        add_rule(&mut netlink, to_gateway(20, protocol, MACHINE_TABLE)).what(doing)?;
-    }
-    // The kernel's first rule would find the gateway's address here before ours are asked.
-    let own = |priority| rule(family(gateway), priority, LOCAL_TABLE);
-    add_rule(&mut netlink, own(30)).what(doing)?;
-    match netlink.change(RouteNetlinkMessage::DelRule(own(0)), 0) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).what(doing),
-        _ => Ok(()),
-    }
+        let port = RuleAttribute::SourcePortRange(names);
+        answers.attributes.push(port);
+        [asked, answers, to_gateway(20, protocol, MACHINE_TABLE)]
+    };
+    [IpProtocol::Tcp, IpProtocol::Udp]
+        .into_iter()
+        .flat_map(of)
+        .collect()
 }
 
 fn device_route(netlink: &mut Netlink, index: u32, any: IpAddr, table: u8) -> io::Result<()> {

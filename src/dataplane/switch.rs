@@ -373,6 +373,7 @@ impl Switch {
             return;
         }
         if link::remove_bridge(&plan).is_ok() {
+            self.uplink.withdraw(&plan);
             self.register.write().remove(network);
         }
     }

@@ -406,7 +406,10 @@ pub fn renamed(session: &Session, record: &Record, name: &ContainerName) -> Resu
 /// Lets the monitors of running containers bring their net process back, if there are any.
 pub fn revive(session: &Session) {
     let running = ps::list(session, &ps::Options::default()).unwrap_or_default();
-    let mut members = running.iter().filter(|one| !one.state.endpoints.is_empty());
+    // A private container has a net process of its own, of which the others know nothing.
+    let mut members = running
+        .iter()
+        .filter(|one| one.record.network == NetworkMode::Bridge && !one.state.endpoints.is_empty());
     // One that answers is enough: the others follow, or are with it already.
     members.any(|one| ask(session, &one.record, &Change::Announce).is_ok());
 }

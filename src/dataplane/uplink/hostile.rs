@@ -198,6 +198,20 @@ impl Hostile {
             .copy_from_slice(&bytes[..bytes.len().min(tun::HEADER)]);
         frame.extend(bytes);
         self.serve.take(&frame);
+        // And a packet that begins well, with these bytes somewhere in it.
+        let about = Ip {
+            source: own(),
+            destination: gateway(),
+            protocol: bytes[1],
+            hops: HOPS,
+            whole: false,
+            fragment: None,
+        };
+        let mut packet = vec![0; BEGIN + 64];
+        ip::write(&mut packet[..BEGIN], &about, 64, 1);
+        let at = usize::from(bytes[2]) % (packet.len() - STEP);
+        packet[at..at + bytes.len()].copy_from_slice(bytes);
+        self.serve.take(&[&[0; tun::HEADER][..], &packet].concat());
     }
 
     fn send(&mut self, protocol: u8, payload: &[u8], part: Option<(usize, bool)>) {

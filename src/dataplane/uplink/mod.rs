@@ -112,6 +112,7 @@ enum Order {
     Device(OwnedFd),
     Source(Box<dyn Source>),
     Serve(Network),
+    Withdraw(Network),
     Loopback(IpAddr),
     Forget(IpAddr),
     List(Sender<Vec<Flow>>),
@@ -162,12 +163,13 @@ impl Uplink {
     /// Lets the addresses of a network out, and its gateway stand for this
     /// machine. Called in the shared namespace, when it has the device.
     pub fn serve(&self, plan: &Plan) -> Result<()> {
-        self.order(Order::Serve(Network {
-            v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
-            v6: plan.gateway6(),
-            mtu: plan.mtu,
-        }));
+        self.order(Order::Serve(Network::of(plan)));
         link::gateway_leads_out(device::DEVICE, plan)
+    }
+
+    /// Lets the addresses of a network out no longer: it has gone.
+    pub fn withdraw(&self, plan: &Plan) {
+        self.order(Order::Withdraw(Network::of(plan)));
     }
 
     /// Lets an address inside reach the machine's loopback through its gateway,

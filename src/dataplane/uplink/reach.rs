@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::network::plan::Plan;
 use crate::sys::net::own_address;
 
 /// A network whose addresses go out.
@@ -28,6 +29,15 @@ pub struct Network {
 }
 
 impl Network {
+    /// What is to be known of it here.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            v4: Some((plan.gateway(), plan.v4.subnet.prefix())),
+            v6: plan.gateway6(),
+            mtu: plan.mtu,
+        }
+    }
+
     fn holds(&self, ip: IpAddr) -> bool {
         match ip {
             IpAddr::V4(ip) => self.v4.is_some_and(|(gateway, bits)| {
@@ -60,9 +70,14 @@ pub struct Reach {
 impl Reach {
     /// Lets a network's addresses out. One with the same gateways as an earlier one takes its place.
     pub fn serve(&mut self, network: Network) {
+        self.withdraw(&network);
+        self.networks.push(network);
+    }
+
+    /// Lets a network's addresses out no longer.
+    pub fn withdraw(&mut self, network: &Network) {
         self.networks
             .retain(|other| (other.v4, other.v6) != (network.v4, network.v6));
-        self.networks.push(network);
     }
 
     /// Gives an address leave to reach the loopback, or takes it.

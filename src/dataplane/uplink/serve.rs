@@ -211,6 +211,7 @@ impl Serve {
                     self.sources[usize::from(index)].begin(&waits);
                 }
                 Order::Serve(network) => self.ground.reach.serve(network),
+                Order::Withdraw(network) => self.ground.reach.withdraw(&network),
                 Order::Loopback(inside) => self.ground.reach.trust(inside, true),
                 Order::List(tell) => {
                     let now = self.ground.now;

@@ -74,7 +74,7 @@ use super::wire::ip::{HOPS, Ip};
 use super::wire::tcp::{ACK, Header, Options, RST, SYN, Segment};
 use crate::sys::epoll::Interest;
 use crate::sys::socket;
-use stream::{Awaits, DELAY, Stage, Stream};
+use stream::{Awaits, DELAY, LONGEST, Stage, Stream};
 
 /// Bytes of all streams that their sockets had no room for.
 pub(super) const HELD_ALL: usize = 16 * 1024 * 1024;
@@ -134,17 +134,18 @@ impl Streams {
         })
     }
 
-    /// Returns how many there are, and the bytes they hold: each [`HELD`] at most,
-    /// which is looked at here.
+    /// Returns how many there are, and the bytes they hold: what each may, and in all what
+    /// is counted, which is looked at here.
     #[cfg(any(test, fuzzing))]
     pub fn burden(&self) -> (usize, usize) {
         let held = |stream: &Stream| stream.held.len();
         let most = self.table.iter().map(|(_, stream)| held(stream)).max();
         assert!(most.unwrap_or(0) <= stream::HELD + usize::from(u16::MAX));
-        (
-            self.table.len(),
-            self.table.iter().map(|(_, stream)| held(stream)).sum(),
-        )
+        let kept = || self.table.iter().map(|(_, stream)| stream.kept());
+        let most = stream::HELD + stream::AHEAD + usize::from(u16::MAX);
+        assert!(kept().all(|kept| kept <= most));
+        assert_eq!(kept().sum::<usize>(), self.held);
+        (self.table.len(), self.held)
     }
 
     /// Counts those of each address.
@@ -445,7 +446,11 @@ impl Streams {
         stream.tries += 1;
         match std::mem::replace(&mut stream.awaits, Awaits::Nothing) {
             Awaits::Nothing => {}
-            Awaits::Acknowledgement | Awaits::Window if stream.tries > TRIES => {
+            Awaits::Acknowledgement if stream.tries > TRIES => {
+                return self.tear(ground, place);
+            }
+            // A reader may pause as long as it likes, if it answers (RFC 9293, 3.8.6.1).
+            Awaits::Window if stream.tries > TRIES && ground.now - stream.heard > 2 * LONGEST => {
                 return self.tear(ground, place);
             }
             Awaits::Acknowledgement if stream.stage == Stage::Answered => {

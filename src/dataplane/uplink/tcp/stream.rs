@@ -41,7 +41,7 @@ const TURN: usize = 1024 * 1024;
 /// How long an acknowledgement may take.
 const RESEND: Duration = Duration::from_millis(200);
 /// The longest pause between two tries.
-const LONGEST: Duration = Duration::from_secs(30);
+pub const LONGEST: Duration = Duration::from_secs(30);
 /// How long a stream may be silent before it is probed.
 const SILENCE: Duration = Duration::from_secs(7200);
 /// The same of one whose container has said its last: the program may have gone, and
@@ -318,11 +318,12 @@ impl Stream {
     /// Keeps a segment before which something is missing: two processors may
     /// bring what one has sent.
     fn keep_ahead(&mut self, segment: &Segment<'_>, room: usize) {
-        let end = segment.seq.wrapping_add(segment.length());
+        // It begins less than half of all numbers further on, so the sum is no smaller.
+        let end = segment.seq.wrapping_sub(self.next) + segment.length();
         let kept: usize = self.ahead.iter().map(|part| part.payload.len()).sum();
         let length = segment.payload.len();
         if self.ended
-            || after(end, self.offered)
+            || end > self.left()
             || self.ahead.len() >= AHEAD_PARTS
             || kept + length > AHEAD
             || length > room

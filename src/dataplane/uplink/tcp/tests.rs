@@ -236,6 +236,10 @@ fn what_comes_beyond_what_was_offered_is_not_kept() {
     let opened = inside.open(None);
     let beyond = at(0, 101 + (200 << 20), &opened);
     assert_eq!(inside.say(beyond, b"far").ack, 101);
+    // As far as a number can be ahead of another: its end is half of all beyond.
+    let furthest = at(0, 100 + (1 << 31), &opened);
+    assert_eq!(inside.say(furthest, &[b'x'; 60_000]).ack, 101);
+    assert_eq!(inside.serve.kept(), 0);
     for index in 1..1000 {
         let answer = inside.say(at(0, 101 + 2 * index, &opened), b"x");
         assert_eq!(answer.ack, 101);
