@@ -110,12 +110,40 @@ impl Act for Create {
     }
 }
 
-/// Add images to a list
+/// What an artifact is, in podman's words.
+#[derive(Debug, clap::Args)]
+struct OfArtifact {
+    /// Add files as an artifact, and no images
+    #[arg(long)]
+    artifact: bool,
+    /// Say that the artifact is of this type
+    #[arg(long, value_name = "TYPE", requires = "artifact")]
+    artifact_type: Option<String>,
+    /// Take this file as the artifact's configuration
+    #[arg(long, value_name = "FILE", requires = "artifact", value_hint = clap::ValueHint::FilePath)]
+    artifact_config: Option<PathBuf>,
+    /// Say that the artifact's configuration is of this type
+    #[arg(long, value_name = "TYPE", requires = "artifact")]
+    artifact_config_type: Option<String>,
+    /// Say that the artifact's files are of this type
+    #[arg(long, value_name = "TYPE", requires = "artifact")]
+    artifact_layer_type: Option<String>,
+    /// Keep the names of the artifact's files out of it
+    #[arg(long, requires = "artifact")]
+    artifact_exclude_titles: bool,
+    /// Say that the artifact is about this image
+    #[arg(long, value_name = "IMAGE", requires = "artifact")]
+    artifact_subject: Option<String>,
+}
+
+/// Add images to a list, or files as an artifact
 #[derive(Debug, Parser)]
 pub struct Add {
     /// Add all images of those that are lists
-    #[arg(long)]
+    #[arg(long, conflicts_with = "artifact")]
     all: bool,
+    #[command(flatten)]
+    of_artifact: OfArtifact,
     #[command(flatten)]
     said: Said,
     #[command(flatten)]
@@ -123,13 +151,35 @@ pub struct Add {
     /// List
     #[arg(value_name = "LIST")]
     list: String,
-    /// Image
+    /// Image, or file of the artifact
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
 }
 
 impl Act for Add {
     fn act(self, door: &Door) -> Result<u8> {
+        let said = self.of_artifact;
+        if said.artifact {
+            let artifact = ops::manifest::Artifact {
+                files: self.images.into_iter().map(PathBuf::from).collect(),
+                kind: said.artifact_type,
+                config: said.artifact_config,
+                config_kind: said.artifact_config_type,
+                layer_kind: said.artifact_layer_type,
+                nameless: said.artifact_exclude_titles,
+            };
+            let (details, subject) = (self.said.details()?, said.artifact_subject);
+            let session = door.session()?;
+            let digest = ops::manifest::add_artifact(
+                &session,
+                &self.list,
+                &artifact,
+                &details,
+                subject.as_deref(),
+            )?;
+            terminal::line(digest.hex())?;
+            return Ok(0);
+        }
         let wanted = ops::manifest::Wanted {
             images: self.images,
             all: self.all,
@@ -247,6 +297,9 @@ pub struct Push {
     /// Write the list and its images as oci or v2s2 (docker's)
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
+    /// podman's; signatures are things of their own here, and none goes along
+    #[arg(long, hide = true)]
+    remove_signatures: bool,
     #[command(flatten)]
     compression: Compression,
     #[command(flatten)]

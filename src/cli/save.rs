@@ -20,6 +20,9 @@ pub struct Args {
     /// Take several images, as always
     #[arg(short, long)]
     multi_image_archive: bool,
+    /// podman's; layers are written as they are kept, compressed or not
+    #[arg(long, hide = true)]
+    uncompressed: bool,
     /// Write to this file or directory instead of standard output
     #[arg(short, long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     output: Option<String>,

@@ -274,7 +274,6 @@ pub static VERBS: &[Verb] = &[
             "--compress",
             "--encrypt-layer",
             "--encryption-key",
-            "--remove-signatures",
             "--sign-by",
             "--sign-by-sigstore",
         ],
@@ -291,7 +290,7 @@ pub static VERBS: &[Verb] = &[
     verb::<load::Args>("load", "[OPTIONS]", Group::Images),
     to_come(
         verb::<save::Args>("save", "[OPTIONS] IMAGE [IMAGE...]", Group::Images),
-        &["--compress", "--uncompressed"],
+        &["--compress"],
     ),
     with_one_dash(to_come(
         verb::<login::Args>("login", "[OPTIONS] [REGISTRY]", Group::Images),
@@ -338,13 +337,10 @@ pub static VERBS: &[Verb] = &[
     verb::<mount::UnmountImage>("image unmount", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     verb::<inspect::Image>("image inspect", "[OPTIONS] IMAGE [IMAGE...]", Group::Noun),
     verb::<manifest::Create>("manifest create", "[OPTIONS] LIST [IMAGE...]", Group::Noun),
-    to_come(
-        verb::<manifest::Add>(
-            "manifest add",
-            "[OPTIONS] LIST IMAGE [IMAGE...]",
-            Group::Noun,
-        ),
-        &["--artifact", "--artifact-type"],
+    verb::<manifest::Add>(
+        "manifest add",
+        "[OPTIONS] LIST IMAGE [IMAGE...]",
+        Group::Noun,
     ),
     verb::<manifest::Annotate>(
         "manifest annotate",
@@ -354,12 +350,7 @@ pub static VERBS: &[Verb] = &[
     verb::<manifest::Inspect>("manifest inspect", "[OPTIONS] NAME", Group::Noun),
     to_come(
         verb::<manifest::Push>("manifest push", "[OPTIONS] LIST [DESTINATION]", Group::Noun),
-        &[
-            "--add-compression",
-            "--remove-signatures",
-            "--sign-by",
-            "--sign-by-sigstore",
-        ],
+        &["--add-compression", "--sign-by", "--sign-by-sigstore"],
     ),
     verb::<manifest::Exists>("manifest exists", "LIST", Group::Noun),
     verb::<manifest::Remove>("manifest remove", "LIST DIGEST", Group::Noun),

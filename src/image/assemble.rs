@@ -338,15 +338,39 @@ impl Format {
     }
 }
 
+/// Returns the object that a document from elsewhere has under a name, made where there is
+/// none.
+///
+/// # Errors
+/// When there is something else.
+pub fn object_in<'a>(value: &'a mut Value, key: &str) -> Result<&'a mut Map<String, Value>> {
+    let one = object_of(value)?.entry(key).or_insert(Value::Null);
+    if one.is_null() {
+        *one = json!({});
+    }
+    let other = || Error::new(format!("what it has under \"{key}\" is no object"));
+    one.as_object_mut().ok_or_else(other)
+}
+
+/// Returns what a document from elsewhere has, which may be no object.
+pub fn object_of(value: &mut Value) -> Result<&mut Map<String, Value>> {
+    let other = || Error::new("a part of it is no object");
+    value.as_object_mut().ok_or_else(other)
+}
+
 /// Makes an image's manifest say the same in the words of a format. What docker's has no
 /// place for (annotations, what it is about) goes.
 pub fn reword(manifest: &mut Value, format: Format) -> Result<()> {
-    manifest["mediaType"] = format.manifest().into();
-    manifest["config"]["mediaType"] = format.config().into();
+    let say = |one: &mut Map<String, Value>, kind: &str| {
+        one.insert("mediaType".to_owned(), kind.into());
+    };
+    say(object_of(manifest)?, format.manifest());
+    say(object_in(manifest, "config")?, format.config());
     if let Some(Value::Array(layers)) = manifest.get_mut("layers") {
         for layer in layers {
             let said = layer["mediaType"].as_str().unwrap_or_default();
-            layer["mediaType"] = layer_type(said, format)?.into();
+            let kind = layer_type(said, format)?;
+            say(object_of(layer)?, &kind);
         }
     }
     if format == Format::Docker

@@ -11,11 +11,15 @@
 //! index, so that of two who add at once none is lost. It names only images whose
 //! manifests are in the store.
 
+mod artifact;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+pub use self::artifact::Artifact;
 use crate::error::{Context, Error, Kind, Result};
+use crate::image::assemble::{object_in, object_of};
 use crate::image::credentials::base64;
 use crate::image::registry::manifest::{self, Manifest};
 use crate::ops::access::Asked;
@@ -167,6 +171,34 @@ pub fn add(session: &Session, list: &str, wanted: &Wanted) -> Result<Digest> {
     change(session, list, |value| take_in(&session.store, value, added)).what(what)
 }
 
+/// Puts files into a list as one artifact, which may be about an image; returns the list's
+/// digest.
+pub fn add_artifact(
+    session: &Session,
+    list: &str,
+    artifact: &Artifact,
+    details: &Details,
+    subject: Option<&str>,
+) -> Result<Digest> {
+    let what = || format!("cannot add an artifact to list \"{list}\"");
+    let store = &session.store;
+    find(store, list).what(what)?;
+    let subject = subject.map(|image| subject_of(session, image));
+    let subject = subject.transpose().what(what)?;
+    let _lease = store.lease().what(what)?;
+    let mut made = artifact::write(store, artifact, subject).what(what)?;
+    details.write(&mut made).what(what)?;
+    change(session, list, |value| take_in(store, value, vec![made])).what(what)
+}
+
+/// Returns what is said of the image that something is about.
+fn subject_of(session: &Session, image: &str) -> Result<Value> {
+    let found = pull::find(session, image)?.ok_or_else(|| absent(image))?;
+    Ok(json!({
+        "mediaType": found.media_type, "digest": found.digest, "size": found.size,
+    }))
+}
+
 /// Changes what a list says of an image; returns the list's digest.
 pub fn annotate(session: &Session, list: &str, image: &str, details: &Details) -> Result<Digest> {
     let what = || format!("cannot annotate \"{image}\" in list \"{list}\"");
@@ -180,8 +212,7 @@ pub fn annotate(session: &Session, list: &str, image: &str, details: &Details) -
     };
     change(session, list, |value| {
         let found = manifests(value)?.iter_mut().find(|one| is(one, &digest));
-        details.write(found.ok_or_else(|| no_member(&digest))?);
-        Ok(())
+        details.write(found.ok_or_else(|| no_member(&digest))?)
     })
     .what(what)
 }
@@ -191,22 +222,13 @@ pub fn annotate_list(session: &Session, list: &str, said: &OfList) -> Result<Dig
     let what = || format!("cannot annotate list \"{list}\"");
     let store = &session.store;
     find(store, list).what(what)?;
-    let subject = match &said.subject {
-        Some(image) => {
-            let found = pull::find(session, image).what(what)?;
-            let found = found.ok_or_else(|| absent(image)).what(what)?;
-            Some(json!({
-                "mediaType": found.media_type, "digest": found.digest, "size": found.size,
-            }))
-        }
-        None => None,
-    };
+    let subject = said.subject.as_deref();
+    let subject = subject.map(|image| subject_of(session, image));
+    let subject = subject.transpose().what(what)?;
     change(session, list, |value| {
-        for (key, text) in &said.annotations {
-            value["annotations"][key] = text.as_str().into();
-        }
+        put_words(value, "annotations", &said.annotations)?;
         if let Some(subject) = subject {
-            value["subject"] = subject;
+            object_of(value)?.insert("subject".to_owned(), subject);
         }
         Ok(())
     })
@@ -401,8 +423,15 @@ fn write(store: &Store, value: &Value) -> Result<(Digest, u64)> {
 }
 
 fn manifests(value: &mut Value) -> Result<&mut Vec<Value>> {
-    let list = value["manifests"].as_array_mut();
+    let list = value.get_mut("manifests").and_then(Value::as_array_mut);
     list.ok_or_else(|| Error::new("it has no manifests"))
+}
+
+fn put_words(value: &mut Value, key: &str, words: &BTreeMap<String, String>) -> Result<()> {
+    for (name, text) in words {
+        object_in(value, key)?.insert(name.clone(), text.as_str().into());
+    }
+    Ok(())
 }
 
 fn is(one: &Value, digest: &Digest) -> bool {
@@ -435,7 +464,7 @@ fn gather(session: &Session, wanted: &Wanted) -> Result<Vec<Value>> {
     for text in &wanted.images {
         let what = || format!("cannot add \"{text}\"");
         for mut one in members(session, text, wanted).what(what)? {
-            wanted.details.write(&mut one);
+            wanted.details.write(&mut one)?;
             found.push(one);
         }
     }
@@ -547,26 +576,60 @@ impl Details {
         })
     }
 
-    fn write(&self, one: &mut Value) {
+    fn write(&self, one: &mut Value) -> Result<()> {
         let words = [
             ("os", &self.os),
             ("architecture", &self.architecture),
             ("variant", &self.variant),
             ("os.version", &self.os_version),
         ];
-        for (key, word) in words {
-            if let Some(word) = word {
-                one["platform"][key] = word.as_str().into();
-            }
+        let lists = [
+            ("os.features", &self.os_features),
+            ("features", &self.features),
+        ];
+        let words = words
+            .into_iter()
+            .filter_map(|(k, w)| Some((k, json!(w.as_ref()?))));
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        for (key, said) in words.chain(lists.map(|(k, list)| (k, json!(list)))) {
+            object_in(one, "platform")?.insert(key.to_owned(), said);
         }
-        if !self.os_features.is_empty() {
-            one["platform"]["os.features"] = json!(self.os_features);
+        put_words(one, "annotations", &self.annotations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Details, manifests, put_words};
+
+    #[test]
+    fn what_a_list_from_elsewhere_has_instead_of_objects_is_refused() {
+        let said = Details {
+            os: Some("linux".to_owned()),
+            os_features: vec!["x".to_owned()],
+            annotations: [("k".to_owned(), "v".to_owned())].into(),
+            ..Details::default()
+        };
+        for (hostile, word) in [
+            (json!({ "annotations": "x" }), "annotations"),
+            (json!({ "platform": ["linux"] }), "platform"),
+            (json!(["a"]), "a part of it"),
+            (json!(7), "a part of it"),
+        ] {
+            let error = said.write(&mut hostile.clone()).expect_err(word);
+            assert!(error.to_string().contains(word), "{error}");
         }
-        if !self.features.is_empty() {
-            one["platform"]["features"] = json!(self.features);
-        }
-        for (key, value) in &self.annotations {
-            one["annotations"][key] = value.as_str().into();
-        }
+        let mut list = json!([1]);
+        assert!(put_words(&mut list, "annotations", &said.annotations).is_err());
+        assert!(manifests(&mut list).is_err());
+        let mut one = json!({ "platform": { "os": "plan9" }, "annotations": null });
+        said.write(&mut one).expect("it has objects");
+        let platform = json!({ "os": "linux", "os.features": ["x"] });
+        assert_eq!(
+            one,
+            json!({ "platform": platform, "annotations": { "k": "v" } })
+        );
     }
 }

@@ -216,3 +216,92 @@ fn what_is_about_an_image_is_listed_as_the_registry_says_page_by_page() {
     assert_eq!(digests, [&json!(digest(&[1])), &json!(digest(&[2]))]);
     assert!(registry.requests().iter().all(|r| r.kind() != Kind::Blob));
 }
+
+#[test]
+fn files_become_an_artifact_of_a_list() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, other, registry) = (Sandbox::new(), Sandbox::new(), Registry::start());
+    let name = registry.name("team/app:1");
+    let image = busybox("tiny:latest");
+    rpod.load(&rpod.write("tiny.tar", image.docker_archive()));
+    rpod.run(&["manifest", "create", &name, "tiny"]).success();
+    let file = rpod.write("notes.txt", "what is new");
+    let file = file.to_str().unwrap();
+    for refused in [
+        &[
+            "manifest",
+            "add",
+            "--artifact-type",
+            "text/x",
+            &name,
+            "tiny",
+        ][..],
+        &["manifest", "add", "--artifact", "--all", &name, file],
+        &["manifest", "add", "--artifact", &name, "nowhere.txt"],
+        &[
+            "manifest",
+            "add",
+            "--artifact",
+            "--artifact-config-type",
+            "application/vnd.oci.image.config.v1+json",
+            &name,
+            file,
+        ],
+    ] {
+        rpod.run(refused).refuses();
+    }
+    rpod.run(&[
+        "manifest",
+        "add",
+        "--artifact",
+        "--artifact-type",
+        "text/x-notes",
+        "--artifact-layer-type",
+        "text/plain",
+        "--artifact-subject",
+        "tiny",
+        "--annotation",
+        "by=tests",
+        &name,
+        file,
+    ])
+    .success();
+    let shown = rpod.run(&["manifest", "inspect", &name]).success().stdout();
+    let list: Value = serde_json::from_str(&shown).unwrap();
+    let one = list["manifests"][1].clone();
+    assert_eq!(one["artifactType"], "text/x-notes");
+    assert_eq!(one["annotations"], json!({ "by": "tests" }));
+    assert_eq!(one.get("platform"), None);
+    rpod.run(&["image", "prune", "-f"]).success();
+    rpod.run(&["system", "check"]).success();
+    rpod.run(&["run", "--rm", &name, "true"]).success();
+    rpod.run(&["manifest", "push", "--remove-signatures", &name])
+        .success();
+    let digest = one["digest"].as_str().unwrap();
+    let path = format!("/v2/team/app/manifests/{digest}");
+    let manifest: Value = serde_json::from_slice(&manifest_at(&registry, &path)).unwrap();
+    assert_eq!(manifest["artifactType"], "text/x-notes");
+    assert_eq!(manifest["subject"]["digest"], image.digest());
+    assert_eq!(
+        manifest["config"]["mediaType"],
+        "application/vnd.oci.empty.v1+json"
+    );
+    let layer = &manifest["layers"][0];
+    assert_eq!(layer["mediaType"], "text/plain");
+    assert_eq!(
+        layer["digest"],
+        crate::support::image::digest(b"what is new")
+    );
+    assert_eq!(
+        layer["annotations"],
+        json!({ "org.opencontainers.image.title": "notes.txt" })
+    );
+    // It can be had by its digest, and is what it was.
+    let by_digest = registry.name(&format!("team/app@{digest}"));
+    other.run(&["pull", &by_digest]).success();
+    assert_eq!(
+        other.inspect(&by_digest, "{{.ArtifactType}}"),
+        "text/x-notes"
+    );
+    other.run(&["system", "check"]).success();
+}

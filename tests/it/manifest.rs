@@ -353,3 +353,45 @@ fn a_list_is_saved_and_loaded_whole() {
         fresh.run(&["rmi", "both"]).success();
     }
 }
+
+#[test]
+fn a_list_is_drawn_as_the_image_for_this_machine() {
+    let rpod = Sandbox::new();
+    list_of_two(&rpod, "both");
+    let own = rpod.run(&["image", "tree", "own"]).success().stdout();
+    let list = rpod.run(&["image", "tree", "both"]).success().stdout();
+    assert_eq!(list.matches("└── ID: ").count(), 1, "{list}");
+    let top = |text: &str| text.lines().last().unwrap().to_owned();
+    assert_eq!(top(&own), top(&list));
+    assert!(
+        top(&own).contains("Top Layer of: [both:latest own:latest]"),
+        "{own}"
+    );
+    let foreign = rpod.run(&["image", "tree", "foreign"]).success().stdout();
+    assert!(
+        top(&foreign).contains("Top Layer of: [both:latest foreign:latest]"),
+        "{foreign}"
+    );
+    let upon = rpod.run(&["image", "tree", "--whatrequires", "foreign"]);
+    assert_eq!(upon.success().stdout().matches("└── ID: ").count(), 1);
+}
+
+#[test]
+fn what_an_image_of_a_list_lacks_is_fetched_from_where_the_list_was_pushed() {
+    require!(Registry::available(), "{NO_REGISTRY}");
+    let (rpod, registry) = (Sandbox::new(), Registry::start());
+    let name = registry.name("team/app:2.0");
+    list_of_two(&rpod, &name);
+    rpod.run(&["manifest", "push", "--all", &name]).success();
+    rpod.run(&["rmi", "own", "foreign"]).success();
+    let list = inspect(&rpod, &name);
+    let member = list["manifests"][1]["digest"].as_str().unwrap().to_owned();
+    let blobs = rpod.store().join("images/blobs/sha256");
+    std::fs::remove_file(blobs.join(member.trim_start_matches("sha256:"))).unwrap();
+    rpod.run(&["system", "check"])
+        .fails(1)
+        .stdout_has("it is not there");
+    rpod.run(&["system", "check", "--repair"])
+        .success()
+        .stdout_has("mended: blob ");
+}

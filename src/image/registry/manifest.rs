@@ -8,11 +8,12 @@
 //! that could be read as two things is refused (CVE-2021-41190).
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
-use crate::store::artifacts::{clean, is_image_config};
+use crate::store::artifacts::{self, clean, is_image_config};
 use crate::store::images::parse_document;
 
 /// What we say we understand, the newest first.
@@ -85,7 +86,7 @@ struct Raw {
     config: Option<RawPart>,
     layers: Option<Vec<RawPart>>,
     manifests: Option<Vec<RawPart>>,
-    fs_layers: Option<serde_json::Value>,
+    fs_layers: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -108,7 +109,8 @@ struct RawPlatform {
 
 /// Understands a manifest that came with the content type `served_as`.
 pub fn parse(bytes: &[u8], served_as: Option<&str>) -> Result<Manifest> {
-    let raw: Raw = parse_document(bytes)
+    let raw: Raw = check_objects(bytes)
+        .and_then(|()| parse_document(bytes))
         .map_err(|error| error.what("what the registry has under this name is no manifest"))?;
     if raw.fs_layers.is_some() || raw.schema_version == Some(1) {
         return Err(Error::new(
@@ -142,10 +144,9 @@ pub fn parse(bytes: &[u8], served_as: Option<&str>) -> Result<Manifest> {
         return Err(Error::new(format!("it has {} layers", layers.len())));
     }
     if !is_image_config(&config.media_type) {
-        let kind = raw.artifact_type.filter(|kind| !kind.is_empty());
         return Ok(Manifest::Artifact {
             media_type: OCI_MANIFEST.to_owned(),
-            kind: clean(&kind.unwrap_or_else(|| config.media_type.clone())),
+            kind: artifacts::kind(raw.artifact_type, config.media_type.clone()),
             config: part(config)?,
             blobs: layers.into_iter().map(part).collect::<Result<_>>()?,
         });
@@ -163,6 +164,19 @@ pub fn parse(bytes: &[u8], served_as: Option<&str>) -> Result<Manifest> {
         config: part(config)?,
         layers: layers.into_iter().map(part).collect::<Result<_>>()?,
     })
+}
+
+/// What has names for us is an object: serde would take a list of the values as well, and
+/// whoever changes a field of the document finds no field there.
+fn check_objects(bytes: &[u8]) -> Result<()> {
+    let value: Value = serde_json::from_slice(bytes)?;
+    let listed = ["layers", "manifests"].map(|key| value[key].as_array());
+    let mut parts = listed.into_iter().flatten().flatten();
+    let sound = |part: &Value| part.is_object() || part.is_null();
+    if value.is_object() && sound(&value["config"]) && parts.all(sound) {
+        return Ok(());
+    }
+    Err(Error::new("a part of it is no object"))
 }
 
 fn unlike(named: &str) -> Error {
@@ -360,6 +374,22 @@ mod tests {
         ] {
             let error = parse(text.as_bytes(), None).expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_a_list_of_its_values_is_refused() {
+        let digest = Digest::of(b"x");
+        let listed = format!(r#"["{LAYER}","{digest}",3,null,null]"#);
+        let config = part("c", CONFIG);
+        for manifest in [
+            format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{listed}]}}"#),
+            format!(r#"{{"schemaVersion":2,"config":{listed},"layers":[]}}"#),
+            format!(r#"{{"schemaVersion":2,"manifests":[{listed}]}}"#),
+            format!(r#"[2,null,null,null,null,[{}],null]"#, part("l", LAYER)),
+        ] {
+            let error = parse(manifest.as_bytes(), None).expect_err(&manifest);
+            assert!(error.to_string().ends_with("is no object"), "{error}");
         }
     }
 
