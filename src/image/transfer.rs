@@ -137,15 +137,7 @@ pub fn pull(
 /// Returns the tags that a repository has.
 pub fn tags(sources: Vec<Source>, progress: &Arc<dyn Progress>) -> Result<Vec<String>> {
     let sources = Sources::new(sources, Arc::clone(progress));
-    on_this_thread(async move {
-        loop {
-            let (index, source) = sources.current()?;
-            match source.registry.tags(&source.repository).await {
-                Err(error) if sources.pass_over(index, &error) => {}
-                tags => return tags,
-            }
-        }
-    })
+    on_this_thread(sources.ask(|source| source.registry.tags(&source.repository)))
 }
 
 /// Returns what a repository has under a tag or a digest.
@@ -155,15 +147,7 @@ pub fn document(
     progress: &Arc<dyn Progress>,
 ) -> Result<Document> {
     let sources = Sources::new(sources, Arc::clone(progress));
-    on_this_thread(async move {
-        loop {
-            let (index, source) = sources.current()?;
-            match source.registry.manifest(&source.repository, wanted).await {
-                Err(error) if sources.pass_over(index, &error) => {}
-                document => return document,
-            }
-        }
-    })
+    on_this_thread(sources.ask(|source| source.registry.manifest(&source.repository, wanted)))
 }
 
 /// Returns the descriptors of what a repository has that is about a manifest.
@@ -173,16 +157,7 @@ pub fn referrers(
     progress: &Arc<dyn Progress>,
 ) -> Result<Vec<serde_json::Value>> {
     let sources = Sources::new(sources, Arc::clone(progress));
-    on_this_thread(async move {
-        loop {
-            let (index, source) = sources.current()?;
-            let asked = source.registry.referrers(&source.repository, subject);
-            match asked.await {
-                Err(error) if sources.pass_over(index, &error) => {}
-                done => return done,
-            }
-        }
-    })
+    on_this_thread(sources.ask(|source| source.registry.referrers(&source.repository, subject)))
 }
 
 fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -380,13 +355,10 @@ impl Engine {
 
     /// Fetches a manifest from the first place that has it.
     async fn manifest(&self, wanted: &str) -> Result<Document> {
-        loop {
-            let (index, source) = self.sources.current()?;
-            match source.registry.manifest(&source.repository, wanted).await {
-                Err(error) if self.sources.pass_over(index, &error) => {}
-                done => return done,
-            }
-        }
+        let manifest = self
+            .sources
+            .ask(|source| source.registry.manifest(&source.repository, wanted));
+        manifest.await
     }
 
     /// Brings all parts into the store that are not there, and unpacks the layers.
@@ -483,11 +455,7 @@ impl Engine {
 
     /// An image that is no list says its platform in its configuration alone.
     fn check_platform(&self, image: &Image) -> Result<()> {
-        let offered = Platform {
-            os: image.config.os().to_string(),
-            architecture: image.config.architecture().to_string(),
-            variant: image.config.variant().clone(),
-        };
+        let offered = image.platform();
         let host = Platform::host();
         match &self.platform {
             Some(wanted) if !wanted.accepts(&offered) => Err(Error::new(format!(

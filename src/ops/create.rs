@@ -139,11 +139,7 @@ fn publish(session: &Session, record: &mut Record, chosen: bool) -> Result<()> {
 
 /// As docker: it may run all the same, where the kernel knows an interpreter for it.
 fn tell_other_platform(session: &Session, image: &Image) {
-    let of_image = Platform {
-        os: image.config.os().to_string(),
-        architecture: image.config.architecture().to_string(),
-        variant: None,
-    };
+    let of_image = image.platform();
     let host = Platform::host();
     if !host.accepts(&of_image) {
         session.progress.warn(&format!(

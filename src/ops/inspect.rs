@@ -47,8 +47,7 @@ pub fn inspect(session: &Session, name: &str, noun: Noun, size: bool) -> Result<
         }
     }
     if matches!(noun, Noun::Any | Noun::Image) {
-        let meant = pull::unaliased(session, name)?;
-        if let Some(entry) = session.store.resolve_image(&meant)? {
+        if let Some(entry) = pull::existing(session, name)? {
             return image(session, &entry);
         }
         if noun == Noun::Image {

@@ -149,11 +149,7 @@ fn find_image(session: &Session, text: &str) -> Result<(Image, IdMap)> {
     if !layers.join(map.name()).is_dir() {
         return Err(outside(&format!("image mount {text}")));
     }
-    let meant = pull::unaliased(session, text)?;
-    let entry = session.store.resolve_image(&meant)?.ok_or_else(|| {
-        Error::of(Kind::NotFound, "there is no such image")
-            .hint("`rpod images` lists the images there are")
-    })?;
+    let entry = pull::existing(session, text)?.ok_or_else(pull::no_such)?;
     let image = session.store.load_for_here(&entry)?;
     inside(&map.name(), &format!("image mount {text}"))?;
     Ok((image, map))

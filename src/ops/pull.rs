@@ -345,10 +345,21 @@ pub fn find(session: &Session, text: &str) -> Result<Option<Entry>> {
         let identity = Identity::of(&session.host)?;
         return builtin::ensure(&session.store, &identity.map).map(Some);
     }
+    existing(session, text)
+}
+
+/// The same, of the images that are there: nothing is made.
+pub fn existing(session: &Session, text: &str) -> Result<Option<Entry>> {
     match session.store.resolve_image(text)? {
         None => by_name(session, text),
         found => Ok(found),
     }
+}
+
+/// The error of a verb that needs an image that is there.
+pub fn no_such() -> Error {
+    Error::of(Kind::NotFound, "there is no such image")
+        .hint("`rpod images` lists the images there are")
 }
 
 /// Returns the name that a short one stands for where it is an alias of an image of this
@@ -432,21 +443,13 @@ pub fn referrers(session: &Session, request: &Request, name: &str) -> Result<Val
 }
 
 fn fits(image: &Image, wanted: Option<&Platform>) -> bool {
-    wanted.is_none_or(|wanted| wanted.accepts(&platform_of(image)))
-}
-
-fn platform_of(image: &Image) -> Platform {
-    Platform {
-        os: image.config.os().to_string(),
-        architecture: image.config.architecture().to_string(),
-        variant: image.config.variant().clone(),
-    }
+    wanted.is_none_or(|wanted| wanted.accepts(&image.platform()))
 }
 
 fn wrong_platform(text: &str, image: &Image, wanted: Option<&Platform>) -> Error {
     Error::new(format!(
         "image \"{text}\" is for {}, not for {}",
-        platform_of(image),
+        image.platform(),
         wanted.unwrap_or(&Platform::host())
     ))
 }

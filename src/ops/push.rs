@@ -72,13 +72,7 @@ pub fn push(session: &Session, request: &Request) -> Result<Vec<Done>> {
 /// Returns the image of an entry that is for a platform.
 fn for_platform(session: &Session, entry: &Entry, wanted: &Platform) -> Result<Entry> {
     let mut chosen = session.store.choose(entry, Some(wanted))?;
-    let own = session.store.load_image(&chosen)?.platform();
-    if !wanted.accepts(&own) {
-        return Err(Error::of(
-            Kind::NotFound,
-            format!("it is for {own}, and there is none for {wanted}"),
-        ));
-    }
+    session.store.load_image(&chosen)?.check_platform(wanted)?;
     // Whether its layers leave as they came is known of the entry.
     chosen.annotations.clone_from(&entry.annotations);
     Ok(chosen)

@@ -171,10 +171,7 @@ struct Plan {
 /// Decides what goes.
 fn plan(session: &Session, entries: &[Entry], text: &str, options: &Options) -> Result<Plan> {
     let store = &session.store;
-    let found = store.resolve_image(text)?.ok_or_else(|| {
-        Error::of(Kind::NotFound, "there is no such image")
-            .hint("`rpod images` lists the images there are")
-    })?;
+    let found = store.resolve_image(text)?.ok_or_else(pull::no_such)?;
     if let Some(wanted) = &options.platform {
         check_platform(store, &found, wanted)?;
     }
@@ -239,14 +236,7 @@ fn check_platform(store: &Store, found: &Entry, wanted: &Platform) -> Result<()>
             "take an image out of it with `rpod manifest remove LIST DIGEST`, or leave out --platform",
         ));
     }
-    let own = store.load_image(found)?.platform();
-    match wanted.accepts(&own) {
-        true => Ok(()),
-        false => Err(Error::of(
-            Kind::NotFound,
-            format!("it is for {own}, and there is none for {wanted}"),
-        )),
-    }
+    store.load_image(found)?.check_platform(wanted)
 }
 
 /// Returns the images that go with an entry, as containers know them: those of a list that

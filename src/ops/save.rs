@@ -95,8 +95,15 @@ pub fn to_directory(session: &Session, images: &[Saved], form: Form, place: &Pat
     let what = || format!("cannot save images in \"{}\"", place.display());
     let _lease = whole(session, images).what(what)?;
     std::fs::create_dir_all(place).what(what)?;
-    if std::fs::read_dir(place).what(what)?.next().is_some() {
-        return Err(Error::of(Kind::Conflict, "it is not empty").what(what()));
+    if form == Form::OciDir && save::is_cut_off(place) {
+        match std::fs::remove_dir_all(place.join("blobs")) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed.what(what)?,
+        }
+    } else if std::fs::read_dir(place).what(what)?.next().is_some() {
+        return Err(Error::of(Kind::Conflict, "it is not empty")
+            .what(what())
+            .hint("name another directory, or empty this one"));
     }
     match (form, images) {
         (Form::DockerDir, [one]) => save::docker_directory(&session.store, one, place),
@@ -161,23 +168,10 @@ fn has_tag(text: &str) -> bool {
 }
 
 fn check_platform(saved: &Saved, wanted: Option<&Platform>) -> Result<()> {
-    let Some(image) = &saved.image else {
-        return Ok(());
-    };
-    let config = &image.config;
-    let own = Platform {
-        os: config.os().to_string(),
-        architecture: config.architecture().to_string(),
-        variant: config.variant().clone(),
-    };
-    match wanted {
-        Some(wanted) if !wanted.accepts(&own) => {
-            Err(
-                Error::of(Kind::NotFound, format!("it is for {own}, not for {wanted}")).hint(
-                    format!("get the other one with `rpod pull --platform {wanted} …`"),
-                ),
-            )
-        }
+    match (&saved.image, wanted) {
+        (Some(image), Some(wanted)) => image
+            .check_platform(wanted)
+            .hint(|| format!("get the other one with `rpod pull --platform {wanted} …`")),
         _ => Ok(()),
     }
 }

@@ -19,13 +19,8 @@ pub fn untag(session: &Session, image: &str, names: &[String]) -> Result<()> {
         .map(|name| name.parse())
         .collect::<Result<_>>()
         .what(what)?;
-    let meant = pull::unaliased(session, image).what(what)?;
-    let found = session.store.resolve_image(&meant).what(what)?;
-    let found = found.ok_or_else(|| {
-        Error::of(Kind::NotFound, "there is no such image")
-            .what(what())
-            .hint("`rpod images` lists the images there are")
-    })?;
+    let found = pull::existing(session, image).what(what)?;
+    let found = found.ok_or_else(pull::no_such).what(what)?;
     session
         .store
         .change_images(|entries| take(entries, &found.digest, &names), |(), _| {})

@@ -76,9 +76,8 @@ pub fn parse(manifest: &[u8]) -> Option<Artifact> {
         return None;
     }
     let created = manifest.annotations.get(CREATED);
-    let kind = manifest.artifact_type.filter(|kind| !kind.is_empty());
     Some(Artifact {
-        kind: clean(&kind.unwrap_or(manifest.config.media_type)),
+        kind: kind(manifest.artifact_type, manifest.config.media_type),
         created: created.and_then(|text| text.parse().ok()),
         subject: manifest.subject.map(|part| part.digest),
         annotations: manifest.annotations,
@@ -86,6 +85,11 @@ pub fn parse(manifest: &[u8]) -> Option<Artifact> {
             .chain(manifest.layers.into_iter().map(|l| (l.digest, l.size)))
             .collect(),
     })
+}
+
+/// Returns what an artifact is: what it says itself, or else what its configuration is.
+pub fn kind(own: Option<String>, config: String) -> String {
+    clean(&own.filter(|own| !own.is_empty()).unwrap_or(config))
 }
 
 /// Says why an artifact cannot be used as an image.

@@ -31,7 +31,7 @@ use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
 use crate::store::Store;
-use crate::store::artifacts::{self, is_image_config};
+use crate::store::artifacts::{self, clean, is_image_config};
 
 /// Bytes of a manifest or configuration at most: 4 MiB, as registries have it.
 pub const DOCUMENT_LIMIT: u64 = 4 << 20;
@@ -242,6 +242,21 @@ impl Image {
             os: self.config.os().to_string(),
             architecture: self.config.architecture().to_string(),
             variant: self.config.variant().clone(),
+        }
+    }
+
+    /// Refuses an image that is for another platform.
+    pub fn check_platform(&self, wanted: &Platform) -> Result<()> {
+        let own = self.platform();
+        match wanted.accepts(&own) {
+            true => Ok(()),
+            false => Err(Error::of(
+                Kind::NotFound,
+                format!(
+                    "it is for {}, and there is none for {wanted}",
+                    clean(&own.to_string())
+                ),
+            )),
         }
     }
 }

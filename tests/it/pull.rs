@@ -59,7 +59,7 @@ fn run_pulls_what_is_not_there_and_keeps_stdout_for_the_program() {
     let ran = rpod.run(&["run", "--rm", &name]);
     ran.success().stdout_is("pulled");
     let first = format!("Unable to find image '{name}' locally");
-    assert_eq!(ran.stderr().lines().next(), Some(first.as_str()));
+    assert_eq!(ran.lines_of_the_first()[0], first);
     ran.stderr_has("Pull complete")
         .stderr_has("Digest: sha256:")
         .stderr_has("Status: Downloaded newer image");

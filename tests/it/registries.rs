@@ -38,8 +38,11 @@ fn dockers_mirrors_serve_what_docker_hub_would() {
     let ran = rpod.run(&["run", "--rm", "tiny"]);
     ran.success().stdout_is("mirrored");
     let said = ran.stderr();
-    ran.stderr_has("Unable to find image 'tiny:latest' locally\n")
-        .stderr_has("latest: Pulling from library/tiny")
+    assert_eq!(
+        ran.lines_of_the_first()[0],
+        "Unable to find image 'tiny:latest' locally"
+    );
+    ran.stderr_has("latest: Pulling from library/tiny")
         .stderr_has("Status: Downloaded newer image for tiny:latest");
     let passed = format!("mirror \"127.0.0.1:{dead}\" is passed over: cannot reach");
     assert_eq!(said.matches(&passed).count(), 1, "{ran}");

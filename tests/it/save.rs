@@ -131,7 +131,7 @@ fn save_takes_names_repositories_and_ids_to_a_file() {
     assert!(tar.exists(), "what was there before stays");
     rpod.run(&["save", "--platform", "linux/s390x", "greet"])
         .refuses()
-        .stderr_has("not for linux/s390x");
+        .stderr_has("there is none for linux/s390x");
     let mut running = rpod.command(&["save", "greet"]).spawn_on_terminal();
     running.wait_for_stdout("use -o or a pipe");
 }
@@ -144,7 +144,7 @@ fn load_takes_the_platform_that_is_asked_for_and_no_other() {
     let archive = archive.to_str().unwrap();
     rpod.run(&["load", "--platform", "linux/arm64", "-i", archive])
         .refuses()
-        .stderr_has("linux/s390x, not for linux/arm64");
+        .stderr_has("linux/s390x, and there is none for linux/arm64");
     rpod.run(&["load", "--platform", "linux/s390x", "-q", "-i", archive])
         .success();
 }

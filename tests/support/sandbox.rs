@@ -821,6 +821,22 @@ impl Output {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 
+    /// The lines of its standard error, of the first `run` or `create` in a store. Who has
+    /// one id alone must be told so before all else, and nobody else may be; that line is
+    /// left out.
+    #[track_caller]
+    pub fn lines_of_the_first(&self) -> Vec<String> {
+        let said = self.stderr();
+        let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+        let told = "containers have one user and group id, yours: ";
+        if !probe::is_root() && !probe::subordinate_ids() {
+            assert!(lines.first().is_some_and(|l| l.contains(told)), "{self}");
+            lines.remove(0);
+        }
+        assert!(!lines.iter().any(|line| line.contains(told)), "{self}");
+        lines
+    }
+
     /// Asserts that its standard output is this.
     #[track_caller]
     pub fn stdout_is(&self, text: &str) -> &Self {

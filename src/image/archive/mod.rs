@@ -200,19 +200,7 @@ const DEPTH_LIMIT: usize = 4;
 /// Who asks for a platform gets no other; who asks for none gets what there is.
 fn check_platform(store: &Store, found: &Found, wanted: Option<&Platform>) -> Result<()> {
     let Some(wanted) = wanted else { return Ok(()) };
-    let config = store.load_image(&found.entry)?.config;
-    let own = Platform {
-        os: config.os().to_string(),
-        architecture: config.architecture().to_string(),
-        variant: config.variant().clone(),
-    };
-    if wanted.accepts(&own) {
-        return Ok(());
-    }
-    Err(Error::of(
-        Kind::NotFound,
-        format!("it has an image for {own}, not for {wanted}"),
-    ))
+    store.load_image(&found.entry)?.check_platform(wanted)
 }
 
 /// Steps 2 and 3 for a directory of containers' tools: a manifest, and each blob by its digits.

@@ -82,13 +82,34 @@ pub fn archive(store: &Store, images: &[Saved], plain: bool, output: &mut dyn Wr
 /// What says that it is one comes first and what says what is in it last: one that was
 /// cut off is known for what it is, and holds nothing.
 pub fn oci_directory(store: &Store, images: &[Saved], place: &Path) -> Result<()> {
-    fs::create_dir_all(place.join("blobs/sha256"))?;
+    fs::create_dir_all(place)?;
     fs::write(place.join("oci-layout"), LAYOUT)?;
+    fs::create_dir_all(place.join("blobs/sha256"))?;
     for blob in blobs(images) {
         copy(store, &blob, &place.join("blobs/sha256").join(blob.hex()))?;
     }
     let index = serde_json::to_vec(&index(images, true))?;
-    Ok(fs::write(place.join("index.json"), index)?)
+    fs::write(place.join(UNFINISHED), index)?;
+    Ok(fs::rename(
+        place.join(UNFINISHED),
+        place.join("index.json"),
+    )?)
+}
+
+/// The index before it is whole.
+const UNFINISHED: &str = ".index.json";
+
+/// Says whether a directory has an OCI layout whose writer was killed: nothing is in it but
+/// what was written by then.
+pub fn is_cut_off(place: &Path) -> bool {
+    let is_begun = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        ["oci-layout", "blobs", UNFINISHED]
+            .iter()
+            .any(|one| name == *one)
+    };
+    place.join("oci-layout").is_file()
+        && fs::read_dir(place).is_ok_and(|all| all.flatten().all(is_begun))
 }
 
 /// Writes one image as containers' tools keep it in a directory, which is empty.

@@ -55,6 +55,20 @@ impl Sources {
         }
     }
 
+    /// Asks the first that has not failed, and as long as it is a mirror, the one after it.
+    pub async fn ask<'a, T, F>(&'a self, ask: impl Fn(&'a Source) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        loop {
+            let (index, source) = self.current()?;
+            match ask(source).await {
+                Err(error) if self.pass_over(index, &error) => {}
+                done => return done,
+            }
+        }
+    }
+
     /// Returns the one of an index.
     pub fn get(&self, index: Index) -> Option<&Source> {
         self.all.get(index).map(|(source, _)| source)
