@@ -86,7 +86,7 @@ pub struct Check {
     /// Fetch, unpack or make again what is broken
     #[arg(short, long)]
     repair: bool,
-    /// With --repair, remove containers that cannot be mended
+    /// With --repair, remove containers that cannot be mended, and volumes made for them alone
     #[arg(short, long)]
     force: bool,
     /// Take for broken a layer or blob that nothing has needed for so long
@@ -100,7 +100,7 @@ impl Act for Check {
             quick: self.quick,
             repair: self.repair,
             force: self.force,
-            max: Some(duration::parse(&self.max)?),
+            max: duration::parse(&self.max)?,
         };
         let checked = ops::check::check(&door.session()?, options)?;
         let found = &checked.found;
@@ -172,6 +172,8 @@ impl Act for Migrate {
         );
         out += &match (found.layers, found.stuck.is_empty()) {
             (0, true) => "nothing to migrate\n".to_owned(),
+            (0, false) => "nothing was removed\n".to_owned(),
+            (1, _) => "removed 1 layer of other subordinate ids\n".to_owned(),
             (layers, _) => format!("removed {layers} layers of other subordinate ids\n"),
         };
         terminal::answer(&out)?;

@@ -6,6 +6,7 @@
 //! Always true: what the container wrote before is not shown again (`logs` does).
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -14,6 +15,8 @@ use crate::ops::{Session, pause, relay, state};
 use crate::process::frames::{self, Hello, Kind};
 use crate::spec::container::{Record, State, Status};
 use crate::spec::duration::human;
+use crate::spec::id::ContainerId;
+use crate::store::Store;
 
 /// How `attach` stands to its container.
 #[derive(Clone, Debug, Default)]
@@ -60,18 +63,27 @@ pub fn attach(session: &Session, name: &str, options: &Options) -> Result<Option
     Ok(end.status())
 }
 
+/// Says whether a container has a monitor that lives.
+pub fn is_answered(store: &Store, id: &ContainerId) -> bool {
+    reach(store, id).is_ok()
+}
+
+/// A path to a socket may have 107 bytes alone, so it begins at an open directory.
+fn reach(store: &Store, id: &ContainerId) -> io::Result<UnixStream> {
+    let directory = File::open(store.container_path(id))?;
+    UnixStream::connect(format!("/proc/self/fd/{}/attach", directory.as_raw_fd()))
+}
+
 /// Connects to a container's monitor and says what we want of it.
 pub fn connect(session: &Session, record: &Record, hello: Hello) -> Result<OwnedFd> {
-    let directory = File::open(session.store.container_path(&record.id))?;
-    let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/attach", directory.as_raw_fd()))
-        .map_err(|error| {
-            Error::from(error)
-                .what("its monitor does not answer")
-                .hint(format!("`rpod restart {}` gives it a new one", record.name))
-        })?;
+    let mut socket = reach(&session.store, &record.id).map_err(|error| {
+        Error::from(error)
+            .what("its monitor does not answer")
+            .hint(format!("`rpod restart {}` gives it a new one", record.name))
+    })?;
     let mut bytes = Vec::new();
     frames::write(&mut bytes, Kind::Hello, &serde_json::to_vec(&hello)?);
-    std::io::Write::write_all(&mut socket, &bytes)?;
+    io::Write::write_all(&mut socket, &bytes)?;
     Ok(socket.into())
 }
 

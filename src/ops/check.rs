@@ -26,9 +26,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::image::layer::{self, Report};
-use crate::ops::{Session, pull, state, sweep, tree};
+use crate::ops::{Session, attach, pull, rm, state, sweep, tree};
 use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::progress::{Silent, Step};
@@ -53,8 +53,8 @@ pub struct Options {
     pub repair: bool,
     /// `--force`: with `repair`, containers that cannot be mended go.
     pub force: bool,
-    /// `--max`: what nothing has needed for longer is taken for broken; none is nothing.
-    pub max: Option<Duration>,
+    /// `--max`: what nothing has needed for longer is taken for broken.
+    pub max: Duration,
 }
 
 /// What was looked at and what is broken.
@@ -190,9 +190,7 @@ fn find(session: &Session, id_map: &IdMap, options: Options) -> Result<Found> {
             );
         }
     }
-    if let Some(max) = options.max {
-        look.loose(max);
-    }
+    look.loose(options.max);
     Ok(look.found)
 }
 
@@ -428,14 +426,26 @@ fn mend(session: &Session, identity: &Identity, faults: &[Fault], force: bool) -
             failures.push(error);
         }
     }
+    // What a registry that does not answer has is not lost.
+    let all_asked = failures.iter().all(|e: &Error| e.kind() == Kind::NotFound);
+    let mut forgotten: HashSet<ContainerId> = HashSet::new();
     for fault in faults {
         let done = match &fault.thing {
             Thing::Blob(..) => Ok(()),
             Thing::Layer(layer, image) => unpack(session, identity, layer, image),
+            // It went for another of its layers.
+            Thing::ContainerLayer(id, _) if forgotten.contains(id) => Ok(()),
             Thing::ContainerLayer(id, layer) => {
                 let record = session.store.load_record(id);
                 match record.and_then(|r| tree::unpack_for(session, identity, &r, layer)) {
-                    Err(_) if force => forget(session, id),
+                    Err(_)
+                        if force
+                            && all_asked
+                            && is_lost(&session.store, layer).unwrap_or(false) =>
+                    {
+                        forgotten.insert(id.clone());
+                        forget(session, id)
+                    }
                     done => done,
                 }
             }
@@ -461,42 +471,126 @@ fn mend(session: &Session, identity: &Identity, faults: &[Fault], force: bool) -
     failures
 }
 
-/// Takes a container away whose record or files are lost.
-fn forget(session: &Session, id: &ContainerId) -> Result<()> {
-    let running = state::load(&session.host, &session.store, id);
-    if running.is_ok_and(|s| matches!(s.status, Status::Running | Status::Restarting)) {
-        return Err(Error::new("it runs").hint(format!("end it first: `rpod kill {}`", id.short())));
-    }
-    let place = session.store.container_path(id);
-    session.store.discard(&place)?;
-    for (name, other) in session.store.names()? {
-        if other == *id {
-            session.store.drop_loose_name(&name);
+/// Says whether a layer is in no image any more, or in none whose blob of it is sound. What
+/// the disk or the memory refuses at the moment is not lost.
+fn is_lost(store: &Store, layer: &Digest) -> Result<bool> {
+    let temporary = |error: &Error| error.kind() != Kind::NotFound && error.errno().is_some();
+    for entry in store.image_entries()? {
+        let members = match store.members(&entry) {
+            Err(error) if temporary(&error) => return Err(error),
+            members => members.unwrap_or_default(),
+        };
+        for member in members {
+            let image = match store.load_image(&member) {
+                Err(error) if temporary(&error) => return Err(error),
+                Err(_) => continue,
+                Ok(image) => image,
+            };
+            for one in image.layers.iter().filter(|one| one.diff_id == *layer) {
+                match digest_of(&store.blob_path(&one.blob)) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Ok(is) if is != one.blob => {}
+                    read => return read.map(|_| false).map_err(Error::from),
+                }
+            }
         }
     }
+    Ok(true)
+}
+
+/// Takes a container away whose record or files are lost, with the volumes that were made
+/// for it alone, unless it may be running.
+fn forget(session: &Session, id: &ContainerId) -> Result<()> {
+    let store = &session.store;
+    let state = state::load(&session.host, store, id);
+    if state.is_ok() && store.load_record(id).is_ok() {
+        let options = rm::Options {
+            force: false,
+            volumes: true,
+        };
+        return match rm::remove(session, id.as_str(), options) {
+            Err(error) if error.kind() != Kind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let lock = match store.lock_container(id) {
+        Err(error) if error.kind() != Kind::NotFound => return Err(error),
+        lock => lock.ok(),
+    };
+    let runs = match state {
+        Ok(state) => matches!(state.status, Status::Running | Status::Restarting),
+        // It says nothing, so the kernel is asked.
+        Err(error) if error.errno().is_none() || error.kind() == Kind::NotFound => {
+            attach::is_answered(store, id) || lives(id)
+        }
+        Err(error) => return Err(error),
+    };
+    if runs {
+        return Err(Error::of(Kind::Conflict, "it runs").hint(
+            "end its processes first: `ps -eo pid,comm` shows them, with \"rpod-monitor\" above them",
+        ));
+    }
+    let place = store.container_path(id);
+    let anonymous = store.load_record(id).map(|record| record.anonymous_volumes);
+    match store.discard(&place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    drop(lock);
+    for (name, other) in store.names()? {
+        if other == *id {
+            store.drop_loose_name(&name);
+        }
+    }
+    for volume in anonymous.unwrap_or_default() {
+        drop(store.remove_volume(&volume));
+    }
     Ok(())
+}
+
+/// Says whether a process sees a container's files.
+fn lives(id: &ContainerId) -> bool {
+    // Of a bind mount it says the path below the root of its file system alone.
+    let place = format!("containers/{id}/");
+    let sees = |process: fs::DirEntry| {
+        let table = fs::read_to_string(process.path().join("mountinfo"));
+        table.is_ok_and(|table| table.contains(&place))
+    };
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(sees)
 }
 
 /// Fetches what an image lacks from where it came from, by its digest.
 fn fetch(session: &Session, manifest: &Digest) -> Result<()> {
     let what = || format!("cannot fetch again what image {} lacks", manifest.short());
     let entries = session.store.image_entries()?;
-    let same = || entries.iter().filter(|entry| entry.digest == *manifest);
+    // It may be one of a list, and have no entry of its own.
+    let leads = |entry: &&Entry| {
+        let members = || session.store.members(entry).unwrap_or_default();
+        entry.digest == *manifest || members().iter().any(|one| one.digest == *manifest)
+    };
+    let leading: Vec<&Entry> = entries.iter().filter(leads).collect();
+    let same = || leading.iter().copied();
     let at_registry = same().filter(|entry| entry.registry_digest().is_some());
     let names: Vec<Reference> = at_registry.filter_map(Entry::name).collect();
     if names.is_empty() && same().any(|entry| entry.name().is_some()) {
-        return Err(
-            Error::new("it was loaded or made on this machine, so no registry has it")
-                .what(what())
-                .hint("load or build it again, or remove it with `rpod rmi -f`"),
-        );
+        return Err(Error::of(
+            Kind::NotFound,
+            "it was loaded or made on this machine, so no registry has it",
+        )
+        .what(what())
+        .hint("load or build it again, or remove it with `rpod rmi -f`"));
     }
     if names.is_empty() {
-        return Err(
-            Error::new("it has no name, so nobody knows where it came from")
-                .what(what())
-                .hint(format!("remove it: `rpod rmi -f {}`", manifest.hex())),
-        );
+        return Err(Error::of(
+            Kind::NotFound,
+            "it has no name, so nobody knows where it came from",
+        )
+        .what(what())
+        .hint(format!("remove it: `rpod rmi -f {}`", manifest.hex())));
     }
     let request = pull::Request {
         policy: PullPolicy::Always,
@@ -537,12 +631,16 @@ fn unpack(session: &Session, identity: &Identity, diff_id: &Digest, image: &Dige
     let store = &session.store;
     let map = identity.map.name();
     for id in store.container_ids()? {
-        let Ok(record) = store.load_record(&id) else {
+        // One whose state cannot be read may be running.
+        let ended = state::load(&session.host, store, &id)
+            .is_ok_and(|s| !matches!(s.status, Status::Running | Status::Restarting));
+        if ended || !store.container_path(&id).is_dir() {
             continue;
-        };
-        let runs = state::load(&session.host, store, &id)
-            .is_ok_and(|s| matches!(s.status, Status::Running | Status::Restarting));
-        if runs && record.layers.contains(diff_id) {
+        }
+        let record = store
+            .load_record(&id)
+            .map_err(|error| error.what("a container that may run upon it cannot be read"))?;
+        if record.layers.contains(diff_id) {
             return Err(
                 Error::new(format!("container \"{}\" runs upon it", record.name))
                     .hint(format!("stop it first: `rpod stop {}`", record.name)),

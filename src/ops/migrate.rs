@@ -9,7 +9,8 @@
 //! Lives here: those looks.
 //! Must not: change a container.
 //! Called by: `cli::system`.
-//! Always true: there is one form of everything until now, so nothing is rewritten.
+//! Always true: there is one form of everything until now, so nothing is rewritten; while
+//! a container cannot be read, no layer goes.
 
 use std::collections::HashSet;
 
@@ -45,13 +46,14 @@ pub fn migrate(session: &Session) -> Result<Found> {
         images: store.image_entries().what(what)?.len(),
         ..Found::default()
     };
-    let mut kept = HashSet::new();
+    let (mut kept, mut unread) = (HashSet::new(), false);
     for id in store.container_ids().what(what)? {
         found.containers += 1;
         let record = match store.load_record(&id) {
             Ok(record) => record,
             Err(_) if !store.container_path(&id).is_dir() => continue,
             Err(error) => {
+                unread = true;
                 found.stuck.push(format!(
                     "container {} cannot be read: {error}; `rpod system check` says what to do",
                     id.short()
@@ -85,6 +87,10 @@ pub fn migrate(session: &Session) -> Result<Found> {
                 volume.name, volume.version
             ));
         }
+    }
+    // Whoever cannot be read may have any layer.
+    if unread {
+        return Ok(found);
     }
     let Some(_lease) = store.lease_alone(Patience::Skip).what(what)? else {
         found

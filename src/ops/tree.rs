@@ -92,6 +92,7 @@ pub fn unpack_for(
         ));
     }
     let entries = session.store.image_entries()?;
+    let mut failure = None;
     for entry in entries
         .iter()
         .flat_map(|entry| session.store.members(entry).unwrap_or_default())
@@ -99,14 +100,18 @@ pub fn unpack_for(
         if let Ok(image) = session.store.load_image(&entry)
             && image.layers.iter().any(|layer| layer.diff_id == *diff_id)
         {
-            return unpack(session, identity, &image, diff_id);
+            // Another image may have the same files in another blob.
+            match unpack(session, identity, &image, diff_id) {
+                Err(error) => failure = Some(error),
+                done => return done,
+            }
         }
     }
-    Err(Error::new(format!(
-        "no image here has layer {} any more",
-        diff_id.short()
-    ))
-    .hint(format!("get it back with `rpod pull {}`", record.image)))
+    let absent = || {
+        let text = format!("no image here has layer {} any more", diff_id.short());
+        Error::new(text).hint(format!("get it back with `rpod pull {}`", record.image))
+    };
+    Err(failure.unwrap_or_else(absent))
 }
 
 /// Unpacks one layer of an image, from its blob.

@@ -13,8 +13,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, chmodat, openat, renameat, unlinkat};
+use rustix::io::Errno;
 
 use crate::error::{Context, Result};
 use crate::spec::id::hex;
@@ -149,30 +152,57 @@ impl Store {
     }
 }
 
-/// Deletes a file or a whole directory, also one whose permissions forbid it.
+/// Deletes a file or a whole directory, also one whose permissions forbid it, or that is
+/// deeper than descriptors may be open.
 pub fn delete(path: &Path) {
-    if fs::remove_file(path).is_ok() {
+    if fs::remove_file(path).is_ok() || fs::remove_dir_all(path).is_ok() {
         return;
     }
-    if fs::remove_dir_all(path).is_err() {
-        // A volatile overlay leaves directories of mode 0 in its work directory.
-        open_up(path);
-        drop(fs::remove_dir_all(path));
-    }
+    drop(delete_deep(path));
 }
 
-fn open_up(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let Ok(meta) = fs::symlink_metadata(path) else {
-        return;
-    };
-    if !meta.is_dir() {
-        return;
+/// Levels of a directory that are open at once. What lies deeper is moved up to the top, and
+/// its turn comes there.
+const LEVELS: usize = 64;
+
+fn delete_deep(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    let top = File::open(path)?;
+    while empty(&top, &top, 0)? {}
+    fs::remove_dir(path)
+}
+
+/// Empties a directory; says whether anything was moved up.
+fn empty(top: &File, directory: &File, level: usize) -> io::Result<bool> {
+    let mut moved = false;
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        match unlinkat(directory, name, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            // What is moved up may be read twice.
+            Err(Errno::NOENT) => continue,
+            done => {
+                done?;
+                continue;
+            }
+        }
+        if level == LEVELS {
+            renameat(directory, name, top, random_name())?;
+            moved = true;
+            continue;
+        }
+        // A volatile overlay leaves directories of mode 0 in its work directory.
+        chmodat(directory, name, Mode::RWXU, AtFlags::empty())?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let inner = File::from(openat(directory, name, flags, Mode::empty())?);
+        moved |= empty(top, &inner, level + 1)?;
+        unlinkat(directory, name, AtFlags::REMOVEDIR)?;
     }
-    drop(fs::set_permissions(path, fs::Permissions::from_mode(0o700)));
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        open_up(&entry.path());
-    }
+    Ok(moved)
 }
 
 /// Says that nobody is making a thing, and keeps it so while the lock is held;
@@ -180,11 +210,7 @@ fn open_up(path: &Path) {
 pub(super) fn claim(path: &Path) -> Option<Option<File>> {
     let open = File::options()
         .read(true)
-        .custom_flags(
-            (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK)
-                .bits()
-                .cast_signed(),
-        )
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path);
     match open {
         Ok(file) => file.try_lock().is_ok().then_some(Some(file)),
@@ -272,6 +298,29 @@ mod tests {
             }
         });
         assert!(super::sync_file_system(&store.root().join("missing")).is_err());
+    }
+
+    #[test]
+    fn what_is_deeper_than_descriptors_may_be_open_is_deleted() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let top = dir.path().join("top");
+        // Longer than any path may be: piece by piece, each into the bottom of the next.
+        let piece = "d/".repeat(500);
+        for round in 0..6 {
+            let next = dir.path().join(format!("next{round}"));
+            std::fs::create_dir_all(next.join(&piece)).expect("made");
+            std::fs::write(next.join(&piece).join("file"), "x").expect("written");
+            if round > 0 {
+                std::fs::rename(&top, next.join(&piece).join("d")).expect("moved");
+            }
+            std::fs::rename(&next, &top).expect("moved");
+        }
+        let closed = std::fs::Permissions::from_mode(0o000);
+        std::fs::set_permissions(top.join("d/d/d"), closed).expect("changed");
+        std::fs::create_dir(top.join("empty")).expect("made");
+        super::delete_deep(&top).expect("deleted");
+        assert!(!top.exists());
     }
 
     #[test]

@@ -160,14 +160,25 @@ impl Store {
                 atomic::sync_file_system(staged.path())?;
                 File::create(staged.path().join(DURABLE))?;
             }
-            // One that lost its power has the place, and does not count.
+            // One that lost its power has the place, and does not count. Nobody else may
+            // put a sound one there between the look and its removal.
+            let mut turn = None;
             if place.exists() && !counts(&place) {
-                drop(self.discard(&place));
+                let map = File::open(self.root().join("layers").join(id_map))?;
+                map.lock()?;
+                turn = Some(map);
+                if !counts(&place) {
+                    drop(self.discard(&place));
+                }
             }
             match staged.publish(&place, false) {
+                // Theirs was not, perhaps.
+                Err(error) if is_there(&error) && note.boot.is_none() => self.settle(&place),
                 Err(error) if is_there(&error) => Ok(()),
                 done => done,
-            }
+            }?;
+            drop(turn);
+            Ok(())
         };
         publish().what(|| format!("cannot store layer {diff_id}"))
     }
@@ -180,16 +191,28 @@ impl Store {
             .filter_map(|path| File::open(path).ok())
             .take(SETTLED_AT_ONCE)
             .collect();
+        self.settle_open(&fresh).what(what)
+    }
+
+    /// The same for one layer that has its place.
+    fn settle(&self, layer: &Path) -> io::Result<()> {
+        match layer.join(DURABLE).exists() {
+            true => Ok(()),
+            false => self.settle_open(&[File::open(layer)?]),
+        }
+    }
+
+    fn settle_open(&self, fresh: &[File]) -> io::Result<()> {
         if fresh.is_empty() {
             return Ok(());
         }
-        atomic::sync_file_system(&self.root().join("layers")).what(what)?;
+        atomic::sync_file_system(&self.root().join("layers"))?;
         for layer in fresh {
             // By what is open: another layer may have the name by now.
             let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-            match rustix::fs::openat(&layer, DURABLE, flags, Mode::from_raw_mode(0o644)) {
+            match rustix::fs::openat(layer, DURABLE, flags, Mode::from_raw_mode(0o644)) {
                 Err(rustix::io::Errno::NOENT) => {}
-                made => drop(made.what(what)?),
+                made => drop(made?),
             }
         }
         Ok(())
@@ -327,5 +350,12 @@ mod tests {
         assert!(layer.join(DURABLE).exists() && !store.has_fresh_layers());
         publish(&store, &diff_id, "second", Durable::Now);
         assert_eq!(fs::read(layer.join("tree/f")).expect("there"), b"first");
+        // One that somebody else has just unpacked, and that has its blob, is waited for.
+        let other = Digest::of(b"other");
+        let layer = publish(&store, &other, "first", Durable::Later);
+        assert!(!layer.join(DURABLE).exists());
+        publish(&store, &other, "second", Durable::Now);
+        assert_eq!(fs::read(layer.join("tree/f")).expect("there"), b"first");
+        assert!(layer.join(DURABLE).exists() && !store.has_fresh_layers());
     }
 }

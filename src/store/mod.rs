@@ -86,12 +86,6 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the directories that are missing of it.
-    pub fn restore(&self) -> Result<()> {
-        self.make_directories()
-            .what(|| format!("cannot make the store \"{}\"", self.root.display()))
-    }
-
     fn make_directories(&self) -> std::io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         let mut private = fs::DirBuilder::new();

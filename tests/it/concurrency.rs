@@ -124,3 +124,51 @@ fn an_image_is_not_removed_under_a_start() {
         rpod.load(&crate::support::image::built("busybox"));
     }
 }
+
+#[test]
+fn of_rmi_and_create_one_gives_way() {
+    let rpod = Sandbox::new();
+    let image = Image::new("tiny")
+        .layer(busybox_layer())
+        .cmd(&["echo", "alive"]);
+    let archive = rpod.write("tiny.tar", image.docker_archive());
+    let (mut kept, mut taken) = (0, 0);
+    for round in 0..30 {
+        rpod.load(&archive);
+        let commands = [
+            words("create --name one --pull never tiny"),
+            words(if round % 2 == 0 {
+                "rmi tiny"
+            } else {
+                "rmi -f tiny"
+            }),
+        ];
+        let outputs = all_at_once(&rpod, &commands);
+        let (create, rmi) = (&outputs[0], &outputs[1]);
+        if create.code == Some(0) {
+            // The image is there, and so is what the container is made of: only a forced
+            // removal that came after it takes the image from under it.
+            kept += 1;
+            if rmi.code == Some(0) {
+                assert_eq!(round % 2, 1, "{create}\n{rmi}");
+            } else {
+                rmi.refuses().stderr_has("in use by container \"one\"");
+                rpod.run(&["image", "inspect", "tiny"]).success();
+            }
+            rpod.run(&["start", "-a", "one"])
+                .success()
+                .stdout_is("alive\n");
+        } else {
+            taken += 1;
+            create.refuses().stderr_has("tiny");
+            rmi.success();
+            rpod.run(&["image", "inspect", "tiny"]).fails(1);
+        }
+        rpod.run(&["system", "check"]).success();
+        rpod.run(&["rm", "-f", "one"]).success();
+        rpod.run(&["system", "check"]).success();
+    }
+    assert_eq!(kept + taken, 30);
+    rpod.run(&["rmi", "-f", "tiny"]).success();
+    assert_eq!(rpod.run(&["ps", "-aq"]).success().stdout(), "");
+}

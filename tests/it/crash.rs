@@ -63,10 +63,12 @@ fn killed_while_pulling() {
     kill_at_instants(&rpod, kills() / 4, &["pull", &name], || {
         let _gone = rpod.run(&["rmi", "-f", &name]);
     });
+    rpod.run(&["system", "check"]).success();
     rpod.run(&["pull", &name]).success();
     rpod.run(&["run", "--rm", &name])
         .success()
         .stdout_is("sound");
+    rpod.run(&["system", "check"]).success();
     swept(&rpod);
 }
 
@@ -78,10 +80,12 @@ fn killed_while_loading() {
     kill_at_instants(&rpod, kills() / 4, &words, || {
         let _gone = rpod.run(&["rmi", "-f", "tiny"]);
     });
+    rpod.run(&["system", "check"]).success();
     rpod.run(&words).success();
     rpod.run(&["run", "--rm", "tiny"])
         .success()
         .stdout_is("sound");
+    rpod.run(&["system", "check"]).success();
     swept(&rpod);
 }
 
@@ -199,12 +203,9 @@ fn killed_while_images_change_the_store_stays_sound() {
     let archive = rpod.write("image.tar", image().docker_archive());
     rpod.load(&archive);
     rpod.run(&["run", "--name", "made", "tiny"]).success();
-    let saved = rpod.work().join("saved.tar");
-    let saved = saved.to_str().unwrap();
     for words in [
         &["tag", "tiny", "second"][..],
         &["rmi", "second"],
-        &["save", "-o", saved, "tiny"],
         &["commit", "made", "third"],
         &["rmi", "third"],
         &["image", "prune", "-f"],
@@ -215,11 +216,123 @@ fn killed_while_images_change_the_store_stays_sound() {
             rpod.run(&["tag", "tiny", "second"]).success();
         });
     }
-    // What was saved is whole or not there.
-    rpod.run(&["save", "-o", saved, "tiny"]).success();
     rpod.run(&["run", "--rm", "third"])
         .success()
         .stdout_is("sound");
     rpod.remove_all();
+    swept(&rpod);
+}
+
+#[test]
+fn an_archive_is_whole_or_not_there_when_its_save_is_killed() {
+    let (rpod, other) = (Sandbox::new(), Sandbox::new());
+    rpod.load(&rpod.write("image.tar", image().docker_archive()));
+    let saved = rpod.work().join("saved.tar");
+    let words = ["save", "-o", saved.to_str().unwrap(), "tiny"];
+    let whole = rpod.run(&words).success().took;
+    let first = std::fs::read(&saved).unwrap();
+    let (mut there, mut absent) = (0, 0);
+    for instant in instants(kills() / 4, whole) {
+        std::fs::remove_file(&saved).unwrap();
+        let mut running = rpod.command(&words).spawn();
+        std::thread::sleep(instant);
+        running.signal("KILL");
+        drop(running);
+        match std::fs::read(&saved) {
+            Ok(bytes) => {
+                assert_eq!(bytes.len(), first.len());
+                there += 1;
+            }
+            Err(_) => {
+                absent += 1;
+                rpod.run(&words).success();
+            }
+        }
+    }
+    assert!(absent > 0 || there < 5, "it was never killed in time");
+    other.load(&saved);
+    other
+        .run(&["run", "--rm", "tiny"])
+        .success()
+        .stdout_is("sound");
+    // One that replaces another leaves the old or the new.
+    for instant in instants(kills() / 10, whole) {
+        std::fs::write(&saved, "old").unwrap();
+        let mut running = rpod.command(&words).spawn();
+        std::thread::sleep(instant);
+        running.signal("KILL");
+        drop(running);
+        let bytes = std::fs::read(&saved).unwrap();
+        assert!(bytes == b"old" || bytes.len() == first.len());
+    }
+    // A directory is made in its place: one that was cut off says so, and is replaced.
+    let place = rpod.work().join("layout");
+    let words = [
+        "save",
+        "--format",
+        "oci-dir",
+        "-o",
+        place.to_str().unwrap(),
+        "tiny",
+    ];
+    for instant in instants(kills() / 10, whole) {
+        let mut running = rpod.command(&words).spawn();
+        std::thread::sleep(instant);
+        running.signal("KILL");
+        drop(running);
+        if !place.join("index.json").exists() {
+            rpod.run(&words).success();
+        }
+        other.run(&["rmi", "-f", "tiny"]).success();
+        other
+            .run(&["load", "-i", place.to_str().unwrap()])
+            .success();
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+    swept(&rpod);
+}
+
+#[test]
+fn killed_while_resetting() {
+    let rpod = Sandbox::new();
+    let archive = rpod.write("image.tar", image().docker_archive());
+    let fill = || {
+        rpod.load(&archive);
+        rpod.run(&["rm", "-f", "-v", "made"]).success();
+        rpod.run(&[
+            "run", "-d", "--name", "made", "-v", "/data", "tiny", "sleep", "1000",
+        ])
+        .success();
+        rpod.run(&["network", "rm", "-f", "blue"]).success();
+        rpod.run(&["network", "create", "blue"]).success();
+        rpod.run(&["volume", "create", "kept"]).success();
+    };
+    let reset = ["system", "reset", "-f"];
+    fill();
+    let whole = rpod.run(&reset).success().took;
+    for instant in instants(kills() / 2, whole) {
+        fill();
+        let mut running = rpod.command(&reset).spawn();
+        std::thread::sleep(instant);
+        running.signal("KILL");
+        drop(running);
+        for words in [
+            &["ps", "-a"][..],
+            &["images", "-a"],
+            &["volume", "ls"],
+            &["network", "ls"],
+            &["system", "df"],
+            &["info"],
+            &["system", "check", "--repair"],
+        ] {
+            rpod.run(words).success();
+        }
+    }
+    rpod.run(&reset).success();
+    fill();
+    rpod.run(&["run", "--rm", "tiny"])
+        .success()
+        .stdout_is("sound");
+    rpod.run(&reset).success();
     swept(&rpod);
 }

@@ -111,6 +111,30 @@ fn rmi_of_many_files_does_not_wait_for_them() {
 }
 
 #[test]
+fn a_container_deeper_than_descriptors_may_be_open_is_deleted() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let make = "p=$(yes d | head -n 900 | tr '\\n' /); cd /home; mkdir -p one/$p two/$p three/$p; \
+                mv two one/$p; mv one three/$p; mv three all";
+    rpod.run(&[
+        "run",
+        "--name",
+        "deep",
+        "--network",
+        "none",
+        "busybox",
+        "sh",
+        "-ec",
+        make,
+    ])
+    .success();
+    rpod.command(&["rm", "deep"])
+        .inside(&["prlimit", "--nofile=256:256"])
+        .run()
+        .success();
+    eventually("its files are deleted", || rpod.staged().is_empty());
+}
+
+#[test]
 fn system_df_counts_once_what_images_share() {
     let rpod = Sandbox::new();
     let shared = || Layer::new().file("shared", vec![b's'; 500_000]);
@@ -495,7 +519,7 @@ fn migrate_takes_what_was_unpacked_for_other_ids_and_names_what_is_stuck() {
     std::fs::create_dir_all(other.join("tree")).unwrap();
     rpod.run(&["system", "migrate"])
         .success()
-        .stdout_has("removed 1 layers of other subordinate ids");
+        .stdout_has("removed 1 layer of other subordinate ids");
     assert!(!other.exists());
     let id = rpod.inspect("user", "{{.Id}}");
     let record = rpod.store().join("containers").join(&id);
@@ -509,6 +533,108 @@ fn migrate_takes_what_was_unpacked_for_other_ids_and_names_what_is_stuck() {
         .stdout_has("container \"user\" is written in form 9");
     std::fs::write(&record, kept).unwrap();
     rpod.remove_all();
+}
+
+#[test]
+fn migrate_takes_no_layer_while_a_container_cannot_be_read() {
+    let (rpod, _registry, _) = with_container();
+    let other = rpod.store().join("layers/other-ids").join("b".repeat(64));
+    std::fs::create_dir_all(other.join("tree")).unwrap();
+    let id = rpod.inspect("user", "{{.Id}}");
+    let record = rpod.store().join("containers").join(&id);
+    let record = record.join("container.json");
+    let kept = std::fs::read(&record).unwrap();
+    std::fs::write(&record, "{").unwrap();
+    rpod.run(&["system", "migrate"])
+        .fails(1)
+        .stdout_has("cannot be read")
+        .stdout_has("Looked at 1 containers and 1 images: nothing was removed\n");
+    assert!(other.exists());
+    std::fs::write(&record, kept).unwrap();
+    rpod.remove_all();
+}
+
+#[test]
+fn a_container_that_runs_is_not_forgotten_though_its_state_is_lost() {
+    let (rpod, registry, _) = with_container();
+    let name = registry.name("tiny");
+    rpod.start(&["--name", "runs", &name, "sleep", "1000"]);
+    let id = rpod.inspect("runs", "{{.Id}}");
+    let state = rpod.store().join("containers").join(&id).join("state.json");
+    let kept = std::fs::read(&state).unwrap();
+    std::fs::write(&state, "{").unwrap();
+    let forced = rpod.run(&["system", "check", "--repair", "--force"]);
+    forced.fails(1).stderr_has("it runs");
+    assert!(state.exists());
+    std::fs::write(&state, kept).unwrap();
+    rpod.run(&["exec", "runs", "true"]).success();
+    rpod.run(&["rm", "-f", "runs"]).success();
+    // One that has ended goes, with the volume that was made for it alone.
+    rpod.run(&["create", "--name", "ended", "-v", "/alone", &name])
+        .success();
+    let id = rpod.inspect("ended", "{{.Id}}");
+    assert_eq!(
+        rpod.run(&["volume", "ls", "-q"]).stdout().lines().count(),
+        2
+    );
+    let state = rpod.store().join("containers").join(&id).join("state.json");
+    std::fs::write(&state, "{").unwrap();
+    rpod.run(&["system", "check", "--repair", "--force"])
+        .success()
+        .stdout_has("mended: container ");
+    rpod.run(&["volume", "ls", "-q"])
+        .success()
+        .stdout_is("mine\n");
+    rpod.remove_all();
+}
+
+#[test]
+fn a_container_whose_layers_are_lost_is_forgotten_once() {
+    let image = Image::new("two")
+        .layer(Layer::new().file("a", "a"))
+        .layer(Layer::new().file("b", "b"))
+        .cmd(&["/a"]);
+    let rpod = loaded(&image, "two");
+    rpod.run(&["create", "--name", "user", "-v", "/alone", "two"])
+        .success();
+    rpod.run(&["rmi", "-f", "two"]).success();
+    for map in std::fs::read_dir(rpod.store().join("layers")).unwrap() {
+        std::fs::remove_dir_all(map.unwrap().path()).unwrap();
+    }
+    rpod.run(&["system", "check", "--repair"])
+        .fails(1)
+        .stderr_has("no image here has layer");
+    let forced = rpod.run(&["system", "check", "--repair", "--force"]);
+    forced.success().stdout_has("mended: layer ");
+    assert_eq!(forced.stderr(), "");
+    rpod.run(&["ps", "-aq"]).success().stdout_is("");
+    rpod.run(&["volume", "ls", "-q"]).success().stdout_is("");
+}
+
+#[test]
+fn with_no_byte_free_no_container_is_forgotten() {
+    require!(probe::user_namespaces(), "user namespaces are forbidden");
+    let rpod = Sandbox::new();
+    let script = r#"
+        mount -t tmpfs -o size=64m,mode=700 tmpfs "$HOME"
+        "$RPOD" load -q -i "$ARCHIVE"
+        "$RPOD" create --name kept --network none busybox echo kept
+        for layer in "$HOME"/.local/share/rpod/layers/*/*; do rm -r "$layer/tree"; done
+        cat /dev/zero > "$HOME/filler" 2> /dev/null || true
+        "$RPOD" system check --repair --force && exit 90
+        rm "$HOME/filler"
+        "$RPOD" ps -a --format 'there: {{.Names}}'
+        "$RPOD" system check --repair
+        "$RPOD" start -a kept
+    "#;
+    let ran = rpod
+        .other("unshare", &["-Urm", "sh", "-ec", script])
+        .env("RPOD", rpod.program())
+        .env("ARCHIVE", built("busybox"))
+        .run();
+    ran.success()
+        .stdout_has("there: kept\n")
+        .stdout_has("\nkept\n");
 }
 
 #[test]
