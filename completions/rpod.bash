@@ -3648,7 +3648,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__push)
-            opts="-a -q -f -h --all-tags --digestfile --quiet --platform --format --retry --retry-delay --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --disable-content-trust --help"
+            opts="-a -q -f -h --all-tags --digestfile --quiet --platform --format --retry --retry-delay --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --remove-signatures --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3757,7 +3757,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__image__subcmd__save)
-            opts="-m -o -q -h --format --multi-image-archive --output --platform --quiet --help"
+            opts="-m -o -q -h --format --multi-image-archive --uncompressed --output --platform --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4128,12 +4128,43 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__manifest__subcmd__add)
-            opts="-h --all --os --arch --variant --os-version --os-features --features --annotation --insecure --tls-verify --authfile --cert-dir --creds --help"
+            opts="-h --all --artifact --artifact-type --artifact-config --artifact-config-type --artifact-layer-type --artifact-exclude-titles --artifact-subject --os --arch --variant --os-version --os-features --features --annotation --insecure --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --artifact-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --artifact-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --artifact-config-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --artifact-layer-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --artifact-subject)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --os)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4348,7 +4379,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__manifest__subcmd__push)
-            opts="-p -q -f -h --all --purge --digestfile --quiet --format --compression-format --compression-level --force-compression --insecure --tls-verify --authfile --cert-dir --creds --help"
+            opts="-p -q -f -h --all --purge --digestfile --quiet --format --remove-signatures --compression-format --compression-level --force-compression --insecure --tls-verify --authfile --cert-dir --creds --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4827,7 +4858,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__push)
-            opts="-a -q -f -h --all-tags --digestfile --quiet --platform --format --retry --retry-delay --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --disable-content-trust --help"
+            opts="-a -q -f -h --all-tags --digestfile --quiet --platform --format --retry --retry-delay --compression-format --compression-level --force-compression --tls-verify --authfile --cert-dir --creds --remove-signatures --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5264,7 +5295,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__save)
-            opts="-m -o -q -h --format --multi-image-archive --output --platform --quiet --help"
+            opts="-m -o -q -h --format --multi-image-archive --uncompressed --output --platform --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
