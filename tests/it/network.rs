@@ -528,6 +528,27 @@ fn a_killed_net_process_is_back_at_once_and_no_address_is_given_twice() {
 }
 
 #[test]
+fn who_waits_for_an_answer_by_a_killed_net_process_is_told_at_once() {
+    let rpod = Sandbox::with(&["busybox"]);
+    serve(&rpod, "one", &[]);
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let script = format!("nc host.rpod.internal {port}; echo over");
+    let mut waiting = rpod.command(&["exec", "one", "sh", "-c", &script]).spawn();
+    let _connection = silent.accept().unwrap();
+    kill_net(&rpod);
+    waiting.wait_for_stdout("over");
+    waiting.wait().success();
+    // And the next one finds its way.
+    let mut next = rpod.command(&["exec", "one", "sh", "-c", &script]).spawn();
+    drop(silent.accept().unwrap());
+    next.wait_for_stdout("over");
+    next.wait().success();
+    rpod.remove_all();
+}
+
+#[test]
 fn a_deleted_runtime_directory_makes_no_second_network() {
     let rpod = Sandbox::with(&["busybox"]);
     serve(&rpod, "one", &[]);
