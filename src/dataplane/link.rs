@@ -380,7 +380,8 @@ pub fn transparent(ip: IpAddr, gateway: IpAddr, udp_ports: &[u16]) -> Result<()>
     let doing = || "cannot keep clients' addresses for published ports";
     local_everything(&mut netlink, ip).what(doing)?;
     let family = family(ip);
-    let mut marked = rule(family, 100, TABLE);
+    // Before the connected networks: a client that shows as the gateway is on one.
+    let mut marked = rule(family, 30, TABLE);
     marked.attributes.push(RuleAttribute::FwMark(MARK));
     add_rule(&mut netlink, marked).what(doing)?;
     // Named for TCP over IPv4, it covers both versions.

@@ -18,6 +18,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::dataplane::control::{self, Attached, Client, NetJob, Wanted};
@@ -307,9 +309,18 @@ fn attach(
 
 /// Opens somebody's network namespace, and finds out how it is joined.
 fn namespace_at(path: &str) -> Result<Network> {
-    let network: OwnedFd = fs::File::open(path)?.into();
-    if namespace::kind(network.as_fd()).ok() != Some(namespace::NET) {
-        return Err(Error::of(Kind::Usage, "that is no network namespace"));
+    // The path may lead to anything: a pipe would wait for its other end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let network = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+        Errno::NOENT => Error::of(Kind::NotFound, "no such file").hint(
+            "a network namespace is a file such as `/proc/PID/ns/net`, or what `ip netns` keeps in /run/netns; of a container it is `--network container:NAME`",
+        ),
+        error => error.into(),
+    })?;
+    if !namespace::is_network(network.as_fd()) {
+        return Err(Error::of(Kind::Usage, "that is no network namespace").hint(
+            "one is a file such as `/proc/PID/ns/net`, or what `ip netns` keeps in /run/netns",
+        ));
     }
     let number = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|meta| (meta.st_dev, meta.st_ino));
     let own = |kind: &str| -> Result<OwnedFd> {

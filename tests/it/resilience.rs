@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::require;
-use crate::support::{Sandbox, eventually, free_port, probe};
+use crate::support::{Sandbox, eventually, free_port, kill, probe};
 
 /// Sends back each line that comes, to any number of clients.
 const ECHO: &str = r#"use IO::Socket::INET; $SIG{CHLD} = "IGNORE";
@@ -95,13 +95,6 @@ fn asks(port: u16) -> bool {
     ask().is_ok_and(|line| line == "hello\n")
 }
 
-fn kill(pids: &[i32]) {
-    for pid in pids {
-        let pid = rustix::process::Pid::from_raw(*pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
-}
-
 #[test]
 fn what_serves_a_network_is_killed_under_load_and_nothing_stays_lost() {
     let pair = Pair::start();
@@ -128,7 +121,7 @@ fn what_serves_a_network_is_killed_under_load_and_nothing_stays_lost() {
             gone.extend(pair.named("rpod-ports"));
         }
         assert!(!gone.is_empty());
-        kill(&gone);
+        assert!(gone.iter().all(|pid| kill(*pid)));
         let seen = served.load(Ordering::Relaxed);
         eventually("clients are served again", || {
             served.load(Ordering::Relaxed) > seen + 3 && asks(pair.port)
@@ -174,7 +167,7 @@ fn a_replaced_program_goes_on_with_what_the_one_before_has_started() {
     run(&["exec", "old", "getent", "hosts", "new"]).success();
     run(&["exec", "new", "getent", "hosts", "old"]).success();
     // What the old one had started is started again by those who still run it.
-    kill(&pair.named("rpod-net"));
+    assert!(pair.named("rpod-net").into_iter().all(kill));
     eventually("names are known again", || pair.knows_names());
     run(&["exec", "new", "getent", "hosts", "old"]).success();
     assert!(asks(pair.port));

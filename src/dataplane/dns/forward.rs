@@ -26,14 +26,15 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
+use rustix::net::{RecvFlags, SendFlags, SocketType};
 
-use crate::dataplane::dns::inside::{self, Inside};
+use crate::dataplane::dns::inside::Inside;
 use crate::dataplane::dns::message::{HEADER, Outcome, Question};
 use crate::dataplane::dns::upstream::{PORT, Upstreams};
 use crate::dataplane::dns::{Server, Token};
 use crate::dataplane::uplink::Waits;
 use crate::sys::epoll::Interest;
+use crate::sys::socket;
 
 /// How long a server is waited for before the next is asked as well.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -327,10 +328,7 @@ impl Asked {
         number: u8,
         pending: &Pending,
     ) -> io::Result<Self> {
-        let family = match server {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
+        let family = socket::family(server.ip());
         let kind = if pending.stream {
             SocketType::STREAM
         } else {
@@ -338,7 +336,7 @@ impl Asked {
         };
         let fd = match inside {
             Some(inside) => inside.socket(family, kind)?,
-            None => inside::make(family, kind)?,
+            None => socket::make(family, kind)?,
         };
         let id = u16::from_be_bytes(crate::store::atomic::random_bytes());
         let mut message = pending.message.clone();

@@ -43,6 +43,7 @@ use crate::dataplane::dns::upstream::{PORT, Upstreams};
 use crate::dataplane::uplink::{Source, Waits};
 use crate::sys::datagram;
 use crate::sys::epoll::Interest;
+use crate::sys::socket;
 
 /// Datagrams taken before streams have their turn.
 const BURST: usize = 64;
@@ -85,11 +86,10 @@ pub struct Listeners {
 /// Makes the sockets in the network namespace of the calling thread, on all its addresses.
 pub fn listen() -> io::Result<Listeners> {
     let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let datagrams = rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
+    let datagrams = socket::make(AddressFamily::INET, SocketType::DGRAM)?;
     datagram::tell_destination(&datagrams)?;
     rustix::net::bind(&datagrams, &any)?;
-    let streams = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    let streams = socket::make(AddressFamily::INET, SocketType::STREAM)?;
     sockopt::set_socket_reuseaddr(&streams, true)?;
     rustix::net::bind(&streams, &any)?;
     rustix::net::listen(&streams, 128)?;
