@@ -137,10 +137,15 @@ const NET: &[&str] = &[
 const PORTS: &[&str] = &["splice"];
 
 /// Leaves it the files it needs: the runtime directory with its socket and lock,
-/// the kernel's settings, the device, and what says which resolvers there are.
+/// the kernel's settings, the device, and what says which resolvers there are
+/// (`resolv_conf`, which some machines keep elsewhere: /etc has a link to /mnt/wsl).
 /// For all threads, before the first is started.
-pub fn files(runtime: &Path) -> Result<()> {
+pub fn files(runtime: &Path, resolv_conf: &Path) -> Result<()> {
+    let elsewhere = resolv_conf.canonicalize().unwrap_or_default();
+    // Its directory: the file is replaced by others.
+    let elsewhere = elsewhere.parent().filter(|place| place.parent().is_some());
     confine(&[
+        (elsewhere.unwrap_or(runtime), Access::Read),
         (runtime, Access::Make),
         (Path::new("/proc"), Access::Write),
         (Path::new("/dev"), Access::Write),

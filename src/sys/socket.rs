@@ -67,6 +67,48 @@ pub fn set_late_port(fd: &impl AsFd) -> io::Result<()> {
     set_option(fd, libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
+/// Lets each of `shares` sockets that are bound to one address and port get what comes
+/// from its share of IPv4 addresses (`SO_ATTACH_REUSEPORT_CBPF`). They are a group, in
+/// the order in which they were bound; `fd` is one of them, and `shares` a power of two.
+pub fn share_by_source(fd: &impl AsFd, shares: u32) -> io::Result<()> {
+    const SO_ATTACH_REUSEPORT_CBPF: i32 = 51;
+    // linux/filter.h: from here on, an offset is one into the header of IP.
+    const HEADER_OF_IP: u32 = (-0x10_0000_i32).cast_unsigned();
+    let op = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let mut steps = [
+        op(
+            libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+            HEADER_OF_IP + 12,
+        ),
+        op(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, shares - 1),
+        op(libc::BPF_RET | libc::BPF_A, 0),
+    ];
+    let program = libc::sock_fprog {
+        len: steps.len() as u16,
+        filter: steps.as_mut_ptr(),
+    };
+    // SAFETY: the pointer and the length are those of one live program, whose own
+    // pointer and length are those of the live steps; the kernel only reads them.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_ATTACH_REUSEPORT_CBPF,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// The most descriptors one message carries here.
 pub const MAX_DESCRIPTORS: usize = 2;
 
