@@ -24,12 +24,15 @@ use rustix::fs::{
     fchmod, fchown, fgetxattr, flistxattr, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat,
     openat, statat, symlinkat, unlinkat, utimensat,
 };
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use crate::ops::build::chmod;
 use crate::ops::build::fresh::{self, Fresh};
-use crate::ops::build::gather::{Item, Kind, Piece, components, facts, join, shown};
+use crate::ops::build::gather::{
+    Item, Kind, Piece, components, join, open_unchanged, shown,
+};
 use crate::ops::build::graph::{Chmod, Times};
 use crate::ops::build::hashes;
 use crate::runtime::copy::plant::{self, Ground, Owners, Plant};
@@ -236,12 +239,12 @@ impl<'a> Writer<'a> {
             }
             fd => fd.what(what)?,
         };
+        self.dress_directory(fd.as_fd(), item, path)?;
         if self.writing.keeps_attributes() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let from = openat(from, OsStr::from_bytes(name), flags, Mode::empty()).what(what)?;
-            copy_attributes(from.as_fd(), fd.as_fd());
+            self.writing.copy_attributes(from.as_fd(), fd.as_fd());
         }
-        self.dress_directory(fd.as_fd(), item, path)?;
         Ok(new.then_some(fd))
     }
 
@@ -423,7 +426,7 @@ impl Writing<'_> {
     ) -> Result<()> {
         match &item.kind {
             Kind::File(size, _) => {
-                let source = unchanged(from, from_name, item)?;
+                let source = open_unchanged(from, from_name, &item.facts)?;
                 self.file(&source, item, *size, parent, name, alone)
             }
             Kind::Link(link) => {
@@ -463,11 +466,11 @@ impl Writing<'_> {
             )
         })?);
         pour(source, &target, size)?;
-        if self.keeps_attributes() {
-            copy_attributes(source.as_fd(), target.as_fd());
-        }
         if !alone || self.owner(item.owner) != (0, 0) {
             self.own(target.as_fd(), item.owner)?;
+        }
+        if self.keeps_attributes() {
+            self.copy_attributes(source.as_fd(), target.as_fd());
         }
         if mode & 0o7000 != 0 {
             fchmod(&target, Mode::from_raw_mode(mode))?;
@@ -547,6 +550,25 @@ impl Writing<'_> {
     pub fn keeps_attributes(&self) -> bool {
         !self.fresh
     }
+
+    /// Copies capabilities of a file, attributes of users' and owners that were written
+    /// down. Whoever gives the file an owner does so before: chown(2) takes capabilities
+    /// away, and an owner that was asked for is another than what is written there.
+    pub fn copy_attributes(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
+        for name in attribute_names(from).split(|b| *b == 0) {
+            let wanted = name == b"security.capability"
+                || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."));
+            if !wanted || (self.owner.is_some() && name == plant::OWNER.as_bytes()) {
+                continue;
+            }
+            let name = OsStr::from_bytes(name);
+            let mut value = vec![0; MOST_OF_ATTRIBUTES];
+            if let Ok(length) = fgetxattr(from, name, &mut value[..]) {
+                // Where they cannot be had, they could not be had in a container either.
+                fsetxattr(to, name, &value[..length], XattrFlags::empty()).ok();
+            }
+        }
+    }
 }
 
 /// All that is in a directory among items.
@@ -559,17 +581,6 @@ fn inside(items: &[Item], at: usize) -> &[Item] {
     };
     let count = rest.iter().take_while(|item| is_in(item)).count();
     &rest[..count]
-}
-
-/// Opens a file that is the one that was looked at.
-fn unchanged(from: BorrowedFd<'_>, name: &[u8], item: &Item) -> Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(from, OsStr::from_bytes(name), flags, Mode::empty())?);
-    if facts(&fstat(&file)?) != item.facts {
-        return Err(Error::new("it was changed while the build read it")
-            .hint("build again when nothing writes to it"));
-    }
-    Ok(file)
 }
 
 /// Entries of an archive, with the owner, permissions and times that were asked for.
@@ -649,26 +660,22 @@ fn pour(mut source: &File, mut target: &File, size: u64) -> Result<()> {
     }
 }
 
-/// Capabilities of a file, attributes of users' and owners that were written down.
-pub fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
-    let mut names = vec![0; 4096];
-    let Ok(length) = flistxattr(from, &mut names[..]) else {
-        return;
-    };
-    for name in names[..length].split(|b| *b == 0) {
-        let wanted = name == b"security.capability"
-            || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."));
-        if !wanted {
-            continue;
-        }
-        let name = OsStr::from_bytes(name);
-        let mut value = vec![0; 64 << 10];
-        if let Ok(length) = fgetxattr(from, name, &mut value[..]) {
-            // Where they cannot be had, they could not be had in a container either.
-            fsetxattr(to, name, &value[..length], XattrFlags::empty()).ok();
+/// The names of a file's extended attributes, each with a zero byte behind it.
+fn attribute_names(file: BorrowedFd<'_>) -> Vec<u8> {
+    let mut names = Vec::with_capacity(256);
+    loop {
+        match flistxattr(file, spare_capacity(&mut names)) {
+            Err(Errno::RANGE) if names.capacity() < MOST_OF_ATTRIBUTES => {
+                names.reserve(MOST_OF_ATTRIBUTES);
+            }
+            Ok(_) => return names,
+            Err(_) => return Vec::new(),
         }
     }
 }
+
+/// listxattr(2) and getxattr(2) give at most 64 KiB.
+const MOST_OF_ATTRIBUTES: usize = 64 << 10;
 
 fn times(modified: (i64, u32)) -> Timestamps {
     let time = Timespec {

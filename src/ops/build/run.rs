@@ -31,7 +31,9 @@ use crate::ops::build::event::Event;
 use crate::ops::build::foreign;
 use crate::ops::build::gather::field;
 use crate::ops::build::graph::{From, RunMount, RunNetwork, RunWork, Times};
-use crate::ops::build::step::{self, Ground, Mounted, Reading, Site, Source, Start};
+use crate::ops::build::step::{
+    self, Contents, Ground, Mounted, Reading, Site, Source, Start,
+};
 use crate::ops::launch::StepJob;
 use crate::rootfs::{self, Tree};
 use crate::runtime::plan::{self, Surroundings};
@@ -86,7 +88,10 @@ pub fn contents(site: &Site<'_>, start: &Start<'_>, work: &RunWork) -> Result<Ve
         };
         let opened = Source::open(site, start, from)?;
         let paths = [source.clone()];
-        let (digest, _) = opened.content(site, &reading(&paths))?;
+        let (digest, found) = opened.content(site, &reading(&paths))?;
+        if let Some(mut found) = found {
+            found.keep(site);
+        }
         all.push(digest);
     }
     Ok(all)
@@ -358,7 +363,7 @@ impl Mounts<'_> {
         let place = self.place("context");
         step::directory(&place, 0o755)?;
         let paths = [source.to_owned()];
-        let pieces = opened.read(self.site, &reading(&paths))?;
+        let found = opened.read(self.site, &reading(&paths), Contents::Unread)?;
         let root = File::open(&place)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
@@ -373,7 +378,7 @@ impl Mounts<'_> {
             path: "/it",
             directory: false,
         };
-        for piece in pieces.iter().flatten() {
+        for piece in found.pieces.iter().flatten() {
             writer.copy(opened.root.as_fd(), piece, &target)?;
         }
         writer.finish()?;
@@ -431,7 +436,7 @@ impl Mounts<'_> {
     fn fill(&self, from: &From, source: &str, data: &Path) -> Result<()> {
         let opened = Source::open(self.site, self.start, from)?;
         let paths = [source.to_owned()];
-        let pieces = opened.read(self.site, &reading(&paths))?;
+        let found = opened.read(self.site, &reading(&paths), Contents::Unread)?;
         let root = File::open(data)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
@@ -446,7 +451,7 @@ impl Mounts<'_> {
             path: "/",
             directory: true,
         };
-        for piece in pieces.iter().flatten() {
+        for piece in found.pieces.iter().flatten() {
             writer.copy(opened.root.as_fd(), piece, &target)?;
         }
         writer.finish()

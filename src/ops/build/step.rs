@@ -124,16 +124,13 @@ pub fn known(site: &Site<'_>, node: &Node, key: &Digest) -> Option<Made> {
     if node.no_cache {
         return None;
     }
-    let record = site.store.find_step(key)?;
-    let map = site.identity.map.name();
-    let there = record
-        .layer
-        .as_ref()
-        .is_none_or(|layer| site.store.has_layer(&map, layer));
+    let record = site
+        .store
+        .find_whole_step(key, &site.identity.map.name())?;
     let young = site
         .ttl
         .is_none_or(|ttl| Store::step_age(&record).as_secs() <= ttl);
-    (there && young).then(|| Made {
+    young.then(|| Made {
         layer: record.layer,
         cached: true,
         key: key.clone(),
@@ -246,14 +243,17 @@ fn copy_step(site: &Site<'_>, start: &Start<'_>, work: &CopyWork) -> Result<Made
         exclude: exclude.as_ref(),
         lines: &work.exclude,
     };
-    let (content, pieces) = source.content(site, &read)?;
+    let (content, mut known) = source.content(site, &read)?;
     let key = copy_key(start, work, &content);
-    make_once(site, start, &key, || {
-        let pieces = match pieces {
-            Some(pieces) => pieces,
-            None => source.read(site, &read)?,
+    let made = make_once(site, start, &key, || {
+        let pieces = match &mut known {
+            Some(known) => {
+                known.keep(site);
+                &known.pieces
+            }
+            None => &source.read(site, &read, Contents::Unread)?.pieces,
         };
-        for (pattern, found) in work.paths.iter().zip(&pieces) {
+        for (pattern, found) in work.paths.iter().zip(pieces) {
             if found.is_empty() {
                 let text = format!("\"{pattern}\" means no file: nothing is copied for it");
                 site.speaker.say(&Event::Warning(Some(start.id), text));
@@ -261,9 +261,13 @@ fn copy_step(site: &Site<'_>, start: &Start<'_>, work: &CopyWork) -> Result<Made
         }
         let below = if work.link { &[] } else { start.parent };
         let ground = Ground::new(site, below)?;
-        write_copy(site, start, work, &source, &pieces, &ground)?;
+        write_copy(site, start, work, &source, pieces, &ground)?;
         ground.finish(site, start, &[])
-    })
+    });
+    if let Some(known) = &mut known {
+        known.keep(site);
+    }
+    made
 }
 
 fn ignoring(lines: &[String]) -> Result<Option<Ignore>> {
@@ -410,6 +414,32 @@ pub struct Reading<'a> {
     pub lines: &'a [String],
 }
 
+/// What was read of a source.
+pub struct Found {
+    /// What each pattern means.
+    pub pieces: Vec<Vec<Piece>>,
+    /// What there is to know the next time.
+    hashes: Option<Hashes>,
+}
+
+impl Found {
+    /// Keeps what was learned of files: as soon as nobody has to wait for it.
+    pub fn keep(&mut self, site: &Site<'_>) {
+        if let Some(hashes) = self.hashes.take() {
+            hashes.save(site.store);
+        }
+    }
+}
+
+/// Whether files are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// They are, and what is known of them need not be read again.
+    Hashed,
+    /// They are not: they are only to be copied.
+    Unread,
+}
+
 /// A tree that is read from.
 pub struct Source {
     /// Its root.
@@ -457,7 +487,7 @@ impl Source {
         &self,
         site: &Site<'_>,
         reading: &Reading<'_>,
-    ) -> Result<(Digest, Option<Vec<Vec<Piece>>>)> {
+    ) -> Result<(Digest, Option<Found>)> {
         // Layers never change, so what was found in them once is so for ever.
         let memo = self.layers.as_ref().map(|layers| {
             let mut hasher = Hasher::default();
@@ -475,10 +505,10 @@ impl Source {
         {
             return Ok((content, None));
         }
-        let pieces = self.read(site, reading)?;
+        let found = self.read(site, reading, Contents::Hashed)?;
         let mut hasher = Hasher::default();
-        for pieces in &pieces {
-            let digest = gather::digest(pieces);
+        for pieces in &found.pieces {
+            let digest = gather::digest(pieces)?;
             field(&mut hasher, b"pieces", digest.as_str().as_bytes());
         }
         let content = hasher.finish();
@@ -492,55 +522,51 @@ impl Source {
             };
             site.store.save_step(&memo, &record)?;
         }
-        Ok((content, Some(pieces)))
+        Ok((content, Some(found)))
     }
 
     /// Reads what patterns mean, each by itself.
-    pub fn read(&self, site: &Site<'_>, reading: &Reading<'_>) -> Result<Vec<Vec<Piece>>> {
-        let mut hashes = match self.context {
-            Some(_) => Hashes::load(site.store, &fstat(&self.root)?),
-            None => Hashes::none(),
+    pub fn read(
+        &self,
+        site: &Site<'_>,
+        reading: &Reading<'_>,
+        contents: Contents,
+    ) -> Result<Found> {
+        let mut hashes = match (contents, self.context) {
+            (Contents::Unread, _) => None,
+            (Contents::Hashed, Some(_)) => Some(Hashes::load(site.store, &fstat(&self.root)?)),
+            (Contents::Hashed, None) => Some(Hashes::none()),
         };
-        let ignore = self
-            .context
-            .and_then(|number| site.contexts[number].ignore.as_ref());
-        let mut look = Look {
-            root: self.root.as_fd(),
-            ignore,
-            owners: self.context.is_none(),
-            hashes: &mut hashes,
-            name: &self.name,
-            left_out: 0,
-        };
-        let mut all = Vec::new();
+        let mut look = self.look(site, hashes.as_mut());
+        let mut pieces = Vec::new();
         for pattern in reading.paths {
             let paths = look.resolve(pattern)?;
-            let pieces = paths.iter().map(|path| look.piece(path, reading.exclude));
-            all.push(pieces.collect::<Result<Vec<Piece>>>()?);
+            let found = paths.iter().map(|path| look.piece(path, reading.exclude));
+            pieces.push(found.collect::<Result<Vec<Piece>>>()?);
         }
-        hashes.save(site.store);
-        Ok(all)
+        Ok(Found { pieces, hashes })
+    }
+
+    fn look<'a>(&'a self, site: &'a Site<'_>, hashes: Option<&'a mut Hashes>) -> Look<'a> {
+        let ignore = self.context.map(|number| &site.contexts[number].ignore);
+        Look {
+            root: self.root.as_fd(),
+            ignore: ignore.and_then(Option::as_ref),
+            owners: self.context.is_none(),
+            hashes,
+            name: &self.name,
+            left_out: 0,
+        }
     }
 
     /// Finds a path for a mount; says whether something in it is left out.
     pub fn find(&self, site: &Site<'_>, path: &str) -> Result<(PathBuf, bool)> {
         let parts = gather::components(path.as_bytes()).join(&b'/');
         let plain = PathBuf::from(OsStr::from_bytes(&parts));
-        let ignore = self
-            .context
-            .and_then(|number| site.contexts[number].ignore.as_ref());
-        if ignore.is_none() {
+        let mut look = self.look(site, None);
+        if look.ignore.is_none() {
             return Ok((plain, false));
         }
-        let mut hashes = Hashes::load(site.store, &fstat(&self.root)?);
-        let mut look = Look {
-            root: self.root.as_fd(),
-            ignore,
-            owners: false,
-            hashes: &mut hashes,
-            name: &self.name,
-            left_out: 0,
-        };
         look.piece(&parts, None)?;
         Ok((plain, look.left_out > 0))
     }
@@ -687,20 +713,36 @@ impl Ground {
             latest: None,
             owner: None,
         };
-        let mut sink = Sink::default();
-        let written = write::write(&tree, options, &mut sink)?;
-        let digest = sink.finish();
-        if written.info.files == 0 && matches!(start.node.work, Work::Workdir { .. }) {
-            return Ok((None, written.info));
+        // A directory that was there already needs no layer.
+        let needless = matches!(start.node.work, Work::Workdir { .. });
+        let made = adopt(site, &tree, options, needless)?;
+        if made.0.is_some() {
+            atomic::delete(&self.staged.path().join("work"));
         }
-        let map = site.identity.map.name();
-        if !site.store.has_layer(&map, &digest) {
-            site.store
-                .adopt_layer(&tree, &written.left_out, &map, &digest, written.info)?;
-        }
-        atomic::delete(&self.staged.path().join("work"));
-        Ok((Some(digest), written.info))
+        Ok(made)
     }
+}
+
+/// Makes a layer of a directory, which is moved; `needless` says that none is needed
+/// where there is nothing in it.
+pub fn adopt(
+    site: &Site<'_>,
+    tree: &Path,
+    options: Options<'_>,
+    needless: bool,
+) -> Result<(Option<Digest>, LayerInfo)> {
+    let mut sink = Sink::default();
+    let written = write::write(tree, options, &mut sink)?;
+    if needless && written.info.files == 0 {
+        return Ok((None, written.info));
+    }
+    let digest = sink.finish();
+    let map = site.identity.map.name();
+    if !site.store.has_layer(&map, &digest) {
+        site.store
+            .adopt_layer(tree, &written.left_out, &map, &digest, written.info)?;
+    }
+    Ok((Some(digest), written.info))
 }
 
 /// Takes away what was only made to be mounted on, and the directories on the way to it.
