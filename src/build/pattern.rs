@@ -397,7 +397,18 @@ mod tests {
     #[test]
     fn what_is_told_by_its_ends_is_told_right() {
         for pattern in [
-            "**/x", "a/**/x", "a**/x", "*/x", "?/x", "x/**", "a/*", "**", "*x", "ä*", "*ä", "a/**/b/**/c",
+            "**/x",
+            "a/**/x",
+            "a**/x",
+            "*/x",
+            "?/x",
+            "x/**",
+            "a/*",
+            "**",
+            "*x",
+            "ä*",
+            "*ä",
+            "a/**/b/**/c",
         ] {
             let with = Path::parse(pattern.as_bytes()).expect(pattern);
             let without = Path {
@@ -406,11 +417,30 @@ mod tests {
                 ..with.clone()
             };
             for path in [
-                "x", "a/x", "a/b/x", "ab/x", "/x", "x/", "x/y", "a", "a/", "ä", "äb", "bä", "a/b/c", "a/b/x/c", "",
-                "yx", "a/y/b/y/c",
+                "x",
+                "a/x",
+                "a/b/x",
+                "ab/x",
+                "/x",
+                "x/",
+                "x/y",
+                "a",
+                "a/",
+                "ä",
+                "äb",
+                "bä",
+                "a/b/c",
+                "a/b/x/c",
+                "",
+                "yx",
+                "a/y/b/y/c",
             ] {
                 let path = path.as_bytes();
-                assert_eq!(with.matches(path), without.matches(path), "{pattern} {path:?}");
+                assert_eq!(
+                    with.matches(path),
+                    without.matches(path),
+                    "{pattern} {path:?}"
+                );
             }
         }
     }

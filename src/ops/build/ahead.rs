@@ -30,6 +30,7 @@ use rustix::io::Errno;
 use crate::build::ignore::{Ignore, Inside};
 use crate::ops::build::gather::{self, facts, join};
 use crate::ops::build::hashes::{Hashes, Sum};
+use crate::ops::build::summary::{FileDigest, Head, TreeDigest};
 
 /// What is to be looked at.
 pub struct Asked<'a> {
@@ -43,6 +44,8 @@ pub struct Asked<'a> {
     pub exclude: Option<&'a Ignore>,
     /// What is known of files; without it no file is read.
     pub hashes: Option<&'a Hashes>,
+    /// Owners count.
+    pub owners: bool,
     /// Directories in each other at most.
     pub levels: usize,
     /// Names at most: beyond, nothing more is looked at.
@@ -57,8 +60,8 @@ pub struct Seen {
     pub stat: Stat,
     /// Whether it is wanted.
     pub fate: Fate,
-    /// The digest of a file, and whether it had to be read for it.
-    pub sum: Option<(Sum, bool)>,
+    /// The digest of a file.
+    pub sum: Option<Sum>,
     /// Where a link leads.
     pub link: Option<Vec<u8>>,
 }
@@ -78,29 +81,117 @@ pub enum Fate {
 #[derive(Default)]
 pub struct Ahead {
     directories: HashMap<Vec<u8>, Listed>,
+    /// Digests of files that were not known.
+    pub learned: Vec<(Stat, Sum)>,
+    owners: bool,
 }
 
 #[derive(Default)]
 struct Listed {
     /// How many names it has.
     count: usize,
-    /// Some of them, by the number of the first.
-    parts: Vec<(usize, Vec<Seen>)>,
+    parts: Vec<Part>,
+}
+
+/// Some names of a directory.
+#[derive(Default)]
+struct Part {
+    /// The number of the first.
+    first: usize,
+    seen: Vec<Seen>,
+    /// Which of them are directories that are wanted, or something in them.
+    directories: Vec<usize>,
+    /// The digest of the others, where they are all that the directory has.
+    files: Option<Files>,
 }
 
 impl Ahead {
     /// Takes what a directory holds, sorted by names, if all of it is known.
     pub fn take(&mut self, below: &[u8]) -> Option<Vec<Seen>> {
-        let mut listed = self.directories.remove(below)?;
-        let known: usize = listed.parts.iter().map(|(_, seen)| seen.len()).sum();
-        if known != listed.count {
+        let listed = self.directories.remove(below)?;
+        if !listed.is_whole() {
             return None;
         }
-        listed.parts.sort_unstable_by_key(|(first, _)| *first);
-        let mut parts = listed.parts.into_iter().map(|(_, seen)| seen);
+        let mut parts = listed.parts;
+        parts.sort_unstable_by_key(|part| part.first);
+        let mut parts = parts.into_iter().map(|part| part.seen);
         let mut all = parts.next().unwrap_or_default();
         parts.for_each(|mut part| all.append(&mut part));
         Some(all)
+    }
+
+    /// Adds all directories to the digest of a piece, as a walk would come to them.
+    /// Says whether there is anything; none when there is what only a walk can tell.
+    pub fn put(&self, tree: &mut TreeDigest, top: &Stat, left_out: bool) -> Option<bool> {
+        self.put_directory(tree, b"", Head::of(top, self.owners), left_out)
+    }
+
+    /// Says whether anything in it is wanted.
+    fn put_directory(
+        &self,
+        tree: &mut TreeDigest,
+        below: &[u8],
+        head: Head,
+        left_out: bool,
+    ) -> Option<bool> {
+        let listed = self.directories.get(below).filter(|l| l.is_whole())?;
+        let mut parts: Vec<&Part> = listed.parts.iter().collect();
+        parts.sort_unstable_by_key(|part| part.first);
+        let mut wanted = !left_out;
+        for part in &parts {
+            for seen in part.directories.iter().map(|at| &part.seen[*at]) {
+                let head = Head::of(&seen.stat, self.owners);
+                let path = join(below, &seen.name);
+                wanted |= self.put_directory(tree, &path, head, seen.fate != Fate::Kept)?;
+            }
+        }
+        let files = match parts.as_slice() {
+            [part] => part.files?,
+            parts => Files::of(parts.iter().flat_map(|part| &part.seen), self.owners)?,
+        };
+        wanted |= files.count > 0;
+        if wanted {
+            tree.directory(below, head, &files.sum);
+        }
+        Some(wanted)
+    }
+}
+
+impl Listed {
+    fn is_whole(&self) -> bool {
+        self.parts.iter().map(|part| part.seen.len()).sum::<usize>() == self.count
+    }
+}
+
+/// The files of one directory.
+#[derive(Clone, Copy)]
+struct Files {
+    count: usize,
+    sum: Sum,
+}
+
+impl Files {
+    fn of<'s>(all: impl Iterator<Item = &'s Seen>, owners: bool) -> Option<Self> {
+        let mut digest = FileDigest::default();
+        let mut count = 0;
+        for seen in all.filter(|seen| seen.fate == Fate::Kept) {
+            let head = Head::of(&seen.stat, owners);
+            match (FileType::from_raw_mode(seen.stat.st_mode), &seen.link) {
+                (FileType::RegularFile, _) => {
+                    let size = seen.stat.st_size.cast_unsigned();
+                    digest.file(&seen.name, head, size, &seen.sum?);
+                }
+                (FileType::Symlink, Some(link)) => digest.link(&seen.name, head, link),
+                (FileType::Symlink, None) => return None,
+                (FileType::Fifo, _) => digest.fifo(&seen.name, head),
+                _ => continue,
+            }
+            count += 1;
+        }
+        Some(Self {
+            count,
+            sum: digest.finish(),
+        })
     }
 }
 
@@ -140,7 +231,10 @@ pub fn look(asked: &Asked<'_>) -> Ahead {
         }],
         busy: 0,
         names: 0,
-        found: Ahead::default(),
+        found: Ahead {
+            owners: asked.owners,
+            ..Ahead::default()
+        },
     });
     let more = Condvar::new();
     together(threads(), || work(asked, &queue, &more));
@@ -223,11 +317,13 @@ struct Found {
     tasks: Vec<Task>,
     below: Vec<u8>,
     count: usize,
-    part: Option<(usize, Vec<Seen>)>,
+    part: Option<Part>,
+    learned: Vec<(Stat, Sum)>,
 }
 
 impl Queue {
     fn take(&mut self, found: Found, most: usize) {
+        self.found.learned.extend(found.learned);
         self.names = self.names.saturating_add(found.count);
         if self.names > most {
             // The walk looks at the rest by itself, and says when it is too much.
@@ -251,7 +347,10 @@ impl Asked<'_> {
         };
         let count = names.len();
         if count <= BATCH {
-            let found = self.look_in(directory.as_fd(), below, level, 0, names);
+            let mut found = self.look_in(directory.as_fd(), below, level, 0, names);
+            if let (Some(part), Some(_)) = (&mut found.part, self.hashes) {
+                part.files = Files::of(part.seen.iter(), self.owners);
+            }
             return Found { count, ..found };
         }
         let mut tasks = Vec::new();
@@ -268,7 +367,7 @@ impl Asked<'_> {
             tasks,
             below,
             count,
-            part: None,
+            ..Found::default()
         }
     }
 
@@ -288,8 +387,12 @@ impl Asked<'_> {
         names: Vec<Vec<u8>>,
     ) -> Found {
         let fates = Fates::new(self.ignore, self.exclude, self.path, &below);
-        let mut tasks = Vec::new();
-        let mut part = Vec::with_capacity(names.len());
+        let mut found = Found::default();
+        let mut part = Part {
+            first,
+            seen: Vec::with_capacity(names.len()),
+            ..Part::default()
+        };
         for name in names {
             let path = OsStr::from_bytes(&name);
             let Ok(stat) = statat(directory, path, AtFlags::SYMLINK_NOFOLLOW) else {
@@ -299,21 +402,24 @@ impl Asked<'_> {
             let fate = fates.of(&name, kind == FileType::Directory);
             let (mut sum, mut link) = (None, None);
             match kind {
-                FileType::Directory if fate != Fate::Gone && level + 1 < self.levels => {
-                    tasks.push(Task::List {
-                        below: join(&below, &name),
-                        level: level + 1,
-                    });
+                FileType::Directory if fate != Fate::Gone => {
+                    part.directories.push(part.seen.len());
+                    if level + 1 < self.levels {
+                        found.tasks.push(Task::List {
+                            below: join(&below, &name),
+                            level: level + 1,
+                        });
+                    }
                 }
-                FileType::RegularFile if fate == Fate::Kept && stat.st_nlink == 1 => {
-                    sum = self.sum(directory, &name, &stat);
+                FileType::RegularFile if fate == Fate::Kept => {
+                    sum = self.sum(directory, &name, &stat, &mut found.learned);
                 }
                 FileType::Symlink if fate == Fate::Kept => {
                     link = readlinkat(directory, path, Vec::new()).ok();
                 }
                 _ => {}
             }
-            part.push(Seen {
+            part.seen.push(Seen {
                 name,
                 stat,
                 fate,
@@ -322,21 +428,27 @@ impl Asked<'_> {
             });
         }
         Found {
-            tasks,
             below,
-            count: 0,
-            part: Some((first, part)),
+            part: Some(part),
+            ..found
         }
     }
 
-    fn sum(&self, directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Option<(Sum, bool)> {
+    fn sum(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &[u8],
+        stat: &Stat,
+        learned: &mut Vec<(Stat, Sum)>,
+    ) -> Option<Sum> {
         let hashes = self.hashes?;
         if let Some(known) = hashes.find(stat) {
-            return Some((known, false));
+            return Some(known);
         }
         let file: File = gather::open_unchanged(directory, name, &facts(stat)).ok()?;
         let sum = crate::ops::build::hashes::read(file, stat.st_size.cast_unsigned()).ok()?;
-        Some((sum, true))
+        learned.push((*stat, sum));
+        Some(sum)
     }
 }
 
@@ -367,9 +479,8 @@ impl<'a> Fates<'a> {
         path: &[u8],
         below: &[u8],
     ) -> Self {
-        let lines = |ignore: &'a Ignore, directory: Vec<u8>| {
-            (ignore, ignore.inside(&directory), directory)
-        };
+        let lines =
+            |ignore: &'a Ignore, directory: Vec<u8>| (ignore, ignore.inside(&directory), directory);
         Self {
             ignore: ignore.map(|ignore| lines(ignore, join(path, below))),
             exclude: exclude.map(|exclude| lines(exclude, below.to_vec())),
@@ -418,6 +529,7 @@ mod tests {
             ignore: None,
             exclude: None,
             hashes: Some(&hashes),
+            owners: false,
             levels: 2,
             most: 10_000,
         });
@@ -448,11 +560,12 @@ mod tests {
                 ignore: None,
                 exclude: None,
                 hashes: None,
+                owners: false,
                 levels: 9,
                 most,
             });
             let kept = ahead.directories.values().flat_map(|d| &d.parts);
-            let kept = kept.map(|(_, seen)| seen.len()).sum::<usize>();
+            let kept = kept.map(|part| part.seen.len()).sum::<usize>();
             let known = (0..20).filter_map(|d| ahead.take(format!("d{d:02}").as_bytes()));
             (kept, known.map(|seen| seen.len()).sum::<usize>())
         };

@@ -19,19 +19,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
     fchmod, fchown, fgetxattr, flistxattr, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat,
     openat, statat, symlinkat, unlinkat, utimensat,
 };
-use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use crate::ops::build::chmod;
 use crate::ops::build::fresh::{self, Fresh};
 use crate::ops::build::gather::{
-    Item, Kind, Piece, components, join, open_unchanged, shown,
+    Item, Kind, Piece, components, is_below, join, open_unchanged, shown, split,
 };
 use crate::ops::build::graph::{Chmod, Times};
 use crate::ops::build::hashes;
@@ -575,11 +575,8 @@ impl Writing<'_> {
 fn inside(items: &[Item], at: usize) -> &[Item] {
     let top = &items[at].path;
     let rest = &items[at + 1..];
-    let is_in = |item: &Item| {
-        let below = item.path.strip_prefix(top.as_slice());
-        top.is_empty() || below.is_some_and(|below| below.starts_with(b"/"))
-    };
-    let count = rest.iter().take_while(|item| is_in(item)).count();
+    let is_in = |item: &&Item| is_below(&item.path, top);
+    let count = rest.iter().take_while(is_in).count();
     &rest[..count]
 }
 
@@ -700,14 +697,6 @@ pub fn open_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
 
 fn open_parent(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     open_directory(root, split(path).0)
-}
-
-/// Parts a path into its directory and its name.
-pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|b| *b == b'/') {
-        Some(at) => (&path[..at], &path[at + 1..]),
-        None => (b"", path),
-    }
 }
 
 fn last(path: &[u8]) -> &[u8] {

@@ -28,8 +28,8 @@ use rustix::fs::{AtFlags, Mode, fstat, linkat, mkdirat};
 
 use crate::error::{Context, Error, Result};
 use crate::ops::build::ahead::{self, beneath};
-use crate::ops::build::copy::{Writing, open_directory, split};
-use crate::ops::build::gather::{Item, Kind, Piece, join, shown};
+use crate::ops::build::copy::{Writing, open_directory};
+use crate::ops::build::gather::{Item, Kind, Piece, join, shown, split};
 
 /// Files that a thread takes at a time.
 const BATCH: usize = 256;

@@ -1,14 +1,14 @@
 //! What a `COPY` or a bind mount reads, and the digest of it.
 //!
 //! ```text
-//! pattern ─ resolve ─▶ paths ─ walk ─▶ pieces of items ─ digest ─▶ the step's key
-//!                                         └─▶ copy
+//! pattern ─ resolve ─▶ paths ─ scan ─▶ digest (`summary`) ─▶ the step's key
+//!                                 └─ walk ─▶ pieces of items ─▶ copy
 //! ```
 //!
-//! The digest is of names, kinds, modes, owners, links and contents: no times, no
-//! inode numbers, so that two checkouts of the same files are the same.
+//! Most steps are known by their key, and those that are not should begin soon: the
+//! items are made when they are needed, of what the scan has seen.
 //!
-//! Lives here: looking paths up below a root, walking them, and their digest.
+//! Lives here: looking paths up below a root, and walking them.
 //! Must not: write anything but what `hashes` keeps.
 //! Called by: `copy`, `run`, in a step's own process; `files`, in the builder.
 //! Always true: nothing outside of the root is read, wherever links lead; only
@@ -34,7 +34,8 @@ use crate::build::pattern;
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use crate::ops::build::ahead::{self, Ahead, Asked, Fate, Fates, Seen};
 use crate::ops::build::hashes::{Hashes, Sum};
-use crate::spec::digest::{Digest, Hasher};
+use crate::ops::build::summary::{FileDigest, Head, TreeDigest, field};
+use crate::spec::digest::Hasher;
 
 /// Where things are looked up.
 pub struct Look<'a> {
@@ -271,8 +272,48 @@ impl Look<'_> {
         })
     }
 
-    /// Reads what is at a path. `exclude` leaves out more, by paths below it.
+    /// Looks at what is at a path. `exclude` leaves out more, by paths below it.
     pub fn piece(&mut self, path: &[u8], exclude: Option<&Ignore>) -> Result<Piece> {
+        let found = self.find(path)?;
+        let (parent, top) = self.top(&found, exclude)?;
+        let ahead = self.look_ahead(&parent, &top, &found, exclude);
+        let items = self.walk((&parent, top), (path, &found), exclude, ahead)?;
+        Ok(Piece {
+            name: split(path).1.to_vec(),
+            path: found,
+            items,
+        })
+    }
+
+    /// Reads what is at a path to its digest, with as little as that needs.
+    pub fn scan(&mut self, path: &[u8], exclude: Option<&Ignore>) -> Result<Scanned> {
+        let found = self.find(path)?;
+        let (parent, top) = self.top(&found, exclude)?;
+        let mut ahead = self.look_ahead(&parent, &top, &found, exclude);
+        if let Some(hashes) = &mut self.hashes {
+            for (stat, sum) in ahead.learned.drain(..) {
+                hashes.learn(&stat, sum);
+            }
+        }
+        let mut tree = TreeDigest::default();
+        let known = ahead.put(&mut tree, &top.stat, top.fate != Fate::Kept);
+        let (digest, seen) = match known {
+            Some(true) => (tree.finish(), Rest::Ahead(ahead)),
+            _ => {
+                let items = self.walk((&parent, top), (path, &found), exclude, ahead)?;
+                (digest(&items)?, Rest::Walked(items))
+            }
+        };
+        Ok(Scanned {
+            asked: path.to_vec(),
+            path: found,
+            digest,
+            seen,
+        })
+    }
+
+    /// Follows a path to what is read, unless that is left out.
+    fn find(&self, path: &[u8]) -> Result<Vec<u8>> {
         if !path.is_empty()
             && let Some(ignore) = self.ignore
             && ignore.excludes(path)
@@ -283,30 +324,135 @@ impl Look<'_> {
                 .hint("the file is there, but `.dockerignore` leaves it out of the context")
                 .kind_of(ErrorKind::NotFound));
         }
-        let found = self.follow(path)?;
+        self.follow(path)
+    }
+
+    /// Looks at a piece itself, and opens the directory it is in.
+    fn top(&self, path: &[u8], exclude: Option<&Ignore>) -> Result<(OwnedFd, Seen)> {
+        let what = || format!("cannot read \"{}\" in {}", shown(path), self.name);
+        let (parent, name) = split(path);
+        let name = if name.is_empty() { b"." } else { name };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let parent = self.open(parent, flags).what(what)?;
+        let at = OsStr::from_bytes(name);
+        let stat = statat(&parent, at, AtFlags::SYMLINK_NOFOLLOW).what(what)?;
+        let is_directory = kind_of(&stat) == FileType::Directory;
+        let of = |ignore: &Ignore, path: &[u8]| match ignore.excludes(path) {
+            false => Fate::Kept,
+            true if is_directory && ignore.may_include_below(path) => Fate::LeftOut,
+            true => Fate::Gone,
+        };
+        let ignore = self.ignore.filter(|_| !path.is_empty());
+        let ignored = ignore.map_or(Fate::Kept, |ignore| of(ignore, path));
+        // Of a file alone `--exclude` means the name.
+        let exclude = exclude.filter(|_| !is_directory);
+        let excluded = exclude.map_or(Fate::Kept, |exclude| of(exclude, name));
+        let fate = match (ignored, excluded) {
+            (Fate::Kept, fate) => fate,
+            (fate, _) => fate,
+        };
+        let top = Seen {
+            name: name.to_vec(),
+            stat,
+            fate,
+            sum: None,
+            link: None,
+        };
+        Ok((parent, top))
+    }
+
+    /// Most of a walk's time goes by waiting for the kernel: several threads wait at once.
+    fn look_ahead(
+        &self,
+        parent: &OwnedFd,
+        top: &Seen,
+        path: &[u8],
+        exclude: Option<&Ignore>,
+    ) -> Ahead {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(parent, OsStr::from_bytes(&top.name), flags, Mode::empty()) {
+            Ok(directory) if top.fate != Fate::Gone => ahead::look(&Asked {
+                top: directory.as_fd(),
+                path,
+                ignore: self.ignore,
+                exclude,
+                hashes: self.hashes.as_deref(),
+                owners: self.owners,
+                levels: LEVELS,
+                most: AHEAD,
+            }),
+            _ => Ahead::default(),
+        }
+    }
+
+    fn walk(
+        &mut self,
+        (parent, top): (&OwnedFd, Seen),
+        (path, found): (&[u8], &[u8]),
+        exclude: Option<&Ignore>,
+        ahead: Ahead,
+    ) -> Result<Vec<Item>> {
         let mut walk = Walk {
             look: self,
-            path: &found,
+            path: found,
             exclude,
             items: Vec::new(),
             waiting: Vec::new(),
             seen: HashMap::new(),
-            ahead: Ahead::default(),
+            ahead,
         };
-        walk.all()?;
+        let place = Place {
+            above: None,
+            name: b"",
+            fd: OnceCell::from(parent.try_clone()?),
+        };
+        walk.visit(&place, top, b"", 0)?;
         let items = walk.items;
         if items.is_empty() {
             return Err(self
                 .missing(path, Errno::NOENT)
                 .hint("sockets and devices are not copied, nor what `.dockerignore` names"));
         }
+        Ok(items)
+    }
+}
+
+/// What is at a path, as far as its digest needs it.
+pub struct Scanned {
+    /// The path that was asked for.
+    asked: Vec<u8>,
+    /// Where it is.
+    path: Vec<u8>,
+    /// The digest of it.
+    digest: Sum,
+    seen: Rest,
+}
+
+enum Rest {
+    Walked(Vec<Item>),
+    /// A walk is still to make items of it.
+    Ahead(Ahead),
+}
+
+impl Scanned {
+    /// Adds its name and its digest.
+    pub fn put(&self, hasher: &mut Hasher) {
+        field(hasher, b"piece", split(&self.asked).1);
+        field(hasher, b"digest", &self.digest);
+    }
+
+    /// Makes a piece of it.
+    pub fn piece(self, look: &mut Look<'_>, exclude: Option<&Ignore>) -> Result<Piece> {
+        let items = match self.seen {
+            Rest::Walked(items) => items,
+            Rest::Ahead(ahead) => {
+                let (parent, top) = look.top(&self.path, exclude)?;
+                look.walk((&parent, top), (&self.asked, &self.path), exclude, ahead)?
+            }
+        };
         Ok(Piece {
-            name: path
-                .rsplit(|b| *b == b'/')
-                .next()
-                .unwrap_or_default()
-                .to_vec(),
-            path: found,
+            name: split(&self.asked).1.to_vec(),
+            path: self.path,
             items,
         })
     }
@@ -346,77 +492,9 @@ impl Place<'_> {
 }
 
 impl Walk<'_, '_> {
-    fn all(&mut self) -> Result<()> {
-        let path = self.path;
-        let what = || format!("cannot read \"{}\"", shown(path));
-        let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
-            Some(at) => (&path[..at], &path[at + 1..]),
-            None => (&b""[..], path),
-        };
-        let name = if name.is_empty() { b"." } else { name };
-        let parent = self
-            .look
-            .open(parent, OFlags::RDONLY | OFlags::DIRECTORY)
-            .what(what)?;
-        self.look_ahead(parent.as_fd(), name);
-        let stat = statat(
-            &parent,
-            OsStr::from_bytes(name),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .what(|| self.cannot(b""))?;
-        let top = Seen {
-            name: name.to_vec(),
-            fate: self.fate_of_top(name, kind_of(&stat) == FileType::Directory),
-            stat,
-            sum: None,
-            link: None,
-        };
-        let parent = Place {
-            above: None,
-            name: b"",
-            fd: OnceCell::from(parent),
-        };
-        self.visit(&parent, top, b"", 0)
-    }
-
     fn cannot(&self, below: &[u8]) -> String {
         let path = join(self.path, below);
         format!("cannot read \"{}\" in {}", shown(&path), self.look.name)
-    }
-
-    /// Whether the piece itself is wanted; of a file alone `--exclude` means the name.
-    fn fate_of_top(&self, name: &[u8], is_directory: bool) -> Fate {
-        let path = self.path;
-        let of = |ignore: &Ignore, path: &[u8]| match ignore.excludes(path) {
-            false => Fate::Kept,
-            true if is_directory && ignore.may_include_below(path) => Fate::LeftOut,
-            true => Fate::Gone,
-        };
-        let ignore = self.look.ignore.filter(|_| !path.is_empty());
-        let ignored = ignore.map_or(Fate::Kept, |ignore| of(ignore, path));
-        let exclude = self.exclude.filter(|_| !is_directory);
-        let excluded = exclude.map_or(Fate::Kept, |exclude| of(exclude, name));
-        match (ignored, excluded) {
-            (Fate::Kept, fate) => fate,
-            (fate, _) => fate,
-        }
-    }
-
-    /// Most of a walk's time goes by waiting for the kernel: several threads wait at once.
-    fn look_ahead(&mut self, parent: BorrowedFd<'_>, name: &[u8]) {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        if let Ok(top) = openat(parent, OsStr::from_bytes(name), flags, Mode::empty()) {
-            self.ahead = ahead::look(&Asked {
-                top: top.as_fd(),
-                path: self.path,
-                ignore: self.look.ignore,
-                exclude: self.exclude,
-                hashes: self.look.hashes.as_deref(),
-                levels: LEVELS,
-                most: AHEAD,
-            });
-        }
     }
 
     fn visit(&mut self, parent: &Place<'_>, seen: Seen, below: &[u8], level: usize) -> Result<()> {
@@ -437,21 +515,15 @@ impl Walk<'_, '_> {
             self.look.left_out += 1;
             return Ok(());
         }
-        let kind = match (kind_of(stat), seen.sum, seen.link) {
-            (FileType::RegularFile, Some((sum, new)), _) => {
-                if let (true, Some(hashes)) = (new, &mut self.look.hashes) {
-                    hashes.learn(stat, sum);
-                }
-                Kind::File(stat.st_size.cast_unsigned(), Some(sum))
-            }
-            (FileType::RegularFile, None, _) => self.file(parent, &seen.name, below, stat)?,
-            (FileType::Symlink, _, Some(link)) => Kind::Link(link),
-            (FileType::Symlink, _, None) => {
+        let kind = match (kind_of(stat), seen.link) {
+            (FileType::RegularFile, _) => self.file(parent, (&seen.name, seen.sum), below, stat)?,
+            (FileType::Symlink, Some(link)) => Kind::Link(link),
+            (FileType::Symlink, None) => {
                 let parent = parent.open().what(|| self.cannot(below))?;
                 let link = readlinkat(parent, OsStr::from_bytes(&seen.name), Vec::new());
                 Kind::Link(link.what(|| self.cannot(below))?.into_bytes())
             }
-            (FileType::Fifo, ..) => Kind::Fifo,
+            (FileType::Fifo, _) => Kind::Fifo,
             // As docker's client: a socket means something only to its process.
             _ => return Ok(()),
         };
@@ -462,7 +534,7 @@ impl Walk<'_, '_> {
     fn file(
         &mut self,
         parent: &Place<'_>,
-        name: &[u8],
+        (name, sum): (&[u8], Option<Sum>),
         below: &[u8],
         stat: &Stat,
     ) -> Result<Kind> {
@@ -474,8 +546,9 @@ impl Walk<'_, '_> {
             }
         }
         let size = stat.st_size.cast_unsigned();
-        let Some(hashes) = &mut self.look.hashes else {
-            return Ok(Kind::File(size, None));
+        let hashes = match (&mut self.look.hashes, sum) {
+            (Some(hashes), None) => hashes,
+            _ => return Ok(Kind::File(size, sum)),
         };
         let mut open = || open_unchanged(parent.open()?, name, &facts(stat));
         let sum = hashes.sum(&mut open, stat).map_err(|error| {
@@ -551,8 +624,8 @@ impl Walk<'_, '_> {
         for name in names {
             let inside = join(below, &name);
             let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let stat = statat(directory, OsStr::from_bytes(&name), flags)
-                .what(|| self.cannot(&inside))?;
+            let stat =
+                statat(directory, OsStr::from_bytes(&name), flags).what(|| self.cannot(&inside))?;
             let seen = Seen {
                 fate: fates.of(&name, kind_of(&stat) == FileType::Directory),
                 name,
@@ -608,11 +681,7 @@ fn kind_of(stat: &Stat) -> FileType {
 }
 
 /// Opens a file, if it is still the one that was looked at.
-pub fn open_unchanged(
-    parent: BorrowedFd<'_>,
-    name: &[u8],
-    was: &(u64, u64, i64),
-) -> Result<File> {
+pub fn open_unchanged(parent: BorrowedFd<'_>, name: &[u8], was: &(u64, u64, i64)) -> Result<File> {
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = openat(parent, OsStr::from_bytes(name), flags, Mode::empty())?;
@@ -644,68 +713,61 @@ pub fn names_of(directory: BorrowedFd<'_>, most: usize) -> Result<Vec<Vec<u8>>> 
     Ok(names)
 }
 
-/// Returns the digest of pieces whose files were read: what decides how a tree looks when
-/// they are copied to it.
-pub fn digest(pieces: &[Piece]) -> Result<Digest> {
-    let mut hasher = Hasher::default();
-    let mut bytes = Vec::with_capacity(FULL + 8192);
-    for piece in pieces {
-        put_field(&mut bytes, b"piece", &[&piece.name]);
-        for item in &piece.items {
-            put_field(&mut bytes, b"item", &[&item.path]);
-            let mut head = [0; 12];
-            let numbers = [item.mode, item.owner.0, item.owner.1];
-            for (place, number) in head.chunks_exact_mut(4).zip(numbers) {
-                place.copy_from_slice(&number.to_le_bytes());
-            }
-            match resolved(piece, item) {
-                Kind::Directory => put_field(&mut bytes, b"says", &[&head, b"d"]),
-                Kind::File(size, Some(sum)) => {
-                    put_field(&mut bytes, b"says", &[&head, b"f", &size.to_le_bytes(), sum]);
-                }
-                Kind::File(_, None) => {
-                    return Err(Error::internal("the digest of files that nobody read"));
-                }
-                Kind::Link(link) => put_field(&mut bytes, b"says", &[&head, b"l", link]),
-                Kind::Fifo => put_field(&mut bytes, b"says", &[&head, b"p"]),
-                Kind::Same(_) => put_field(&mut bytes, b"says", &[&head, b"s"]),
-            }
-            if bytes.len() > FULL {
-                hasher.update(&bytes);
-                bytes.clear();
+/// Returns the digest of what is in a piece whose files were read.
+fn digest(items: &[Item]) -> Result<Sum> {
+    struct Open<'i> {
+        path: &'i [u8],
+        head: Head,
+        files: FileDigest,
+    }
+    let mut tree = TreeDigest::default();
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut alone = FileDigest::default();
+    let close = |tree: &mut TreeDigest, one: Open<'_>| {
+        tree.directory(one.path, one.head, &one.files.finish());
+    };
+    for item in items {
+        while let Some(one) = open.pop_if(|one| !is_below(&item.path, one.path)) {
+            close(&mut tree, one);
+        }
+        let head = Head::new(item.mode, item.owner);
+        let (path, name) = (&item.path, split(&item.path).1);
+        let files = open.last_mut().map_or(&mut alone, |one| &mut one.files);
+        match resolved(items, item) {
+            Kind::Directory => open.push(Open {
+                path,
+                head,
+                files: FileDigest::default(),
+            }),
+            Kind::File(size, Some(sum)) => files.file(name, head, *size, sum),
+            Kind::Link(link) => files.link(name, head, link),
+            Kind::Fifo => files.fifo(name, head),
+            Kind::File(_, None) | Kind::Same(_) => {
+                return Err(Error::internal("the digest of files that nobody read"));
             }
         }
     }
-    hasher.update(&bytes);
-    Ok(hasher.finish())
+    let is_tree = !open.is_empty();
+    while let Some(one) = open.pop() {
+        close(&mut tree, one);
+    }
+    if !is_tree {
+        tree.file(&alone.finish());
+    }
+    Ok(tree.finish())
 }
 
-/// Bytes that are hashed at a time: a call for each is what takes the time.
-const FULL: usize = 32 << 10;
+/// Says whether a path lies in a directory; all but the piece itself lies in the piece.
+pub fn is_below(path: &[u8], directory: &[u8]) -> bool {
+    let below = path.strip_prefix(directory);
+    directory.is_empty() || below.is_some_and(|below| below.starts_with(b"/"))
+}
 
 /// A second name has the content of the first: a checkout may have made two files of them.
-fn resolved<'a>(piece: &'a Piece, item: &'a Item) -> &'a Kind {
+fn resolved<'a>(items: &'a [Item], item: &'a Item) -> &'a Kind {
     match item.kind {
-        Kind::Same(first) => piece.items.get(first).map_or(&item.kind, |i| &i.kind),
+        Kind::Same(first) => items.get(first).map_or(&item.kind, |i| &i.kind),
         _ => &item.kind,
-    }
-}
-
-/// Adds a value with its name and length, so that no two lists of values look alike.
-pub fn field(hasher: &mut Hasher, name: &[u8], value: &[u8]) {
-    let mut bytes = Vec::with_capacity(name.len() + value.len() + 9);
-    put_field(&mut bytes, name, &[value]);
-    hasher.update(&bytes);
-}
-
-/// The same, where a value has several parts.
-fn put_field(bytes: &mut Vec<u8>, name: &[u8], parts: &[&[u8]]) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    bytes.extend_from_slice(name);
-    bytes.push(0);
-    bytes.extend_from_slice(&(length as u64).to_le_bytes());
-    for part in parts {
-        bytes.extend_from_slice(part);
     }
 }
 
@@ -720,6 +782,14 @@ pub fn components(path: &[u8]) -> Vec<&[u8]> {
         }
     }
     parts
+}
+
+/// Parts a path into its directory and its name.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
 }
 
 /// Joins two paths.

@@ -206,8 +206,7 @@ fn long(record: &[u8; LENGTH], at: usize) -> u64 {
 }
 
 fn parse(record: &[u8; LENGTH]) -> Record {
-    let short =
-        |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().unwrap_or_default());
+    let short = |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().unwrap_or_default());
     Record {
         facts: Facts {
             device: long(record, 0),

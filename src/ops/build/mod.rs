@@ -41,6 +41,7 @@ mod send;
 mod solve;
 mod squash;
 mod step;
+mod summary;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -190,7 +191,7 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     if request.wishes.no_cache != plan::NoCache::Everything {
         cache::bring_in(session, request)?;
     }
-    let mut world = World::new(session, request, &found)?;
+    let mut world = World::new(session, request, &found);
     let plan = plan::plan(&file, &found.name, &found.text, &request.wishes, &mut world)?;
     for warning in &plan.warnings {
         session.progress.warn(warning);
@@ -383,14 +384,14 @@ struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    fn new(session: &'a Session, request: &'a Request, found: &'a Found) -> Result<Self> {
-        Ok(Self {
+    fn new(session: &'a Session, request: &'a Request, found: &'a Found) -> Self {
+        Self {
             session,
             request,
             found,
             images: HashMap::new(),
             known: HashMap::new(),
-        })
+        }
     }
 }
 

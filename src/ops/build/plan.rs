@@ -334,7 +334,6 @@ impl<'a> Planner<'a> {
         }
         let stage = &self.file.stages[number];
         let done = self.begin(stage, number)?;
-        let file_steps = stage.steps.iter().filter(|step| makes_files(step)).count();
         let shell = strings(&done.settings, "Shell")
             .unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()]);
         let mut scope = Scope {
@@ -345,7 +344,7 @@ impl<'a> Planner<'a> {
             shell,
             cmd_is_ours: false,
             count: 1,
-            total: file_steps + 1,
+            total: self.total_of(stage),
         };
         let from = Line {
             text: stage.text.clone(),

@@ -29,11 +29,9 @@ use crate::network::resolv::Resolver;
 use crate::ops::build::copy::{Target, Writer, Writing};
 use crate::ops::build::event::Event;
 use crate::ops::build::foreign;
-use crate::ops::build::gather::field;
 use crate::ops::build::graph::{From, RunMount, RunNetwork, RunWork, Times};
-use crate::ops::build::step::{
-    self, Contents, Ground, Mounted, Reading, Site, Source, Start,
-};
+use crate::ops::build::step::{self, Ground, Mounted, Reading, Site, Source, Start};
+use crate::ops::build::summary::field;
 use crate::ops::launch::StepJob;
 use crate::rootfs::{self, Tree};
 use crate::runtime::plan::{self, Surroundings};
@@ -363,7 +361,7 @@ impl Mounts<'_> {
         let place = self.place("context");
         step::directory(&place, 0o755)?;
         let paths = [source.to_owned()];
-        let found = opened.read(self.site, &reading(&paths), Contents::Unread)?;
+        let pieces = opened.read(self.site, &reading(&paths))?;
         let root = File::open(&place)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
@@ -378,7 +376,7 @@ impl Mounts<'_> {
             path: "/it",
             directory: false,
         };
-        for piece in found.pieces.iter().flatten() {
+        for piece in pieces.iter().flatten() {
             writer.copy(opened.root.as_fd(), piece, &target)?;
         }
         writer.finish()?;
@@ -436,7 +434,7 @@ impl Mounts<'_> {
     fn fill(&self, from: &From, source: &str, data: &Path) -> Result<()> {
         let opened = Source::open(self.site, self.start, from)?;
         let paths = [source.to_owned()];
-        let found = opened.read(self.site, &reading(&paths), Contents::Unread)?;
+        let pieces = opened.read(self.site, &reading(&paths))?;
         let root = File::open(data)?;
         let mut writer = Writer::new(Writing {
             root: root.as_fd(),
@@ -451,7 +449,7 @@ impl Mounts<'_> {
             path: "/",
             directory: true,
         };
-        for piece in found.pieces.iter().flatten() {
+        for piece in pieces.iter().flatten() {
             writer.copy(opened.root.as_fd(), piece, &target)?;
         }
         writer.finish()

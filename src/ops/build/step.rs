@@ -31,10 +31,11 @@ use crate::image::layer::changes::Scope;
 use crate::image::layer::write::{self, Options};
 use crate::ops::build::copy::{self, Target, Writer, Writing};
 use crate::ops::build::event::{Event, Speaker};
-use crate::ops::build::gather::{self, Look, Piece, field};
+use crate::ops::build::gather::{self, Look, Piece, Scanned};
 use crate::ops::build::graph::{CopyWork, From, Id, Node, RunWork, Work};
 use crate::ops::build::hashes::Hashes;
 use crate::ops::build::run;
+use crate::ops::build::summary::field;
 use crate::ops::build::{archive, clock, fetch};
 use crate::ops::launch::Roles;
 use crate::process::identity::Identity;
@@ -124,9 +125,7 @@ pub fn known(site: &Site<'_>, node: &Node, key: &Digest) -> Option<Made> {
     if node.no_cache {
         return None;
     }
-    let record = site
-        .store
-        .find_whole_step(key, &site.identity.map.name())?;
+    let record = site.store.find_whole_step(key, &site.identity.map.name())?;
     let young = site
         .ttl
         .is_none_or(|ttl| Store::step_age(&record).as_secs() <= ttl);
@@ -249,11 +248,11 @@ fn copy_step(site: &Site<'_>, start: &Start<'_>, work: &CopyWork) -> Result<Made
         let pieces = match &mut known {
             Some(known) => {
                 known.keep(site);
-                &known.pieces
+                source.pieces(site, &read, std::mem::take(&mut known.scanned))?
             }
-            None => &source.read(site, &read, Contents::Unread)?.pieces,
+            None => source.read(site, &read)?,
         };
-        for (pattern, found) in work.paths.iter().zip(pieces) {
+        for (pattern, found) in work.paths.iter().zip(&pieces) {
             if found.is_empty() {
                 let text = format!("\"{pattern}\" means no file: nothing is copied for it");
                 site.speaker.say(&Event::Warning(Some(start.id), text));
@@ -261,7 +260,7 @@ fn copy_step(site: &Site<'_>, start: &Start<'_>, work: &CopyWork) -> Result<Made
         }
         let below = if work.link { &[] } else { start.parent };
         let ground = Ground::new(site, below)?;
-        write_copy(site, start, work, &source, pieces, &ground)?;
+        write_copy(site, start, work, &source, &pieces, &ground)?;
         ground.finish(site, start, &[])
     });
     if let Some(known) = &mut known {
@@ -417,7 +416,7 @@ pub struct Reading<'a> {
 /// What was read of a source.
 pub struct Found {
     /// What each pattern means.
-    pub pieces: Vec<Vec<Piece>>,
+    scanned: Vec<Vec<Scanned>>,
     /// What there is to know the next time.
     hashes: Option<Hashes>,
 }
@@ -429,15 +428,6 @@ impl Found {
             hashes.save(site.store);
         }
     }
-}
-
-/// Whether files are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contents {
-    /// They are, and what is known of them need not be read again.
-    Hashed,
-    /// They are not: they are only to be copied.
-    Unread,
 }
 
 /// A tree that is read from.
@@ -491,7 +481,7 @@ impl Source {
         // Layers never change, so what was found in them once is so for ever.
         let memo = self.layers.as_ref().map(|layers| {
             let mut hasher = Hasher::default();
-            field(&mut hasher, b"rpod", b"content 1");
+            field(&mut hasher, b"rpod", b"content 2");
             for layer in layers {
                 field(&mut hasher, b"layer", layer.as_str().as_bytes());
             }
@@ -505,11 +495,21 @@ impl Source {
         {
             return Ok((content, None));
         }
-        let found = self.read(site, reading, Contents::Hashed)?;
+        let mut hashes = match self.context {
+            Some(_) => Hashes::load(site.store, &fstat(&self.root)?),
+            None => Hashes::none(),
+        };
+        let mut look = self.look(site, Some(&mut hashes));
+        let mut scanned = Vec::new();
         let mut hasher = Hasher::default();
-        for pieces in &found.pieces {
-            let digest = gather::digest(pieces)?;
-            field(&mut hasher, b"pieces", digest.as_str().as_bytes());
+        for pattern in reading.paths {
+            let paths = look.resolve(pattern)?;
+            let all = paths.iter().map(|path| look.scan(path, reading.exclude));
+            let all = all.collect::<Result<Vec<Scanned>>>()?;
+            let mut pieces = Hasher::default();
+            all.iter().for_each(|one| one.put(&mut pieces));
+            field(&mut hasher, b"pieces", &pieces.finish_raw());
+            scanned.push(all);
         }
         let content = hasher.finish();
         if let Some(memo) = memo {
@@ -522,29 +522,34 @@ impl Source {
             };
             site.store.save_step(&memo, &record)?;
         }
-        Ok((content, Some(found)))
+        let hashes = Some(hashes);
+        Ok((content, Some(Found { scanned, hashes })))
     }
 
-    /// Reads what patterns mean, each by itself.
-    pub fn read(
+    /// Returns what patterns mean, each by itself, of what was scanned for a digest.
+    fn pieces(
         &self,
         site: &Site<'_>,
         reading: &Reading<'_>,
-        contents: Contents,
-    ) -> Result<Found> {
-        let mut hashes = match (contents, self.context) {
-            (Contents::Unread, _) => None,
-            (Contents::Hashed, Some(_)) => Some(Hashes::load(site.store, &fstat(&self.root)?)),
-            (Contents::Hashed, None) => Some(Hashes::none()),
-        };
-        let mut look = self.look(site, hashes.as_mut());
-        let mut pieces = Vec::new();
+        scanned: Vec<Vec<Scanned>>,
+    ) -> Result<Vec<Vec<Piece>>> {
+        let mut look = self.look(site, None);
+        let mut of = |one: Scanned| one.piece(&mut look, reading.exclude);
+        let all = scanned.into_iter();
+        all.map(|of_one| of_one.into_iter().map(&mut of).collect())
+            .collect()
+    }
+
+    /// Returns what patterns mean, each by itself, where no digest is asked for.
+    pub fn read(&self, site: &Site<'_>, reading: &Reading<'_>) -> Result<Vec<Vec<Piece>>> {
+        let mut look = self.look(site, None);
+        let mut all = Vec::new();
         for pattern in reading.paths {
             let paths = look.resolve(pattern)?;
-            let found = paths.iter().map(|path| look.piece(path, reading.exclude));
-            pieces.push(found.collect::<Result<Vec<Piece>>>()?);
+            let pieces = paths.iter().map(|path| look.piece(path, reading.exclude));
+            all.push(pieces.collect::<Result<Vec<Piece>>>()?);
         }
-        Ok(Found { pieces, hashes })
+        Ok(all)
     }
 
     fn look<'a>(&'a self, site: &'a Site<'_>, hashes: Option<&'a mut Hashes>) -> Look<'a> {

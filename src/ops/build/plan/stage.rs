@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::image::assemble::Config;
 use crate::ops::build::graph::{CopyWork, From, Id, Node, Times, Work};
 use crate::runtime::program::DEFAULT_PATH;
+use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
 
 impl<'a> Planner<'a> {
@@ -81,17 +82,8 @@ impl<'a> Planner<'a> {
             env.insert(0, ("PATH".to_owned(), DEFAULT_PATH.to_owned()));
             set_env(&mut settings, &env);
         }
-        let node = self.add(Node {
-            name: format!(
-                "{} FROM {image}",
-                self.title(stage, number, 1, self.total_of(stage))
-            ),
-            text: stage.text.clone(),
-            parent: None,
-            work: Work::Base(base.layers),
-            times: Times::Kept,
-            no_cache: false,
-        });
+        let title = self.title(stage, number, 1, self.total_of(stage));
+        let node = self.base(format!("{title} FROM {image}"), &stage.text, base.layers);
         Ok(Done {
             base: config,
             settings,
@@ -193,24 +185,24 @@ impl<'a> Planner<'a> {
                     None => error,
                 }
             })?;
-        let id = self.add(Node {
-            name: format!("FROM {image}"),
-            text: format!("FROM {image}"),
-            parent: None,
-            work: Work::Base(base.layers),
-            times: Times::Kept,
-            no_cache: false,
-        });
+        let text = format!("FROM {image}");
+        let id = self.base(text.clone(), &text, base.layers);
         self.images.insert(image, id);
         Ok(From::Node(id))
     }
 
     pub(super) fn empty(&mut self) -> Id {
+        let text = "FROM scratch";
+        self.base(text.to_owned(), text, Vec::new())
+    }
+
+    /// Adds a step that is the layers of an image.
+    fn base(&mut self, name: String, text: &str, layers: Vec<Digest>) -> Id {
         self.add(Node {
-            name: "FROM scratch".to_owned(),
-            text: "FROM scratch".to_owned(),
+            name,
+            text: text.to_owned(),
             parent: None,
-            work: Work::Base(Vec::new()),
+            work: Work::Base(layers),
             times: Times::Kept,
             no_cache: false,
         })
