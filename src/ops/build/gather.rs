@@ -808,3 +808,122 @@ pub fn shown(path: &[u8]) -> String {
         path => Path::new(OsStr::from_bytes(path)).display().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd;
+    use std::path::Path;
+
+    use super::{Look, Rest, digest};
+    use crate::build::ignore::Ignore;
+    use crate::ops::build::hashes::Hashes;
+
+    fn make(top: &Path) {
+        fs::create_dir_all(top.join("a/deep/er")).expect("made");
+        fs::create_dir_all(top.join("b/empty")).expect("made");
+        for n in 0..600 {
+            fs::write(top.join(format!("b/f{n}")), n.to_string()).expect("written");
+        }
+        for name in [
+            "x",
+            "a/x",
+            "a/deep/y",
+            "a/deep/er/z",
+            "a.b",
+            "a/deep.b",
+            "b/keep",
+        ] {
+            fs::write(top.join(name), name).expect("written");
+        }
+        fs::hard_link(top.join("x"), top.join("b/x")).expect("linked");
+        std::os::unix::fs::symlink("nowhere", top.join("a/link")).expect("linked");
+    }
+
+    /// The digest by the threads, that of the items, and how many items there are.
+    fn both(top: &Path, path: &[u8], ignore: Option<&Ignore>) -> ([u8; 32], [u8; 32], usize) {
+        let root = File::open(top).expect("open");
+        let mut hashes = Hashes::none();
+        let mut look = Look {
+            root: root.as_fd(),
+            ignore,
+            owners: false,
+            hashes: Some(&mut hashes),
+            name: "the context",
+            left_out: 0,
+        };
+        let scanned = look.scan(path, None).expect("scanned");
+        if top.join(std::str::from_utf8(path).expect("text")).is_dir() {
+            assert!(
+                matches!(scanned.seen, Rest::Ahead(_)),
+                "{path:?} was walked"
+            );
+        }
+        let found = scanned.digest;
+        let piece = scanned.piece(&mut look, None).expect("walked");
+        (
+            found,
+            digest(&piece.items).expect("hashed"),
+            piece.items.len(),
+        )
+    }
+
+    #[test]
+    fn the_threads_come_to_what_a_walk_comes_to() {
+        let dir = tempfile::tempdir().expect("a directory");
+        make(dir.path());
+        let ignore = Ignore::parse("b\n!b/keep\na/deep/er\n").expect("lines");
+        let all_out = Ignore::parse("b\n!b/none\n").expect("lines");
+        for ignore in [None, Some(&ignore), Some(&all_out)] {
+            for path in ["", "a", "a/deep", "x", "b"] {
+                if path == "b" && ignore == Some(&all_out) {
+                    continue;
+                }
+                let (one, other, _) = both(dir.path(), path.as_bytes(), ignore);
+                assert_eq!(one, other, "{path:?} without {ignore:?}");
+            }
+        }
+        let plain = both(dir.path(), b"", None);
+        assert_eq!(plain.2, 6 + 600 + 7 + 2);
+        assert_eq!(both(dir.path(), b"", Some(&ignore)).2, 11);
+        assert_eq!(both(dir.path(), b"", Some(&all_out)).2, 11);
+    }
+
+    #[test]
+    fn whatever_counts_makes_another_digest() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let of = |change: &dyn Fn(&Path)| {
+            let top = dir.path().join("top");
+            fs::create_dir(&top).expect("made");
+            make(&top);
+            change(&top);
+            let (digest, ..) = both(&top, b"", None);
+            fs::remove_dir_all(&top).expect("removed");
+            digest
+        };
+        let plain = of(&|_| {});
+        assert_eq!(of(&|_| {}), plain, "times and numbers do not count");
+        let changes: [&dyn Fn(&Path); 7] = [
+            &|top| fs::write(top.join("b/f7"), "8").expect("written"),
+            &|top| fs::rename(top.join("b/f7"), top.join("b/g7")).expect("renamed"),
+            &|top| fs::rename(top.join("a/deep/y"), top.join("a/y")).expect("renamed"),
+            &|top| fs::remove_dir(top.join("b/empty")).expect("removed"),
+            &|top| fs::rename(top.join("b/empty"), top.join("a/empty")).expect("renamed"),
+            &|top| {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = fs::Permissions::from_mode(0o600);
+                fs::set_permissions(top.join("b/f7"), mode).expect("set");
+            },
+            &|top| {
+                fs::remove_file(top.join("a/link")).expect("removed");
+                std::os::unix::fs::symlink("nowhere2", top.join("a/link")).expect("linked");
+            },
+        ];
+        let mut seen = vec![plain];
+        for change in changes {
+            let digest = of(change);
+            assert!(!seen.contains(&digest));
+            seen.push(digest);
+        }
+    }
+}
