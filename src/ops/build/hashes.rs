@@ -12,7 +12,7 @@
 //!
 //! Lives here: this memory, and reading a file to its digest.
 //! Must not: walk directories (`gather`).
-//! Called by: `gather`.
+//! Called by: `gather`, `ahead`; `step` loads and saves it.
 //! Always true: a memory that is missing, cut or of another version is an empty one.
 
 use std::fs::File;
