@@ -1,6 +1,7 @@
 //! The language of Dockerfiles, as its reference has it.
 
 use crate::build::{build, inside};
+use crate::outbound;
 use crate::require;
 use crate::support::{Sandbox, probe};
 
@@ -172,11 +173,26 @@ fn a_run_has_the_network_hosts_and_rights_that_were_said() {
     build(
         &rpod,
         &format!("FROM busybox\nRUN {links} > /d\nRUN --network=none {links} > /n\nRUN --network=host {links} > /h\nRUN grep -c named.test /etc/hosts > /a\n"),
-        &["--add-host", "named.test:10.1.2.3"],
+        &["--add-host", "named.test:10.1.2.3", "--allow", "network.host"],
     )
     .success();
     assert_eq!(inside(&rpod, "cat /n"), "lo ");
-    assert_eq!(inside(&rpod, "cat /d"), inside(&rpod, "cat /h"));
+    let machine: Vec<String> = std::fs::read_dir("/sys/class/net")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let seen = inside(&rpod, "cat /h");
+    for name in &machine {
+        assert!(
+            seen.split(' ').any(|one| one == name),
+            "{name} is not in {seen}"
+        );
+    }
+    if probe::tun() {
+        assert_eq!(inside(&rpod, "cat /d"), "eth0 lo ");
+    } else {
+        assert_eq!(inside(&rpod, "cat /d"), seen);
+    }
     assert_eq!(inside(&rpod, "cat /a"), "1\n");
     assert_eq!(
         inside(&rpod, "grep -c named.test /etc/hosts || true"),
@@ -208,6 +224,115 @@ fn a_run_has_the_network_hosts_and_rights_that_were_said() {
         inside(&rpod, "cat /out; ls / | grep -c '^v$' || true"),
         "from here2048\n99\n0\n"
     );
+}
+
+#[test]
+fn a_run_has_ports_and_a_loopback_of_its_own_and_a_way_out() {
+    require!(probe::tun(), "no /dev/net/tun");
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = outbound::http("0.0.0.0", b"from outside\n".to_vec());
+    // Both serve the port at the same time: each waits until the other has begun.
+    let serve = |own: &str, other: &str| {
+        format!(
+            "RUN --mount=type=cache,id=meet,target=/meet mkdir /w && echo {own} > /w/index.html \\\n\
+             && httpd -p 8080 -h /w && touch /meet/{own} \\\n\
+             && for n in $(seq 100); do [ -e /meet/{other} ] && break; sleep 0.1; done \\\n\
+             && [ -e /meet/{other} ] && wget -qO /said http://127.0.0.1:8080/\n"
+        )
+    };
+    let file = format!(
+        "FROM busybox AS one\n{}FROM busybox AS two\n{}FROM busybox\n\
+         COPY --from=one /said /one\nCOPY --from=two /said /two\n\
+         RUN wget -qO /out http://host.docker.internal:{port}/\n\
+         RUN ! wget -T 3 -qO /in http://127.0.0.1:{port}/\n",
+        serve("one", "two"),
+        serve("two", "one"),
+    );
+    build(&rpod, &file, &["--jobs", "2"]).success();
+    assert_eq!(
+        inside(&rpod, "cat /one /two /out"),
+        "one\ntwo\nfrom outside\n"
+    );
+    let loopback = |flag: &str| {
+        format!("FROM busybox\nRUN {flag} wget -T 3 -qO /in http://127.0.0.1:{port}/\n")
+    };
+    build(&rpod, &loopback(""), &["--network", "host"]).success();
+    assert_eq!(inside(&rpod, "cat /in"), "from outside\n");
+    let out = build(&rpod, &loopback("--network=host"), &[]);
+    out.refuses();
+    out.stderr_has("--allow network.host");
+    build(
+        &rpod,
+        &loopback("--network=host"),
+        &["--allow", "network.host"],
+    )
+    .success();
+    assert_eq!(inside(&rpod, "cat /in"), "from outside\n");
+}
+
+#[test]
+fn rights_and_places_of_a_run_can_be_changed() {
+    let rpod = Sandbox::with(&["busybox", "debian"]);
+    let text = "FROM nowhere.example/none\nRUN id -G > /groups; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status > /kept; wc -c < /etc/hosts > /hosts\n";
+    let flags = [
+        "--from=busybox",
+        "--group-add=0",
+        "--group-add=root",
+        "--security-opt=seccomp=unconfined",
+        "--security-opt=no-new-privileges",
+        "--no-hosts",
+        "--provenance=false",
+        "--sbom",
+        "false",
+        "--attest=type=provenance,disabled=true",
+        "--builder=default",
+        "--isolation=rootless",
+        "--call=build",
+        "--retry=1",
+        "--retry-delay=1s",
+    ];
+    build(&rpod, text, &flags).success();
+    assert_eq!(
+        inside(&rpod, "cat /kept | tr -d '\\t'"),
+        "NoNewPrivs:1\nSeccomp:0\n"
+    );
+    for (flag, hint) in [
+        ("--provenance=mode=max", "--provenance=false"),
+        ("--sbom=true", "--sbom=false"),
+        ("--attest=type=sbom", "disabled=true"),
+        ("--builder=remote", "leave --builder out"),
+        ("--isolation=hyperv", "rootless"),
+        ("--memory=1k", "6m is the least"),
+        ("--memory-swap=64m", "--memory"),
+        ("--cpuset-cpus=a", "0-2,4"),
+    ] {
+        let out = build(&rpod, text, &[flag]);
+        out.refuses();
+        out.stderr_has(hint);
+    }
+}
+
+#[test]
+fn limits_that_cannot_be_kept_are_refused_before_anything_is_built() {
+    let mounted = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    require!(
+        !mounted
+            .lines()
+            .any(|line| line.contains(" /sys/fs/cgroup ") && line.contains(" - cgroup2 ")),
+        "there are cgroups of version 2"
+    );
+    let rpod = Sandbox::with(&["busybox"]);
+    for flag in [
+        "--memory=64m",
+        "-c=512",
+        "--cpu-quota=50000",
+        "--cgroup-parent=a",
+    ] {
+        let out = build(&rpod, "FROM busybox\nRUN echo ran >&2\n", &[flag]);
+        out.refuses();
+        out.stderr_has("no cgroups of version 2");
+        assert!(!out.stderr().contains("ran"), "{out}");
+    }
 }
 
 #[test]
