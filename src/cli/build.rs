@@ -23,7 +23,7 @@ use crate::ops::build::graph::RunNetwork;
 use crate::ops::build::plan::{NoCache, Wishes};
 use crate::ops::build::run::Settings;
 use crate::ops::build::{Built, Output, Request, Source, Squash};
-use crate::runtime::rlimit;
+use crate::runtime::{capabilities, rlimit};
 use crate::spec::container::PullPolicy;
 use crate::spec::limits::Limits;
 use crate::spec::platform::Platform;
@@ -339,6 +339,11 @@ impl Act for Args {
         }
         let shown: Vec<String> = tags.iter().map(ToString::to_string).collect();
         let form = self.progress.clone();
+        // The classic form has the names that people say.
+        let said: Vec<String> = match form.as_deref() {
+            Some("classic") => tags.iter().map(Reference::familiar).collect(),
+            _ => shown.clone(),
+        };
         let (iidfile, metadata) = (self.iidfile.clone(), self.metadata_file.clone());
         let request = self.request(tags, places.outputs)?;
         let size = match form.as_deref() {
@@ -346,7 +351,7 @@ impl Act for Args {
             _ => 0,
         };
         check(&request)?;
-        let mut watch = build::watcher(form.as_deref(), quiet, &shown, size)?;
+        let mut watch = build::watcher(form.as_deref(), quiet, &said, size)?;
         let built = ops::build::build(&door.open(quiet)?, &request, watch.as_mut())?;
         if let Some(path) = iidfile
             && let Some(id) = &built.id
@@ -462,6 +467,7 @@ impl Args {
             NoCache::Stages(self.no_cache_filter)
         };
         rlimit_check(&self.ulimit)?;
+        capabilities::choose(&self.cap_add, &self.cap_drop)?;
         let (cache_to, inline) = caches::to(&self.cache_to)?;
         let inline_cache = inline
             || args
@@ -473,7 +479,8 @@ impl Args {
             tags,
             wishes: Wishes {
                 args,
-                target: self.target,
+                // A script's empty variable is no target.
+                target: self.target.filter(|target| !target.is_empty()),
                 platforms: platforms(&self.platform, part)?,
                 from: self.from,
                 labels: pairs::labels(&[], &self.label)?,
@@ -720,5 +727,10 @@ fn platforms(texts: &[String], [os, arch, variant]: [Option<&str>; 3]) -> Result
             all.push(platform);
         }
     }
-    Ok(all)
+    match all.iter().find(|platform| platform.os != "linux") {
+        Some(other) => Err(usage(format!(
+            "cannot build for \"{other}\": rpod builds for linux"
+        ))),
+        None => Ok(all),
+    }
 }

@@ -474,3 +474,111 @@ fn what_python_compiles_is_not_out_of_date() {
     )
     .success();
 }
+
+#[test]
+fn each_check_says_what_is_unwise_where_it_is() {
+    let rpod = Sandbox::new();
+    rpod.write(".dockerignore", "*.log\n");
+    let check = |text: &str| {
+        rpod.write("Dockerfile", text);
+        rpod.run(&["build", "--check", "."])
+    };
+    for (text, said) in [
+        (
+            "FROM x as y\n",
+            "1:8: \"as\" and \"FROM\" have letters of different cases (FromAsCasing)\n     1 | FROM x as y\n       |        ^^\n",
+        ),
+        (
+            "FROM x AS Y\n",
+            "1:11: the stage's name \"Y\" is better in lower case (StageNameCasing)\n     1 | FROM x AS Y\n       |           ^\n",
+        ),
+        (
+            "FROM x AS scratch\n",
+            "1:11: the stage's name \"scratch\" has a meaning of its own (ReservedStageName)\n     1 | FROM x AS scratch\n       |           ^^^^^^^\n",
+        ),
+        (
+            "FROM x\nRUN a\ncopy a b\n",
+            "3:1: \"copy\" has letters of another case than the others (ConsistentInstructionCasing)\n     3 | copy a b\n       | ^^^^\n",
+        ),
+        (
+            "FROM x AS a\nFROM y AS a\n",
+            "2:11: an earlier stage is called \"a\" as well (DuplicateStageName)\n     2 | FROM y AS a\n       |           ^\n",
+        ),
+        (
+            "FROM $X\n",
+            "1:6: no ARG before FROM declares \"X\" (UndefinedArgInFrom)\n     1 | FROM $X\n       |      ^^\n",
+        ),
+        (
+            "ARG X\nFROM x:$X\n",
+            "2:6: \"x:$X\" is no image unless its ARG is given: give it a default (InvalidDefaultArgInFrom)\n     2 | FROM x:$X\n       |      ^^^^\n",
+        ),
+        (
+            "FROM --platform=linux/arm64 x\n",
+            "1:17: the stage is always built for \"linux/arm64\", whatever the image is for (FromPlatformFlagConstDisallowed)\n     1 | FROM --platform=linux/arm64 x\n       |                 ^^^^^^^^^^^\n",
+        ),
+        (
+            "FROM --platform=$TARGETPLATFORM x\n",
+            "1:17: without --platform it is the same: it is the platform that is built for (RedundantTargetPlatform)\n     1 | FROM --platform=$TARGETPLATFORM x\n       |                 ^^^^^^^^^^^^^^^\n",
+        ),
+        (
+            "FROM x\nENV a b\n",
+            "2:1: write ENV NAME=VALUE: the form with a blank holds one pair only (LegacyKeyValueFormat)\n     2 | ENV a b\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nCOPY a ./x.log /\n",
+            "2:8: \"x.log\" is left out of the context by .dockerignore (CopyIgnoredFile)\n     2 | COPY a ./x.log /\n       |        ^^^^^^^\n",
+        ),
+        (
+            "FROM x\nMAINTAINER me\n",
+            "2:1: MAINTAINER is deprecated: use LABEL org.opencontainers.image.authors (MaintainerDeprecated)\n     2 | MAINTAINER me\n       | ^^^^^^^^^^\n",
+        ),
+        (
+            "FROM x\nCMD a b\n",
+            "2:1: CMD is run by a shell, which signals do not reach beyond: write it as a list, [\"program\", \"word\"] (JSONArgsRecommended)\n     2 | CMD a b\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nCMD [\"a\"]\nCMD [\"b\"]\n",
+            "2:1: only the last CMD of a stage counts, not this one (MultipleInstructionsDisallowed)\n     2 | CMD [\"a\"]\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nWORKDIR a\n",
+            "2:9: WORKDIR \"a\" depends on the base image's working directory (WorkdirRelativePath)\n     2 | WORKDIR a\n       |         ^\n",
+        ),
+        (
+            "FROM x\nENV DB_PASSWORD=1\n",
+            "2:1: what ARG and ENV hold can be read in the image: give \"DB_PASSWORD\" with RUN --mount=type=secret (SecretsUsedInArgOrEnv)\n     2 | ENV DB_PASSWORD=1\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nEXPOSE 80/TCP\n",
+            "2:8: the protocol of \"80/TCP\" is better in lower case (ExposeProtoCasing)\n     2 | EXPOSE 80/TCP\n       |        ^^^^^^\n",
+        ),
+        (
+            "FROM x\nEXPOSE 80:80\n",
+            "2:8: EXPOSE publishes nothing: of \"80:80\" only the port inside counts (ExposeInvalidFormat)\n     2 | EXPOSE 80:80\n       |        ^^^^^\n",
+        ),
+        (
+            "FROM x\nARG NAME=1\nCOPY $NAMF /\n",
+            "3:6: the variable \"NAMF\" is not set here; did you mean \"NAME\"? (UndefinedVar)\n     3 | COPY $NAMF /\n       |      ^^^^^\n",
+        ),
+        (
+            "FROM x\nRUN a \\\n\n  b\n",
+            "3:1: an empty line in a continued instruction (NoEmptyContinuation)\n     3 | \n       | ^\n",
+        ),
+        (
+            "# chek=skip=all\nFROM x\n",
+            "1:1: \"chek\" is no directive: perhaps \"check\" is meant (InvalidDirective)\n     1 | # chek=skip=all\n       | ^^^^^^^^^^^^^^^\n",
+        ),
+    ] {
+        let out = check(text);
+        out.refuses();
+        assert_eq!(
+            out.stderr(),
+            format!("warning: Dockerfile:{said}Error: Dockerfile has 1 warning\n"),
+            "{text}"
+        );
+    }
+    // A good one is silent, and nothing is built or pulled for any of them.
+    let out = check("FROM x\nRUN true\n");
+    out.success();
+    assert_eq!(out.stderr(), "");
+}

@@ -13,7 +13,7 @@ use super::{EARLIEST, Named, Planner, Row, makes_files};
 use crate::build::dockerfile::Stage;
 use crate::build::parse;
 use crate::build::problem::{Problem, Span};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::image::assemble::Config;
 use crate::ops::build::graph::{CopyWork, From, Id, Node, Times, Work};
 use crate::runtime::program::DEFAULT_PATH;
@@ -72,6 +72,13 @@ impl<'a> Planner<'a> {
         let base = self
             .outside
             .image(&image, platform.as_ref())
+            .map_err(|error| match error.kind() {
+                // Its name makes no sense, and is not what was typed.
+                Kind::Usage if image != stage.image.text && error.hints().is_empty() => error.hint(
+                    "give its ARG a default before the first FROM, or pass it with --build-arg",
+                ),
+                _ => error,
+            })
             .map_err(|error| self.placed(error, stage.image.at))?;
         let mut config = base.config.clone();
         let mut settings = config.settings().clone();
