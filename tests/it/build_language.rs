@@ -582,3 +582,69 @@ fn each_check_says_what_is_unwise_where_it_is() {
     out.success();
     assert_eq!(out.stderr(), "");
 }
+
+#[test]
+fn a_step_that_fails_is_shown_in_its_file_with_what_was_perhaps_meant() {
+    let rpod = Sandbox::with(&["busybox"]);
+    rpod.write("f", "");
+    for (text, place, line, hint) in [
+        (
+            "COPY ../x /x",
+            "2:1: build step 2/2 failed: cannot copy",
+            "     2 | COPY ../x /x\n       | ^^^^\n",
+            "no path leads out of the context",
+        ),
+        (
+            "RUN ['ls']",
+            "2:1: build step 2/2 failed: `RUN ['ls']` exited with status 127",
+            "     2 | RUN ['ls']\n       | ^^^\n",
+            "in double quotes",
+        ),
+        (
+            "RUN exit 3",
+            "2:1: build step 2/2 failed: `RUN exit 3` exited with status 3",
+            "     2 | RUN exit 3\n       | ^^^\n",
+            "look around in the state before it",
+        ),
+        (
+            "COPY --chown=nobodyx f /",
+            "2:1: build step 2/2 failed: cannot give files to \"nobodyx\"",
+            "     2 | COPY --chown=nobodyx f /\n       | ^^^^\n",
+            "--chown=1000:1000",
+        ),
+        (
+            "ADD --checksum=sha256:abc f /",
+            "2:16: --checksum is for what is fetched",
+            "       |                ^^^^^^^^^^\n",
+            "",
+        ),
+    ] {
+        let out = build(&rpod, &format!("FROM busybox\n{text}\n"), &[]);
+        out.refuses();
+        out.stderr_has(&format!("Error: Dockerfile:{place}"))
+            .stderr_has(line)
+            .stderr_has(hint);
+    }
+    let out = build(&rpod, "ARG V\nFROM busybox:$V\n", &[]);
+    out.refuses();
+    out.stderr_has("Error: Dockerfile:2:6: \"busybox:\" is no image name")
+        .stderr_has("give its ARG a default");
+    // An image's trigger stands in no file here.
+    build(&rpod, "FROM busybox\nONBUILD RUN exit 5\n", &[]).success();
+    rpod.run(&["tag", "made", "parent"]).success();
+    let out = build(&rpod, "# upon it\nFROM parent\n", &[]);
+    out.refuses();
+    out.stderr_has("Error: Dockerfile:2:1: build step")
+        .stderr_has("     2 | FROM parent\n");
+    // As docker: what is written as for a publication is its inner port.
+    build(
+        &rpod,
+        "FROM busybox\nEXPOSE 80:8080 127.0.0.1:1:53/udp\n",
+        &[],
+    )
+    .success();
+    assert_eq!(
+        said(&rpod, "{{json .Config.ExposedPorts}}"),
+        "{\"53/udp\":{},\"8080/tcp\":{}}"
+    );
+}
