@@ -288,16 +288,16 @@ pub struct Args {
     /// docker's: build or check
     #[arg(long, hide = true)]
     call: Option<String>,
-    /// podman's: steps run in containers
+    /// Podman's: steps run in containers
     #[arg(long, hide = true)]
     isolation: Option<String>,
-    /// podman's: nothing is compressed before it leaves the machine
+    /// Podman's: nothing is compressed before it leaves the machine
     #[arg(short = 'D', long, hide = true)]
     disable_compression: bool,
-    /// podman's: no label tells who built
+    /// Podman's: no label tells who built
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     identity_label: Option<bool>,
-    /// podman's: what the target does not need is not built
+    /// Podman's: what the target does not need is not built
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     skip_unused_stages: Option<bool>,
     /// docker's: an image is always in the store
