@@ -122,6 +122,11 @@ impl Error {
         self.0.kind
     }
 
+    /// Returns the cause alone, without what was being done.
+    pub fn cause(&self) -> &str {
+        self.0.links.last().map_or("", String::as_str)
+    }
+
     /// Returns the actions that mend it.
     pub fn hints(&self) -> &[String] {
         &self.0.hints

@@ -156,7 +156,14 @@ fn connect(site: &Site<'_>) -> Result<Option<Client>> {
     };
     std::fs::write(site.network.path().join(NO_WAY), "")
         .what(|| "cannot note that there is no network")?;
-    let text = format!("RUN has this machine's network, for it gets none of its own: {why}");
+    let mut text = format!(
+        "RUN has this machine's network, for it gets none of its own: {}",
+        why.cause()
+    );
+    for hint in why.hints() {
+        text.push_str("; ");
+        text.push_str(hint);
+    }
     site.speaker.say(&Event::Warning(None, text));
     Ok(None)
 }
