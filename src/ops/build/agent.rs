@@ -347,12 +347,12 @@ fn remainder(number: &[u8], by: &[u8]) -> Vec<u8> {
     let by: Vec<u8> = std::iter::once(0).chain(by.iter().copied()).collect();
     for bit in number
         .iter()
-        .flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1))
+        .flat_map(|byte| (0..8).rev().map(move |at| (byte >> at) & 1))
     {
         let mut carry = bit;
         for byte in left.iter_mut().rev() {
             let shifted = *byte >> 7;
-            *byte = *byte << 1 | carry;
+            *byte = (*byte << 1) | carry;
             carry = shifted;
         }
         if left >= by {
@@ -512,7 +512,7 @@ M/KWHks1OT/IE+p7SgUmuQb8wKiVs7vdTX0qqQjIAMNZEPnCQ7SdD6qN2NKT0/J3kT7Sbl\
             let left = remainder(&number.to_be_bytes(), without_sign(&by.to_be_bytes()));
             let value = left
                 .iter()
-                .fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+                .fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
             assert_eq!(value, number % by, "{number} by {by}");
         }
         assert_eq!(with_sign(&[0, 0x80]), [0, 0x80]);
