@@ -244,7 +244,7 @@ fn a_run_has_ports_and_a_loopback_of_its_own_and_a_way_out() {
         "FROM busybox AS one\n{}FROM busybox AS two\n{}FROM busybox\n\
          COPY --from=one /said /one\nCOPY --from=two /said /two\n\
          RUN wget -qO /out http://host.docker.internal:{port}/\n\
-         RUN ! wget -T 3 -qO /in http://127.0.0.1:{port}/\n",
+         RUN ! wget -qO /in http://127.0.0.1:{port}/\n",
         serve("one", "two"),
         serve("two", "one"),
     );
@@ -253,9 +253,8 @@ fn a_run_has_ports_and_a_loopback_of_its_own_and_a_way_out() {
         inside(&rpod, "cat /one /two /out"),
         "one\ntwo\nfrom outside\n"
     );
-    let loopback = |flag: &str| {
-        format!("FROM busybox\nRUN {flag} wget -T 3 -qO /in http://127.0.0.1:{port}/\n")
-    };
+    let loopback =
+        |flag: &str| format!("FROM busybox\nRUN {flag} wget -qO /in http://127.0.0.1:{port}/\n");
     build(&rpod, &loopback(""), &["--network", "host"]).success();
     assert_eq!(inside(&rpod, "cat /in"), "from outside\n");
     let out = build(&rpod, &loopback("--network=host"), &[]);
@@ -273,7 +272,7 @@ fn a_run_has_ports_and_a_loopback_of_its_own_and_a_way_out() {
 #[test]
 fn rights_and_places_of_a_run_can_be_changed() {
     let rpod = Sandbox::with(&["busybox", "debian"]);
-    let text = "FROM nowhere.example/none\nRUN id -G > /groups; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status > /kept; wc -c < /etc/hosts > /hosts\n";
+    let text = "FROM nowhere.example/none\nRUN id -G > /groups; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status > /kept; test ! -e /etc/hosts\n";
     let flags = [
         "--from=busybox",
         "--group-add=0",
