@@ -90,6 +90,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l group-add -d 'Add a gr
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
@@ -174,6 +176,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l group-add -d 'Add a
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
@@ -517,6 +521,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
@@ -644,6 +650,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r

@@ -281,6 +281,7 @@ impl Mounts<'_> {
                     source: MountSource::Tmpfs {
                         size: *size,
                         mode: None,
+                        options: Vec::new(),
                     },
                     ..plain(target)
                 });
