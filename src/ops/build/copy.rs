@@ -727,7 +727,12 @@ pub fn owner(root: BorrowedFd<'_>, text: &str) -> Result<(u32, u32)> {
         map: &everybody,
         person: "",
     };
-    let found = user::resolve(root, asked).what(|| format!("cannot give files to \"{text}\""))?;
+    let found = user::resolve(root, asked).map_err(|error| {
+        // Its own words are about a container's user.
+        let why = Error::of(error.kind(), error.to_string());
+        why.what(format!("cannot give files to \"{text}\""))
+            .hint("give numbers instead, which need no line: `--chown=1000:1000`")
+    })?;
     Ok((number(name).unwrap_or(found.uid), found.gid))
 }
 

@@ -29,6 +29,7 @@ use crate::build::ignore::Ignore;
 use crate::error::{Context, Error, Result};
 use crate::image::layer::changes::Scope;
 use crate::image::layer::write::{self, Options};
+use crate::network::plan::Plan;
 use crate::ops::build::copy::{self, Target, Writer, Writing};
 use crate::ops::build::event::{Event, Speaker};
 use crate::ops::build::gather::{self, Look, Piece, Scanned};
@@ -40,6 +41,7 @@ use crate::ops::build::{archive, clock, fetch};
 use crate::ops::launch::Roles;
 use crate::process::identity::Identity;
 use crate::rootfs::{self, Tree};
+use crate::runtime::cgroup::Group;
 use crate::spec::digest::{Digest, Hasher};
 use crate::spec::time::Time;
 use crate::store::Store;
@@ -64,6 +66,12 @@ pub struct Site<'a> {
     pub speaker: &'a Speaker,
     /// Settings of every `RUN`.
     pub runs: &'a run::Settings,
+    /// Where the limits of every `RUN` are kept, if there are any.
+    pub group: Option<&'a Group>,
+    /// Where the process of the build's network serves, once there is one.
+    pub network: &'a Staged,
+    /// That network.
+    pub network_plan: &'a Plan,
     /// Steps older than this are made anew, in seconds.
     pub ttl: Option<u64>,
     /// What steps make is kept for other builds.

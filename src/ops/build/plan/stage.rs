@@ -13,7 +13,7 @@ use super::{EARLIEST, Named, Planner, Row, makes_files};
 use crate::build::dockerfile::Stage;
 use crate::build::parse;
 use crate::build::problem::{Problem, Span};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::image::assemble::Config;
 use crate::ops::build::graph::{CopyWork, From, Id, Node, Times, Work};
 use crate::runtime::program::DEFAULT_PATH;
@@ -22,7 +22,10 @@ use crate::spec::platform::Platform;
 
 impl<'a> Planner<'a> {
     pub(super) fn begin(&mut self, stage: &'a Stage, number: usize) -> Result<Done> {
-        let image = self.expand(&stage.image, &|name| self.global(name))?;
+        let image = match &self.wishes.from {
+            Some(image) if number == 0 => image.clone(),
+            _ => self.expand(&stage.image, &|name| self.global(name))?,
+        };
         if image.is_empty() {
             return Err(Problem::new(stage.image.at, "the image's name is empty")
                 .label("nothing is left when its variables are put in")
@@ -70,7 +73,14 @@ impl<'a> Planner<'a> {
         let base = self
             .outside
             .image(&image, platform.as_ref())
-            .map_err(|error| error.what(format!("{}:{}", self.name, stage.at.line)))?;
+            .map_err(|error| match error.kind() {
+                // Its name makes no sense, and is not what was typed.
+                Kind::Usage if image != stage.image.text && error.hints().is_empty() => error.hint(
+                    "give its ARG a default before the first FROM, or pass it with --build-arg",
+                ),
+                _ => error,
+            })
+            .map_err(|error| self.placed(error, stage.image.at))?;
         let mut config = base.config.clone();
         let mut settings = config.settings().clone();
         let mut env: Vec<(String, String)> = Vec::new();
@@ -137,6 +147,7 @@ impl<'a> Planner<'a> {
     pub(super) fn triggers(&mut self, scope: &mut Scope<'a>) -> Result<()> {
         let triggers = strings(&scope.done.settings, "OnBuild").unwrap_or_default();
         scope.done.settings.remove("OnBuild");
+        let first = self.plan.graph.nodes.len();
         for trigger in triggers {
             let step = parse::trigger(&trigger, self.file.escape).map_err(|problem| {
                 problem
@@ -145,6 +156,10 @@ impl<'a> Planner<'a> {
             })?;
             scope.total += usize::from(makes_files(&step));
             self.step(scope, &step)?;
+        }
+        // They stand in no file here but by the image's name.
+        for id in first..self.plan.graph.nodes.len() {
+            self.remember(id, scope.stage.at);
         }
         Ok(())
     }
@@ -175,7 +190,7 @@ impl<'a> Planner<'a> {
             .outside
             .image(&image, self.platform.as_ref())
             .map_err(|error| {
-                let error = error.what(format!("{}:{}:{}", self.name, at.line, at.column));
+                let error = self.placed(error, at);
                 let names: Vec<&str> = self.file.stages[..scope.number]
                     .iter()
                     .filter_map(|stage| stage.name.as_deref())
