@@ -29,6 +29,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
+use crate::ops::build::agent::AgentJob;
 use crate::ops::links::{self, Linked};
 use crate::ops::{Session, network, ps, state, tree};
 use crate::process::activation;
@@ -38,6 +39,7 @@ use crate::process::identity::Identity;
 use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns;
+use crate::runtime::cgroup::Leaf;
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
@@ -132,6 +134,18 @@ pub struct Roles {
     pub net: fn(NetJob) -> u8,
     /// Runs a build step's program to its end; returns its status.
     pub step: fn(StepJob<'_>) -> Result<i32>,
+    /// Signs for a build's steps with keys it was given.
+    pub agent: fn(AgentJob) -> u8,
+}
+
+/// The network of a build step's program.
+pub enum StepNetwork<'a> {
+    /// The machine's.
+    Host,
+    /// Loopback only.
+    None,
+    /// Places, and the connection to the net process that links them.
+    Places(&'a mut Client, &'a [Endpoint]),
 }
 
 /// A build step's program.
@@ -140,8 +154,10 @@ pub struct StepJob<'a> {
     pub bundle: &'a Bundle,
     /// The program.
     pub program: Program,
-    /// It has a network of its own, with nothing but loopback.
-    pub own_network: bool,
+    /// The cgroup with its limits.
+    pub leaf: Option<&'a Leaf>,
+    /// Its network.
+    pub network: StepNetwork<'a>,
     /// A person's streams; without them its output is heard.
     pub terminal: Option<[OwnedFd; 3]>,
     /// Hears its output; true is its standard error.

@@ -13,8 +13,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, openat, renameat, statat, unlinkat,
+};
 
 use crate::error::{Context, Result};
 use crate::spec::id::hex;
@@ -149,31 +154,66 @@ impl Store {
     }
 }
 
-/// Deletes a file or a whole directory, also one whose permissions forbid it.
+/// Deletes a file or a whole directory, also one whose permissions forbid it (a volatile
+/// overlay leaves directories of mode 0 in its work directory), and however deep its
+/// directories are in each other: a program can make more levels than a process may
+/// have descriptors. What cannot be deleted is left.
 pub fn delete(path: &Path) {
     if fs::remove_file(path).is_ok() {
         return;
     }
-    if fs::remove_dir_all(path).is_err() {
-        // A volatile overlay leaves directories of mode 0 in its work directory.
-        open_up(path);
-        drop(fs::remove_dir_all(path));
+    if let Some(top) = directory(CWD, path) {
+        let mut raised = Vec::new();
+        empty(&top, &top, LEVELS, &mut raised);
+        while let Some(name) = raised.pop() {
+            if let Some(inner) = directory(&top, &name) {
+                empty(&inner, &top, LEVELS, &mut raised);
+            }
+            unlinkat(&top, &name, AtFlags::REMOVEDIR).ok();
+        }
+    }
+    drop(fs::remove_dir(path));
+}
+
+/// Deletes what is in a directory. What is too deep below it is raised to `top` first.
+fn empty(from: &OwnedFd, top: &OwnedFd, levels: u32, raised: &mut Vec<String>) {
+    for entry in Dir::read_from(from).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        if unlinkat(from, name, AtFlags::empty()).is_ok() {
+            continue;
+        }
+        if levels == 0 {
+            let place = random_name();
+            // A directory that moves has its `..` written.
+            let opened = directory(from, name);
+            if opened.is_some() && renameat(from, name, top, &place).is_ok() {
+                raised.push(place);
+            }
+            continue;
+        }
+        if let Some(inner) = directory(from, name) {
+            empty(&inner, top, levels - 1, raised);
+        }
+        unlinkat(from, name, AtFlags::REMOVEDIR).ok();
     }
 }
 
-fn open_up(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let Ok(meta) = fs::symlink_metadata(path) else {
-        return;
-    };
-    if !meta.is_dir() {
-        return;
+/// Opens a directory to delete what is in it; no link is followed.
+fn directory<P: rustix::path::Arg + Copy>(at: impl AsFd, path: P) -> Option<OwnedFd> {
+    let stat = statat(&at, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return None;
     }
-    drop(fs::set_permissions(path, fs::Permissions::from_mode(0o700)));
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        open_up(&entry.path());
-    }
+    chmodat(&at, path, Mode::RWXU, AtFlags::empty()).ok();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(at, path, flags, Mode::empty()).ok()
 }
+
+/// Directories in each other that are open at a time; each has two descriptors.
+const LEVELS: u32 = 100;
 
 /// Says that nobody is making a thing, and keeps it so while the lock is held;
 /// some things cannot be opened, and so nobody's lock is on them.
@@ -261,6 +301,29 @@ mod tests {
         assert_eq!(store.garbage().len(), 1);
         store.sweep();
         assert!(store.garbage().is_empty());
+    }
+
+    #[test]
+    fn a_link_among_what_is_deleted_is_not_followed() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let (dir, store) = store();
+        let outside = dir.path().join("outside");
+        std::fs::create_dir(&outside).expect("made");
+        std::fs::write(outside.join("file"), "kept").expect("written");
+        let mode = std::fs::Permissions::from_mode(0o500);
+        std::fs::set_permissions(&outside, mode).expect("set");
+        let mut place = store.tmp().join("trash-1");
+        for _ in 0..super::LEVELS * 2 + 5 {
+            std::fs::create_dir(&place).expect("made");
+            symlink(&outside, place.join("link")).expect("linked");
+            std::fs::write(place.join("file"), "gone").expect("written");
+            place = place.join("d");
+        }
+        super::delete(&store.tmp().join("trash-1"));
+        assert!(!store.tmp().join("trash-1").exists());
+        let meta = std::fs::metadata(&outside).expect("there");
+        assert_eq!(meta.permissions().mode() & 0o777, 0o500);
+        assert!(outside.join("file").exists());
     }
 
     #[test]
