@@ -28,7 +28,7 @@ pub fn create(
     options: BTreeMap<String, String>,
 ) -> Result<String> {
     if let Some(name) = name {
-        check_name("volume", name)?;
+        check_name("volume", 2, name)?;
     }
     if let Some((key, value)) = options.iter().next() {
         return Err(Error::of(

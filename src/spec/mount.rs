@@ -85,7 +85,7 @@ impl Mount {
             } else if source.starts_with(['/', '.', '~']) {
                 Source::Bind(source.to_owned())
             } else {
-                check_name("volume", source).map_err(|e| {
+                check_name("volume", 2, source).map_err(|e| {
                     e.hint("a directory of the machine begins with \"/\" or \"./\"")
                 })?;
                 Source::Volume(source.to_owned())
@@ -142,7 +142,7 @@ impl Mount {
             ("bind", Some(path)) => Source::Bind(path),
             ("bind", None) => return Err(bad("a bind mount needs a source")),
             ("volume", Some(name)) => {
-                check_name("volume", &name)?;
+                check_name("volume", 2, &name)?;
                 Source::Volume(name)
             }
             ("volume", None) => Source::Anonymous,

@@ -538,14 +538,18 @@ fn capabilities(typed: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// What `--security-opt` says.
 #[derive(Default)]
-struct Security {
-    no_new_privileges: bool,
-    seccomp_unconfined: bool,
+pub struct Security {
+    /// No program gains rights by being run.
+    pub no_new_privileges: bool,
+    /// System calls are not filtered.
+    pub seccomp_unconfined: bool,
 }
 
 impl Security {
-    fn parse(options: &[String]) -> Result<Self> {
+    /// Reads each of them.
+    pub fn parse(options: &[String]) -> Result<Self> {
         let mut out = Self::default();
         for option in options {
             // docker once had a colon here, and still reads it.
