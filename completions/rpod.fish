@@ -90,6 +90,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand run" -l group-add -d 'Add a gr
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand run" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
@@ -174,6 +176,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand create" -l group-add -d 'Add a
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand create" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
@@ -339,7 +343,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg -d 'Give a
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l ssh -d 'Give steps an SSH agent: default, NAME=SOCKET or NAME=KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -347,6 +351,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l env -d 'Set a variab
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l arch -d 'Build for this architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l variant -d 'Build for this variant of the architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l os -d 'Build for this operating system: linux' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l from -d 'Build upon this image instead of the first FROM\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l manifest -d 'Put the image into this list, made when it is missing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
@@ -357,15 +365,25 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache-filter -d '
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l network -l net -d 'Give RUN a network: host, none or default' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l network -l net -d 'Give RUN a network: default, host or none' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -s m -l memory -d 'Give RUN at most this much memory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l memory-swap -d 'Give RUN at most this much memory and swap; -1 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -s c -l cpu-shares -d 'Weigh RUN against others on the processors; 1024 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cpu-quota -d 'Give RUN this time on the processors in each period; -1 is all' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cpu-period -d 'Make a period this long; 100000 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cpuset-cpus -d 'Run RUN on these processors, such as 0-2,4' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cpuset-mems -d 'Give RUN memory of these nodes' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l cgroup-parent -d 'Put RUN below this cgroup, or into this slice of systemd\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l shm-size -d 'Give RUN this much /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l group-add -d 'Give RUN one more group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l security-opt -d 'Change what keeps RUN in: seccomp=unconfined, no-new-privileges' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l format -d 'Write the image\'s documents as oci or docker' -r
@@ -377,6 +395,18 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l layers -d 'Keep step
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l retry -d 'Ask a registry this often, when it fails' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l retry-delay -d 'Wait so long before it is asked again' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l attest -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l provenance -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l builder -d 'docker\'s: there is one builder' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l call -d 'docker\'s: build or check' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l isolation -d 'podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -392,8 +422,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l squash -d 'Make the 
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache -d 'Take nothing from the cache'
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l debug-shell -d 'Open a shell where a RUN failed'
+complete -c rpod -n "__fish_rpod_using_subcommand build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -491,6 +523,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
@@ -618,6 +652,8 @@ complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_sub
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount as [SOURCE:]TARGET[:ro], a volume or directory (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount as type=bind|volume|tmpfs,source=…,target=… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount memory (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l volumes-from -d 'Have the mounts of another container (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Have a device of this machine (can be repeated)' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Run this instead of the image\'s entry point' -r
@@ -708,7 +744,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, NAME=SOCKET or NAME=KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -716,6 +752,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l arch -d 'Build for this architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l variant -d 'Build for this variant of the architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l os -d 'Build for this operating system: linux' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l from -d 'Build upon this image instead of the first FROM\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l manifest -d 'Put the image into this list, made when it is missing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
@@ -726,15 +766,25 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: default, host or none' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s m -l memory -d 'Give RUN at most this much memory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l memory-swap -d 'Give RUN at most this much memory and swap; -1 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s c -l cpu-shares -d 'Weigh RUN against others on the processors; 1024 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cpu-quota -d 'Give RUN this time on the processors in each period; -1 is all' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cpu-period -d 'Make a period this long; 100000 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cpuset-cpus -d 'Run RUN on these processors, such as 0-2,4' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cpuset-mems -d 'Give RUN memory of these nodes' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cgroup-parent -d 'Put RUN below this cgroup, or into this slice of systemd\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l shm-size -d 'Give RUN this much /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l group-add -d 'Give RUN one more group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l security-opt -d 'Change what keeps RUN in: seccomp=unconfined, no-new-privileges' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
@@ -746,6 +796,18 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l retry -d 'Ask a registry this often, when it fails' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait so long before it is asked again' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l attest -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l provenance -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -761,8 +823,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -881,7 +945,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, NAME=SOCKET or NAME=KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -889,6 +953,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l arch -d 'Build for this architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l variant -d 'Build for this variant of the architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l os -d 'Build for this operating system: linux' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l from -d 'Build upon this image instead of the first FROM\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l manifest -d 'Put the image into this list, made when it is missing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
@@ -899,15 +967,25 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: default, host or none' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s m -l memory -d 'Give RUN at most this much memory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l memory-swap -d 'Give RUN at most this much memory and swap; -1 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s c -l cpu-shares -d 'Weigh RUN against others on the processors; 1024 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpu-quota -d 'Give RUN this time on the processors in each period; -1 is all' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpu-period -d 'Make a period this long; 100000 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpuset-cpus -d 'Run RUN on these processors, such as 0-2,4' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpuset-mems -d 'Give RUN memory of these nodes' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cgroup-parent -d 'Put RUN below this cgroup, or into this slice of systemd\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l shm-size -d 'Give RUN this much /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l group-add -d 'Give RUN one more group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l security-opt -d 'Change what keeps RUN in: seccomp=unconfined, no-new-privileges' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
@@ -919,6 +997,18 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry -d 'Ask a registry this often, when it fails' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait so long before it is asked again' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l attest -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l provenance -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -934,8 +1024,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -958,7 +1050,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'Give steps an SSH agent: default, NAME=SOCKET or NAME=KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -966,6 +1058,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l arch -d 'Build for this architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l variant -d 'Build for this variant of the architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l os -d 'Build for this operating system: linux' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l from -d 'Build upon this image instead of the first FROM\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l manifest -d 'Put the image into this list, made when it is missing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l pull -d 'Ask for base images: always, missing, never or newer' -r
@@ -976,15 +1072,25 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: host, none or default' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l network -l net -d 'Give RUN a network: default, host or none' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l dns -d 'Use this name server in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s m -l memory -d 'Give RUN at most this much memory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l memory-swap -d 'Give RUN at most this much memory and swap; -1 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s c -l cpu-shares -d 'Weigh RUN against others on the processors; 1024 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cpu-quota -d 'Give RUN this time on the processors in each period; -1 is all' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cpu-period -d 'Make a period this long; 100000 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cpuset-cpus -d 'Run RUN on these processors, such as 0-2,4' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cpuset-mems -d 'Give RUN memory of these nodes' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cgroup-parent -d 'Put RUN below this cgroup, or into this slice of systemd\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l shm-size -d 'Give RUN this much /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l group-add -d 'Give RUN one more group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l security-opt -d 'Change what keeps RUN in: seccomp=unconfined, no-new-privileges' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l format -d 'Write the image\'s documents as oci or docker' -r
@@ -996,6 +1102,18 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l retry -d 'Ask a registry this often, when it fails' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait so long before it is asked again' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l attest -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l provenance -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1011,8 +1129,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache -d 'Take nothing from the cache'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -1024,7 +1144,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-arg-file -d 'Read values of ARGs from a file (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-context -d 'Add a context: a directory, or docker-image://NAME (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l secret -d 'Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'Give steps an SSH agent: default, NAME=SOCKET or NAME=KEY (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l label -d 'Label the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l annotation -d 'Annotate the image\'s manifest (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s o -l output -d 'Write to a directory, or type=TYPE[,dest=PATH] (can be repeated)' -r
@@ -1032,6 +1152,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l unsetenv -d 'Take a variable away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l unsetlabel -d 'Take a label away from the image (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l platform -d 'Build for these platforms, several as one list (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l arch -d 'Build for this architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l variant -d 'Build for this variant of the architecture' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l os -d 'Build for this operating system: linux' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l from -d 'Build upon this image instead of the first FROM\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l manifest -d 'Put the image into this list, made when it is missing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l jobs -d 'Do this many steps at once; 0 is without limit' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l pull -d 'Ask for base images: always, missing, never or newer' -r
@@ -1042,15 +1166,25 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cache-from -d 'Take steps from NAME or type=registry|local,… (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cache-to -d 'Send steps to NAME or type=registry|local|inline,… (repeatable)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cache-ttl -d 'Take from the cache only what is younger than this' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l network -l net -d 'Give RUN a network: host, none or default' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l network -l net -d 'Give RUN a network: default, host or none' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l add-host -d 'Add a line to /etc/hosts of RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l dns -d 'Use this name server in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l dns-search -d 'Search these domains in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l dns-option -d 'Set an option of the resolver in RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ulimit -d 'Limit RUN, as NAME=SOFT[:HARD] (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s m -l memory -d 'Give RUN at most this much memory' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l memory-swap -d 'Give RUN at most this much memory and swap; -1 is without limit' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s c -l cpu-shares -d 'Weigh RUN against others on the processors; 1024 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cpu-quota -d 'Give RUN this time on the processors in each period; -1 is all' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cpu-period -d 'Make a period this long; 100000 is usual' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cpuset-cpus -d 'Run RUN on these processors, such as 0-2,4' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cpuset-mems -d 'Give RUN memory of these nodes' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cgroup-parent -d 'Put RUN below this cgroup, or into this slice of systemd\'s' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l shm-size -d 'Give RUN this much /dev/shm' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cap-add -d 'Give RUN a capability (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cap-drop -d 'Take a capability from RUN (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l group-add -d 'Give RUN one more group (can be repeated)' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l security-opt -d 'Change what keeps RUN in: seccomp=unconfined, no-new-privileges' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s v -l volume -d 'Mount a directory in every RUN (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l allow -d 'Allow security.insecure or network.host (can be repeated)' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l format -d 'Write the image\'s documents as oci or docker' -r
@@ -1062,6 +1196,18 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ignorefile -d 'Read what the context leaves out from this file' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l http-proxy -d 'Pass the caller\'s proxy variables on to RUN' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l retry -d 'Ask a registry this often, when it fails' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l retry-delay -d 'Wait so long before it is asked again' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l attest -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l provenance -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l builder -d 'docker\'s: there is one builder' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l call -d 'docker\'s: build or check' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l isolation -d 'podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+false\t''"
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1077,8 +1223,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l squash-all -d 'Make all layers one, those of the base too'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s q -l quiet -d 'Print only the image\'s id'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-cache -d 'Take nothing from the cache'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l debug-shell -d 'Open a shell where a RUN failed'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'

@@ -79,6 +79,16 @@ impl Error {
         self
     }
 
+    /// Draws lines below its words: those of a file that it is about.
+    #[must_use]
+    pub fn drawn(mut self, lines: &str) -> Self {
+        if let Some(last) = self.0.links.last_mut() {
+            last.push('\n');
+            last.push_str(lines);
+        }
+        self
+    }
+
     /// Adds one action that mends it, best as a command in backticks.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
@@ -110,6 +120,11 @@ impl Error {
     /// Returns what the door makes of it.
     pub fn kind(&self) -> Kind {
         self.0.kind
+    }
+
+    /// Returns the cause alone, without what was being done.
+    pub fn cause(&self) -> &str {
+        self.0.links.last().map_or("", String::as_str)
     }
 
     /// Returns the actions that mend it.

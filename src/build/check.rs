@@ -299,8 +299,10 @@ impl Checker<'_> {
                             );
                             self.warn("ExposeProtoCasing", port.at, message);
                         } else if port.text.contains(':') && !port.text.contains('$') {
-                            let message =
-                                format!("\"{}\" is no port: EXPOSE publishes nothing", port.text);
+                            let message = format!(
+                                "EXPOSE publishes nothing: of \"{}\" only the port inside counts",
+                                port.text
+                            );
                             self.warn("ExposeInvalidFormat", port.at, message);
                         }
                     }

@@ -72,14 +72,17 @@ impl Ignore {
 
     /// Says whether a path is left out.
     pub fn excludes(&self, path: &[u8]) -> bool {
-        let mut out = false;
-        for line in &self.lines {
-            // A line that would change nothing need not be looked at.
-            if line.exception == out && fits(&line.pattern, path) {
-                out = !line.exception;
-            }
+        let slash = path.iter().rposition(|b| *b == b'/');
+        self.inside(&path[..slash.unwrap_or(0)]).excludes(path)
+    }
+
+    /// Returns what it says of all that is in a directory; empty is the root.
+    pub fn inside(&self, directory: &[u8]) -> Inside<'_> {
+        let fits = |line: &Line| !directory.is_empty() && fits(&line.pattern, directory);
+        Inside {
+            lines: &self.lines,
+            fit: self.lines.iter().map(fits).collect(),
         }
-        out
     }
 
     /// Says whether something in a directory that is left out may not be.
@@ -89,6 +92,26 @@ impl Ignore {
                 .lines
                 .iter()
                 .any(|line| line.exception && leads_to(&line.text, path))
+    }
+}
+
+/// The lines of a file, and which of them fit a directory.
+pub struct Inside<'a> {
+    lines: &'a [Line],
+    fit: Vec<bool>,
+}
+
+impl Inside<'_> {
+    /// Says whether a path is left out that is in the directory, and not deeper.
+    pub fn excludes(&self, path: &[u8]) -> bool {
+        let mut out = false;
+        for (line, above) in self.lines.iter().zip(&self.fit) {
+            // A line that would change nothing need not be looked at.
+            if line.exception == out && (*above || line.pattern.matches(path)) {
+                out = !line.exception;
+            }
+        }
+        out
     }
 }
 

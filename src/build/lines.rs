@@ -370,7 +370,10 @@ pub fn mistyped_directive(text: &str) -> Option<(Span, String)> {
         return None;
     }
     let near = suggest::nearest(key, ["syntax", "escape", "check"].into_iter())?;
-    (near != key.to_lowercase()).then(|| (whole(1, line), near.to_owned()))
+    (near != key.to_lowercase()).then(|| {
+        let message = format!("\"{key}\" is no directive: perhaps \"{near}\" is meant");
+        (whole(1, line), message)
+    })
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ enum Piece {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     pieces: Vec<Piece>,
+    /// The bytes that every path that fits begins with, and those that it ends with:
+    /// most paths are told by them not to fit.
+    head: Vec<u8>,
+    tail: Vec<u8>,
 }
 
 impl Path {
@@ -70,7 +74,18 @@ impl Path {
                 other => pieces.push(Piece::Byte(other)),
             }
         }
-        Ok(Self { pieces })
+        let byte = |piece: &Piece| match piece {
+            Piece::Byte(byte) => Some(*byte),
+            _ => None,
+        };
+        let head: Vec<u8> = pieces.iter().map_while(byte).collect();
+        let mut tail: Vec<u8> = pieces.iter().rev().map_while(byte).collect();
+        // The slash of `**/x` is in no path where the `**` is nothing.
+        if pieces.len() > tail.len() && tail.last() == Some(&b'/') {
+            tail.pop();
+        }
+        tail.reverse();
+        Ok(Self { pieces, head, tail })
     }
 
     /// Says whether a pattern has anything but plain characters.
@@ -80,6 +95,9 @@ impl Path {
 
     /// Says whether a whole path fits.
     pub fn matches(&self, path: &[u8]) -> bool {
+        if !path.starts_with(&self.head) || !path.ends_with(&self.tail) {
+            return false;
+        }
         // The positions of the pattern that what was read so far can have led to.
         let mut now = vec![false; self.pieces.len() + 1];
         let mut next = now.clone();
@@ -374,6 +392,57 @@ mod tests {
             assert!(Path::parse(pattern.as_bytes()).is_err(), "{pattern}");
         }
         assert!(Path::parse(b"a?c").expect("it is one").matches(b"a\xffc"));
+    }
+
+    #[test]
+    fn what_is_told_by_its_ends_is_told_right() {
+        for pattern in [
+            "**/x",
+            "a/**/x",
+            "a**/x",
+            "*/x",
+            "?/x",
+            "x/**",
+            "a/*",
+            "**",
+            "*x",
+            "ä*",
+            "*ä",
+            "a/**/b/**/c",
+        ] {
+            let with = Path::parse(pattern.as_bytes()).expect(pattern);
+            let without = Path {
+                head: Vec::new(),
+                tail: Vec::new(),
+                ..with.clone()
+            };
+            for path in [
+                "x",
+                "a/x",
+                "a/b/x",
+                "ab/x",
+                "/x",
+                "x/",
+                "x/y",
+                "a",
+                "a/",
+                "ä",
+                "äb",
+                "bä",
+                "a/b/c",
+                "a/b/x/c",
+                "",
+                "yx",
+                "a/y/b/y/c",
+            ] {
+                let path = path.as_bytes();
+                assert_eq!(
+                    with.matches(path),
+                    without.matches(path),
+                    "{pattern} {path:?}"
+                );
+            }
+        }
     }
 
     #[test]

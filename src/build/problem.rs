@@ -104,7 +104,7 @@ pub fn excerpt(text: &str, at: Span, label: &str) -> String {
     let before = column - from;
     let room = shown.chars().count().saturating_sub(before).max(1);
     let marker = "^".repeat((at.length.max(1) as usize).min(room));
-    let gap: String = shown.chars().take(before).map(blank).collect();
+    let gap = " ".repeat(shown.chars().take(before).map(cells).sum());
     format!(
         "{:>6} | {shown}\n       | {gap}{marker}{}{label}",
         at.line,
@@ -112,8 +112,8 @@ pub fn excerpt(text: &str, at: Span, label: &str) -> String {
     )
 }
 
-/// A blank as wide as a character of the line above it (East Asian ones are two wide).
-fn blank(c: char) -> &'static str {
+/// How many places of a terminal's line a character takes: East Asian ones take two.
+pub fn cells(c: char) -> usize {
     match c as u32 {
         0x1100..=0x115f
         | 0x2e80..=0xa4cf
@@ -123,8 +123,8 @@ fn blank(c: char) -> &'static str {
         | 0xff00..=0xff60
         | 0xffe0..=0xffe6
         | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => "  ",
-        _ => " ",
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
     }
 }
 

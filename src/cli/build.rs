@@ -1,6 +1,7 @@
 //! `rpod build`: an image from a Dockerfile and a context.
 mod caches;
 mod given;
+mod moot;
 mod outputs;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use crate::cli::door::Door;
+use crate::cli::flags::container::Security;
 use crate::cli::flags::registry::Registry;
 use crate::cli::flags::{name_to_give, pairs, policy, usage};
 use crate::cli::render::{build, terminal};
@@ -21,46 +23,38 @@ use crate::ops::build::graph::RunNetwork;
 use crate::ops::build::plan::{NoCache, Wishes};
 use crate::ops::build::run::Settings;
 use crate::ops::build::{Built, Output, Request, Source, Squash};
-use crate::runtime::rlimit;
+use crate::runtime::{capabilities, rlimit};
 use crate::spec::container::PullPolicy;
+use crate::spec::limits::Limits;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::{duration, size};
 
 /// Flags of docker's and podman's that rpod does not have yet.
 pub const TO_COME: &[&str] = &[
-    "--attest",
+    "--all-platforms",
     "--blkio-weight",
-    "--builder",
-    "--call",
-    "--cgroup-parent",
     "--cgroupns",
-    "--cpu-period",
-    "--cpu-quota",
-    "--cpu-shares",
-    "-c",
-    "--cpuset-cpus",
-    "--cpuset-mems",
+    "--cpp-flag",
     "--decryption-key",
     "--device",
-    "--group-add",
     "--hooks-dir",
     "--ipc",
-    "--isolation",
     "--logfile",
-    "--memory",
-    "-m",
-    "--memory-swap",
+    "--logsplit",
     "--omit-history",
     "--os-feature",
     "--os-version",
     "--pid",
-    "--provenance",
     "--runtime",
-    "--sbom",
-    "--security-opt",
+    "--runtime-flag",
     "--sign-by",
+    "--stdin",
     "--userns",
+    "--userns-gid-map",
+    "--userns-gid-map-group",
+    "--userns-uid-map",
+    "--userns-uid-map-user",
     "--uts",
 ];
 
@@ -96,7 +90,7 @@ pub struct Args {
     /// Give steps a secret: id=NAME[,src=FILE|,env=NAME] (can be repeated)
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
-    /// Give steps an SSH agent: default, or NAME=SOCKET (can be repeated)
+    /// Give steps an SSH agent: default, NAME=SOCKET or NAME=KEY (repeatable)
     #[arg(long, value_name = "AGENT")]
     ssh: Vec<String>,
     /// Label the image (can be repeated)
@@ -120,6 +114,18 @@ pub struct Args {
     /// Build for these platforms, several as one list (can be repeated)
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
     platform: Vec<String>,
+    /// Build for this architecture
+    #[arg(long, value_name = "ARCH", conflicts_with = "platform")]
+    arch: Option<String>,
+    /// Build for this variant of the architecture
+    #[arg(long, value_name = "VARIANT", conflicts_with = "platform")]
+    variant: Option<String>,
+    /// Build for this operating system: linux
+    #[arg(long, value_name = "OS", conflicts_with = "platform")]
+    os: Option<String>,
+    /// Build upon this image instead of the first FROM's
+    #[arg(long, value_name = "IMAGE")]
+    from: Option<String>,
     /// Put the image into this list, made when it is missing
     #[arg(long, value_name = "LIST")]
     manifest: Option<String>,
@@ -165,7 +171,7 @@ pub struct Args {
     /// Take from the cache only what is younger than this
     #[arg(long, value_name = "DURATION")]
     cache_ttl: Option<String>,
-    /// Give RUN a network: host, none or default
+    /// Give RUN a network: default, host or none
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
     network: Option<String>,
     /// Add a line to /etc/hosts of RUN (can be repeated)
@@ -183,6 +189,30 @@ pub struct Args {
     /// Limit RUN, as NAME=SOFT[:HARD] (can be repeated)
     #[arg(long, value_name = "LIMIT")]
     ulimit: Vec<String>,
+    /// Give RUN at most this much memory
+    #[arg(short, long, value_name = "BYTES")]
+    memory: Option<String>,
+    /// Give RUN at most this much memory and swap; -1 is without limit
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    memory_swap: Option<String>,
+    /// Weigh RUN against others on the processors; 1024 is usual
+    #[arg(short, long, value_name = "NUMBER")]
+    cpu_shares: Option<u64>,
+    /// Give RUN this time on the processors in each period; -1 is all
+    #[arg(long, value_name = "MICROSECONDS", allow_hyphen_values = true)]
+    cpu_quota: Option<i64>,
+    /// Make a period this long; 100000 is usual
+    #[arg(long, value_name = "MICROSECONDS")]
+    cpu_period: Option<u64>,
+    /// Run RUN on these processors, such as 0-2,4
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    /// Give RUN memory of these nodes
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// Put RUN below this cgroup, or into this slice of systemd's
+    #[arg(long, value_name = "PATH")]
+    cgroup_parent: Option<String>,
     /// Give RUN this much /dev/shm
     #[arg(long, value_name = "BYTES")]
     shm_size: Option<String>,
@@ -192,6 +222,15 @@ pub struct Args {
     /// Take a capability from RUN (can be repeated)
     #[arg(long, value_name = "NAME")]
     cap_drop: Vec<String>,
+    /// Give RUN one more group (can be repeated)
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
+    /// Change what keeps RUN in: seccomp=unconfined, no-new-privileges
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// Leave /etc/hosts of RUN as the image has it
+    #[arg(long, conflicts_with = "add_host")]
+    no_hosts: bool,
     /// Mount a directory in every RUN (can be repeated)
     #[arg(short, long, value_name = "PATH:TARGET[:ro]")]
     volume: Vec<String>,
@@ -228,6 +267,39 @@ pub struct Args {
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", hide_possible_values = true)]
     http_proxy: bool,
+    /// Ask a registry this often, when it fails
+    #[arg(long, value_name = "TIMES")]
+    retry: Option<u32>,
+    /// Wait so long before it is asked again
+    #[arg(long, value_name = "DURATION")]
+    retry_delay: Option<String>,
+    /// docker's: what is attested, which is nothing
+    #[arg(long, hide = true)]
+    attest: Vec<String>,
+    /// docker's: what is attested, which is nothing
+    #[arg(long, hide = true)]
+    provenance: Option<String>,
+    /// docker's: what is attested, which is nothing
+    #[arg(long, hide = true)]
+    sbom: Option<String>,
+    /// docker's: there is one builder
+    #[arg(long, hide = true)]
+    builder: Option<String>,
+    /// docker's: build or check
+    #[arg(long, hide = true)]
+    call: Option<String>,
+    /// Podman's: steps run in containers
+    #[arg(long, hide = true)]
+    isolation: Option<String>,
+    /// Podman's: nothing is compressed before it leaves the machine
+    #[arg(short = 'D', long, hide = true)]
+    disable_compression: bool,
+    /// Podman's: no label tells who built
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    identity_label: Option<bool>,
+    /// Podman's: what the target does not need is not built
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    skip_unused_stages: Option<bool>,
     /// docker's: an image is always in the store
     #[arg(long, hide = true)]
     load: bool,
@@ -267,6 +339,11 @@ impl Act for Args {
         }
         let shown: Vec<String> = tags.iter().map(ToString::to_string).collect();
         let form = self.progress.clone();
+        // The classic form has the names that people say.
+        let said: Vec<String> = match form.as_deref() {
+            Some("classic") => tags.iter().map(Reference::familiar).collect(),
+            _ => shown.clone(),
+        };
         let (iidfile, metadata) = (self.iidfile.clone(), self.metadata_file.clone());
         let request = self.request(tags, places.outputs)?;
         let size = match form.as_deref() {
@@ -274,7 +351,7 @@ impl Act for Args {
             _ => 0,
         };
         check(&request)?;
-        let mut watch = build::watcher(form.as_deref(), quiet, &shown, size)?;
+        let mut watch = build::watcher(form.as_deref(), quiet, &said, size)?;
         let built = ops::build::build(&door.open(quiet)?, &request, watch.as_mut())?;
         if let Some(path) = iidfile
             && let Some(id) = &built.id
@@ -340,6 +417,8 @@ fn describe(built: &Built, tags: &[String]) -> String {
 impl Args {
     fn request(self, tags: Vec<Reference>, outputs: Vec<Output>) -> Result<Request> {
         let context = self.source()?;
+        let check = self.check || moot::call(self.call.as_deref())?;
+        let part = [&self.os, &self.arch, &self.variant].map(Option::as_deref);
         let args = self.args()?;
         let epoch = match (&self.source_date_epoch, args.get("SOURCE_DATE_EPOCH")) {
             (Some(epoch), _) => Some(*epoch),
@@ -349,6 +428,26 @@ impl Args {
                 _ => None,
             },
         };
+        moot::attestations(
+            &self.attest,
+            self.provenance.as_deref(),
+            self.sbom.as_deref(),
+        )?;
+        moot::builder(self.builder.as_deref())?;
+        moot::isolation(self.isolation.as_deref())?;
+        if self.skip_unused_stages == Some(false) {
+            return Err(usage(
+                "--skip-unused-stages=false: what the target does not need is never built"
+                    .to_owned(),
+            )
+            .hint("build each stage that is wanted, with --target"));
+        }
+        let limits = self.limits()?;
+        let security = Security::parse(&self.security_opt)?;
+        let network = self.network.as_deref().map(network).transpose()?;
+        // Who asks for it for every step has allowed it.
+        let host_network = network == Some(RunNetwork::Host)
+            || self.allow.iter().any(|word| word == "network.host");
         let insecure = self.allow.iter().any(|word| word == "security.insecure");
         let known = ["security.insecure", "network.host"];
         if let Some(word) = self
@@ -368,6 +467,7 @@ impl Args {
             NoCache::Stages(self.no_cache_filter)
         };
         rlimit_check(&self.ulimit)?;
+        capabilities::choose(&self.cap_add, &self.cap_drop)?;
         let (cache_to, inline) = caches::to(&self.cache_to)?;
         let inline_cache = inline
             || args
@@ -379,14 +479,17 @@ impl Args {
             tags,
             wishes: Wishes {
                 args,
-                target: self.target,
-                platforms: platforms(&self.platform)?,
+                // A script's empty variable is no target.
+                target: self.target.filter(|target| !target.is_empty()),
+                platforms: platforms(&self.platform, part)?,
+                from: self.from,
                 labels: pairs::labels(&[], &self.label)?,
                 env: assigned("--env", &self.env)?,
                 unset_env: self.unsetenv,
                 unset_labels: self.unsetlabel,
                 no_cache,
-                network: self.network.as_deref().map(network).transpose()?,
+                network,
+                host_network,
                 volumes: self
                     .volume
                     .iter()
@@ -433,6 +536,12 @@ impl Args {
                 dns_search: self.dns_search,
                 dns_options: self.dns_option,
                 debug_shell: self.debug_shell,
+                limits,
+                cgroup_parent: self.cgroup_parent,
+                groups: self.group_add,
+                no_hosts: self.no_hosts,
+                no_new_privileges: security.no_new_privileges,
+                seccomp_unconfined: security.seccomp_unconfined,
             },
             ttl: self
                 .cache_ttl
@@ -468,9 +577,37 @@ impl Args {
                 .map(|jobs| if jobs == 0 { usize::MAX } else { jobs }),
             quiet: self.quiet,
             asked: self.registry.asked()?,
-            check: self.check,
+            check,
+            retries: self.retry,
+            delay: self
+                .retry_delay
+                .as_deref()
+                .map(|text| duration::parse(text).what(|| "--retry-delay"))
+                .transpose()?,
             ignore_file: self.ignorefile,
         })
+    }
+
+    fn limits(&self) -> Result<Limits> {
+        let bytes = |text: &Option<String>, flag: &'static str| {
+            let parsed = text.as_deref().map(size::parse).transpose();
+            parsed.what(|| flag)
+        };
+        let limits = Limits {
+            // As docker: nothing is no limit.
+            memory: bytes(&self.memory, "--memory")?.filter(|bytes| *bytes != 0),
+            memory_swap: match self.memory_swap.as_deref() {
+                None | Some("" | "0") => None,
+                Some("-1") => Some(None),
+                Some(_) => Some(bytes(&self.memory_swap, "--memory-swap")?),
+            },
+            cpu_shares: self.cpu_shares,
+            cpu_quota: self.cpu_quota.map(|quota| u64::try_from(quota).ok()),
+            cpu_period: self.cpu_period,
+            cpus: self.cpuset_cpus.clone(),
+            mems: self.cpuset_mems.clone(),
+        };
+        limits.settings().map(|_| limits)
     }
 
     fn source(&self) -> Result<Source> {
@@ -560,7 +697,8 @@ fn assigned(flag: &str, words: &[String]) -> Result<Vec<(String, String)>> {
 
 fn network(text: &str) -> Result<RunNetwork> {
     match text {
-        "host" | "default" => Ok(RunNetwork::Host),
+        "host" => Ok(RunNetwork::Host),
+        "default" => Ok(RunNetwork::Default),
         "none" => Ok(RunNetwork::None),
         other => Err(usage(format!(
             "--network cannot be \"{other}\": host, none or default"
@@ -568,8 +706,18 @@ fn network(text: &str) -> Result<RunNetwork> {
     }
 }
 
-fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
+/// podman's way to say one is by its parts: system, architecture, variant.
+fn platforms(texts: &[String], [os, arch, variant]: [Option<&str>; 3]) -> Result<Vec<Platform>> {
     let mut all: Vec<Platform> = Vec::new();
+    if os.or(arch).or(variant).is_some() {
+        let host = Platform::host();
+        let arch = arch.unwrap_or(&host.architecture);
+        let mut text = format!("{}/{arch}", os.unwrap_or("linux"));
+        if let Some(variant) = variant {
+            text = format!("{text}/{variant}");
+        }
+        all.push(text.parse()?);
+    }
     for text in texts.iter().filter(|text| !text.is_empty()) {
         let platform: Platform = match text.as_str() {
             "local" => Platform::host(),
@@ -579,5 +727,10 @@ fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
             all.push(platform);
         }
     }
-    Ok(all)
+    match all.iter().find(|platform| platform.os != "linux") {
+        Some(other) => Err(usage(format!(
+            "cannot build for \"{other}\": rpod builds for linux"
+        ))),
+        None => Ok(all),
+    }
 }

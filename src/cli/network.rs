@@ -421,7 +421,8 @@ impl Act for Connect {
             let name = option.split('=').next().unwrap_or_default();
             return Err(usage(format!(
                 "the driver, bridge, has no option \"{name}\" for --driver-opt"
-            )));
+            ))
+            .hint("leave it out; what can be set of a place is --ip, --ip6, --mac-address and --alias"));
         }
         let links = container::links(&self.link)?;
         ops::network::connect(&door.session()?, &self.container, place, &links)?;

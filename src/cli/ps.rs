@@ -210,7 +210,7 @@ fn mount_name(source: &Source, target: &str) -> String {
     match source {
         Source::Bind(path) => path.clone(),
         Source::Volume(name) => name.clone(),
-        Source::Anonymous | Source::Tmpfs { .. } => target.to_owned(),
+        Source::Anonymous | Source::Device(_) | Source::Tmpfs { .. } => target.to_owned(),
     }
 }
 

@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::net::{RecvFlags, SendFlags, SocketType, sockopt};
 
 use crate::dataplane::link::MARK;
 use crate::dataplane::publish::Listener;
@@ -273,16 +273,7 @@ impl Datagrams {
 }
 
 fn connect_from(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<OwnedFd> {
-    let family = match to {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let fd = rustix::net::socket_with(
-        family,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
+    let fd = socket::make(socket::family(to.ip()), SocketType::DGRAM)?;
     if let Some(from) = from {
         socket::set_transparent(&fd, to.is_ipv6())?;
         // For the kernel's own answers: that no program listens.

@@ -21,8 +21,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
-    Stats64,
+    InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth,
+    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, Stats64,
+};
+use netlink_packet_route::neighbour::{
+    NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -31,6 +34,7 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePor
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
 use rustix::io::Errno;
 
+use crate::dataplane::register::addresses;
 use crate::error::{Context, Result};
 use crate::network::plan::Plan;
 use crate::spec::network::{Endpoint, Mac, Pool};
@@ -242,11 +246,55 @@ pub fn attach(
         RouteNetlinkMessage::NewLink(link),
         NLM_F_CREATE | NLM_F_EXCL,
     )?;
-    // The kernel takes no alias while it makes a link.
+    // The kernel takes no alias and no word on the bridge's port while it makes a link.
+    let index = netlink.index(name)?;
     let mut marked = LinkMessage::default();
-    marked.header.index = netlink.index(name)?;
-    marked.attributes = vec![LinkAttribute::IfAlias(mark.into())];
-    netlink.change(RouteNetlinkMessage::SetLink(marked), 0)
+    marked.header.index = index;
+    marked.attributes = vec![
+        LinkAttribute::IfAlias(mark.into()),
+        // Whose a link address is, is told; a frame that says otherwise changes nothing.
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::PortKind(InfoPortKind::Bridge),
+            LinkInfo::PortData(InfoPortData::BridgePort(vec![InfoBridgePort::Learning(
+                false,
+            )])),
+        ]),
+    ];
+    netlink.change(RouteNetlinkMessage::NewLink(marked), 0)?;
+    let mut behind = neighbour(AddressFamily::Bridge, index, endpoint.mac);
+    behind.header.flags = NeighbourFlags::Controller;
+    behind.header.state = NeighbourState::Noarp;
+    set_neighbour(&mut netlink, behind)?;
+    for ip in addresses(endpoint) {
+        pin(&mut netlink, bridge, ip, endpoint.mac)?;
+    }
+    Ok(())
+}
+
+/// Makes it known whose link address an IP address has: nobody is asked on the link,
+/// where anybody could answer.
+fn pin(netlink: &mut Netlink, index: u32, ip: IpAddr, mac: Mac) -> io::Result<()> {
+    let mut known = neighbour(family(ip), index, mac);
+    known.header.state = NeighbourState::Permanent;
+    known
+        .attributes
+        .push(NeighbourAttribute::Destination(ip.into()));
+    set_neighbour(netlink, known)
+}
+
+fn neighbour(family: AddressFamily, index: u32, mac: Mac) -> NeighbourMessage {
+    let mut neighbour = NeighbourMessage::default();
+    neighbour.header.family = family;
+    neighbour.header.ifindex = index;
+    neighbour.attributes = vec![NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())];
+    neighbour
+}
+
+fn set_neighbour(netlink: &mut Netlink, neighbour: NeighbourMessage) -> io::Result<()> {
+    netlink.change(
+        RouteNetlinkMessage::NewNeighbour(neighbour),
+        NLM_F_CREATE | NLM_F_REPLACE,
+    )
 }
 
 /// Takes a link away, both of its ends.
@@ -344,7 +392,13 @@ fn configure_device(netlink: &mut Netlink, endpoint: &Endpoint) -> Result<()> {
         None => no_ipv6(device),
     }
     give(netlink, endpoint.v4.ip.into(), endpoint.v4.prefix)?;
-    up(netlink, index).what(|| format!("cannot set up the container's device \"{device}\""))
+    up(netlink, index).what(|| format!("cannot set up the container's device \"{device}\""))?;
+    let v6 = endpoint.v6.map(|v6| IpAddr::from(v6.gateway));
+    for gateway in [Some(endpoint.v4.gateway.into()), v6].into_iter().flatten() {
+        pin(netlink, index, gateway, Mac::of(endpoint.v4.gateway))
+            .what(|| format!("cannot tell the container whose {gateway} is"))?;
+    }
+    Ok(())
 }
 
 /// Of each version of IP, the first network that has a way out is the way out.
@@ -380,7 +434,8 @@ pub fn transparent(ip: IpAddr, gateway: IpAddr, udp_ports: &[u16]) -> Result<()>
     let doing = || "cannot keep clients' addresses for published ports";
     local_everything(&mut netlink, ip).what(doing)?;
     let family = family(ip);
-    let mut marked = rule(family, 100, TABLE);
+    // Before the connected networks: a client that shows as the gateway is on one.
+    let mut marked = rule(family, 30, TABLE);
     marked.attributes.push(RuleAttribute::FwMark(MARK));
     add_rule(&mut netlink, marked).what(doing)?;
     // Named for TCP over IPv4, it covers both versions.

@@ -11,7 +11,8 @@
 //! [`register`] who is on which network; [`uplink`] is the way out; [`publish`] binds a container's ports on the machine,
 //! [`holder`] finds who has one, [`relay`] carries their streams and [`datagram`]
 //! their datagrams.
-//! [`capture`] writes a container's packets down.
+//! [`capture`] writes a container's packets down, and [`orphans`] ends streams that a
+//! killed net process has left.
 //! Must not: decide an address or a name (`network`), or know a container record.
 //! Called by: `ops`, `role`.
 //! Always true: nothing a container sends can make it panic or grow without bound.
@@ -28,6 +29,7 @@ pub mod datagram;
 pub mod dns;
 pub mod holder;
 pub mod link;
+pub mod orphans;
 pub mod publish;
 pub mod register;
 pub mod relay;

@@ -13,11 +13,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{SocketType, sockopt};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::network::Endpoint;
 use crate::spec::port::{Port, PortMapping, Protocol};
+use crate::sys::socket;
 
 /// How many free ports of one version of IP are tried for one that is free in both.
 const TRIES: u32 = 64;
@@ -246,16 +247,11 @@ fn free(protocol: Protocol) -> Result<(Vec<OwnedFd>, u16)> {
 }
 
 fn socket_at(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd, Errno> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
     let kind = match protocol {
         Protocol::Tcp => SocketType::STREAM,
         Protocol::Udp => SocketType::DGRAM,
     };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = rustix::net::socket_with(family, kind, flags, None)?;
+    let fd = socket::make(socket::family(address.ip()), kind)?;
     if address.is_ipv6() {
         // The other version has a socket of its own, and a client's address its own form.
         sockopt::set_ipv6_v6only(&fd, true)?;

@@ -42,9 +42,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt,
-};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use crate::dataplane::datagram::Datagrams;
@@ -79,6 +77,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections taken from one listener before others have their turn.
 const ACCEPTS: usize = 64;
+
+/// What is watched of both ends of a connection, each change once.
+const INTEREST: Interest = Interest::IN
+    .union(Interest::OUT)
+    .union(Interest::RDHUP)
+    .union(Interest::ET);
 
 /// The published ports of one container.
 pub struct Relay {
@@ -275,13 +279,12 @@ impl Relay {
         let Some(flow) = self.flows.get(key.slot) else {
             return Ok(());
         };
-        let interest = Interest::IN | Interest::OUT | Interest::RDHUP | Interest::ET;
         let watched = self
             .epoll
-            .add(&flow.client.fd, Token::Client(key).pack(), interest)
+            .add(&flow.client.fd, Token::Client(key).pack(), INTEREST)
             .and_then(|()| {
                 self.epoll
-                    .add(&flow.server.fd, Token::Server(key).pack(), interest)
+                    .add(&flow.server.fd, Token::Server(key).pack(), INTEREST)
             });
         if watched.is_err() {
             self.end(key.slot, true);
@@ -330,9 +333,8 @@ impl Relay {
             return false;
         };
         flow.server = Side::new(server);
-        let interest = Interest::IN | Interest::OUT | Interest::RDHUP | Interest::ET;
         let token = Token::Server(key).pack();
-        self.epoll.add(&flow.server.fd, token, interest).is_ok()
+        self.epoll.add(&flow.server.fd, token, INTEREST).is_ok()
     }
 
     /// Remembers what an event says, and lets the connection go on.
@@ -420,16 +422,7 @@ impl Relay {
 }
 
 fn connect_from(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<OwnedFd> {
-    let family = match to {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let fd = rustix::net::socket_with(
-        family,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
+    let fd = socket::make(socket::family(to.ip()), SocketType::STREAM)?;
     sockopt::set_tcp_nodelay(&fd, true)?;
     if let Some(from) = from {
         socket::set_transparent(&fd, to.is_ipv6())?;

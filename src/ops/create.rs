@@ -49,6 +49,7 @@ pub fn record(session: &Session, mut request: Request) -> Result<Record> {
         }
     }
     let shares = find_shared(session, &mut request)?;
+    borrow_mounts(session, &mut request)?;
     let links = links::resolve(session, &request)?;
     let platform = request.platform.as_deref().map(str::parse).transpose()?;
     let index = session.store.index_mark();
@@ -221,6 +222,22 @@ fn find_shared(session: &Session, request: &mut Request) -> Result<Option<Record
     session.store.load_record(&id).map(Some)
 }
 
+/// Takes over what others have mounted; what was typed wins, and the first of several.
+fn borrow_mounts(session: &Session, request: &mut Request) -> Result<()> {
+    for (name, read_only) in std::mem::take(&mut request.mounts_of) {
+        let what = || format!("cannot have the mounts of container \"{name}\"");
+        let id = session.store.find_container(&name).what(what)?;
+        for mut mount in session.store.load_record(&id).what(what)?.mounts {
+            let lent = matches!(mount.source, Source::Bind(_) | Source::Volume(_));
+            if lent && !request.mounts.iter().any(|own| own.target == mount.target) {
+                mount.read_only |= read_only;
+                request.mounts.push(mount);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Who shares a network has its owner's name there, as docker has it.
 fn share_names(record: &mut Record, owner: &Record) {
     let own = format!("HOSTNAME={}", record.hostname);
@@ -349,7 +366,11 @@ fn plan(
         restart: request.restart,
         stop_signal: request
             .stop_signal
-            .or_else(|| config.stop_signal().clone())
+            // An image may say anything; a container is to be stopped all the same.
+            .or_else(|| {
+                let own = config.stop_signal().clone();
+                own.filter(|name| signal::number(name).is_some())
+            })
             .unwrap_or_else(|| "SIGTERM".to_owned()),
         stop_timeout: request.stop_timeout.unwrap_or(10),
         capabilities,
@@ -491,13 +512,30 @@ fn mounts(config: &Config, request: &Request) -> Result<Vec<Mount>> {
         }
     }
     for mount in &mut all {
-        if let Source::Bind(path) = &mut mount.source {
-            *path = host_directory(path, mount.create_source)?;
+        match &mut mount.source {
+            Source::Bind(path) => *path = host_directory(path, mount.create_source)?,
+            Source::Device(path) => check_device(path)?,
+            _ => {}
         }
     }
     // One that lies below another is mounted after it.
     all.sort_by_key(|mount| mount.target.matches('/').count());
     Ok(all)
+}
+
+fn check_device(path: &str) -> Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = fs::metadata(path).what(|| format!("cannot give device \"{path}\""))?;
+    let kind = kind.file_type();
+    if kind.is_char_device() || kind.is_block_device() || kind.is_dir() {
+        return Ok(());
+    }
+    Err(Error::of(
+        Kind::Usage,
+        "it is neither a device nor a directory of devices",
+    )
+    .what(format!("cannot give device \"{path}\""))
+    .hint(format!("mount a file with `-v {path}:{path}`")))
 }
 
 fn host_directory(path: &str, make: bool) -> Result<String> {
@@ -533,7 +571,7 @@ fn name_volumes(session: &Session, record: &mut Record) -> Result<()> {
                 record.anonymous_volumes.push(name.clone());
                 mount.source = Source::Volume(name);
             }
-            Source::Bind(_) | Source::Tmpfs { .. } => {}
+            Source::Bind(_) | Source::Device(_) | Source::Tmpfs { .. } => {}
         }
     }
     Ok(())

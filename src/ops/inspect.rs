@@ -130,7 +130,12 @@ fn container(session: &Session, id: &ContainerId, size: bool) -> Result<Value> {
                 "WorkDir": directory.join("work"),
             },
         },
-        "Mounts": record.mounts.iter().map(|m| mount(session, m)).collect::<Vec<_>>(),
+        "Mounts": record
+            .mounts
+            .iter()
+            .filter(|m| !matches!(m.source, Source::Device(_)))
+            .map(|m| mount(session, m))
+            .collect::<Vec<_>>(),
         "Config": config(&record),
         "NetworkSettings": network_settings(session, &record, &state),
     });
@@ -162,6 +167,7 @@ fn state_of(state: &State) -> Value {
 
 fn host_config(record: &Record) -> Value {
     let mut binds = Vec::new();
+    let mut devices = Vec::new();
     let mut tmpfs = Map::new();
     for mount in &record.mounts {
         let options = if mount.read_only { ":ro" } else { "" };
@@ -169,9 +175,15 @@ fn host_config(record: &Record) -> Value {
             Source::Bind(path) => binds.push(format!("{path}:{}{options}", mount.target)),
             Source::Volume(name) => binds.push(format!("{name}:{}{options}", mount.target)),
             Source::Anonymous => {}
-            Source::Tmpfs { size, .. } => {
-                let text = size.map(|size| format!("size={size}")).unwrap_or_default();
-                tmpfs.insert(mount.target.clone(), json!(text));
+            Source::Device(path) => devices.push(json!({
+                "PathOnHost": path,
+                "PathInContainer": mount.target,
+                "CgroupPermissions": "rwm",
+            })),
+            Source::Tmpfs { size, options, .. } => {
+                let size = size.map(|size| format!("size={size}"));
+                let words: Vec<String> = size.into_iter().chain(options.clone()).collect();
+                tmpfs.insert(mount.target.clone(), json!(words.join(",")));
             }
         }
     }
@@ -227,7 +239,7 @@ fn host_config(record: &Record) -> Value {
         "MemoryReservation": 0,
         "MemorySwap": 0,
         "PidsLimit": null,
-        "Devices": [],
+        "Devices": devices,
         "Init": record.init,
         "Ulimits": record
             .ulimits
@@ -483,7 +495,7 @@ fn mount(session: &Session, mount: &Mount) -> Value {
             out
         }
         Source::Anonymous => common("volume"),
-        Source::Tmpfs { .. } => common("tmpfs"),
+        Source::Tmpfs { .. } | Source::Device(_) => common("tmpfs"),
     }
 }
 

@@ -31,6 +31,11 @@ pub fn kill(session: &Session, name: &str, signal: &str) -> Result<()> {
     }
     // A person who ends it does not want it back, whatever its restart policy.
     let ends = number == 9 || Some(number) == signal::number(&record.stop_signal);
+    if state.init.is_none() && !ends {
+        // Its monitor has no program to pass a signal on to, and would take it for the end.
+        let why = "it is not running: it waits to be started again";
+        return Err(Error::of(Kind::Conflict, why).what(what()));
+    }
     if ends {
         mark_stopped(session, &record).what(what)?;
     }

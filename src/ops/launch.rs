@@ -18,6 +18,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::dataplane::control::{self, Attached, Client, NetJob, Wanted};
@@ -27,6 +29,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::host::Host;
 use crate::network::hosts::Hosts;
 use crate::network::resolv::Resolver;
+use crate::ops::build::agent::AgentJob;
 use crate::ops::links::{self, Linked};
 use crate::ops::{Session, network, ps, state, tree};
 use crate::process::activation;
@@ -36,6 +39,7 @@ use crate::process::identity::Identity;
 use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns;
+use crate::runtime::cgroup::Leaf;
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
@@ -130,6 +134,18 @@ pub struct Roles {
     pub net: fn(NetJob) -> u8,
     /// Runs a build step's program to its end; returns its status.
     pub step: fn(StepJob<'_>) -> Result<i32>,
+    /// Signs for a build's steps with keys it was given.
+    pub agent: fn(AgentJob) -> u8,
+}
+
+/// The network of a build step's program.
+pub enum StepNetwork<'a> {
+    /// The machine's.
+    Host,
+    /// Loopback only.
+    None,
+    /// Places, and the connection to the net process that links them.
+    Places(&'a mut Client, &'a [Endpoint]),
 }
 
 /// A build step's program.
@@ -138,8 +154,10 @@ pub struct StepJob<'a> {
     pub bundle: &'a Bundle,
     /// The program.
     pub program: Program,
-    /// It has a network of its own, with nothing but loopback.
-    pub own_network: bool,
+    /// The cgroup with its limits.
+    pub leaf: Option<&'a Leaf>,
+    /// Its network.
+    pub network: StepNetwork<'a>,
     /// A person's streams; without them its output is heard.
     pub terminal: Option<[OwnedFd; 3]>,
     /// Hears its output; true is its standard error.
@@ -307,9 +325,18 @@ fn attach(
 
 /// Opens somebody's network namespace, and finds out how it is joined.
 fn namespace_at(path: &str) -> Result<Network> {
-    let network: OwnedFd = fs::File::open(path)?.into();
-    if namespace::kind(network.as_fd()).ok() != Some(namespace::NET) {
-        return Err(Error::of(Kind::Usage, "that is no network namespace"));
+    // The path may lead to anything: a pipe would wait for its other end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let network = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+        Errno::NOENT => Error::of(Kind::NotFound, "no such file").hint(
+            "a network namespace is a file such as `/proc/PID/ns/net`, or what `ip netns` keeps in /run/netns; of a container it is `--network container:NAME`",
+        ),
+        error => error.into(),
+    })?;
+    if !namespace::is_network(network.as_fd()) {
+        return Err(Error::of(Kind::Usage, "that is no network namespace").hint(
+            "one is a file such as `/proc/PID/ns/net`, or what `ip netns` keeps in /run/netns",
+        ));
     }
     let number = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|meta| (meta.st_dev, meta.st_ino));
     let own = |kind: &str| -> Result<OwnedFd> {

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
@@ -67,6 +67,7 @@ pub fn logs(
     let mut reader = Reader {
         lines: BufReader::new(file),
         rest: Vec::new(),
+        at: 0,
     };
     let fits = |line: &Line| {
         options.since.is_none_or(|t| line.time >= t) && options.until.is_none_or(|t| line.time <= t)
@@ -118,32 +119,45 @@ fn history(
         }
         return Ok(true);
     };
-    let mut last: VecDeque<Line> = VecDeque::new();
-    let mut whole = 0;
-    while let Some(line) = reader.next()? {
+    // Where the last lines begin. Their text may be more than memory holds: a program
+    // need not end a line.
+    let mut begins: VecDeque<u64> = VecDeque::new();
+    let mut open = false;
+    loop {
+        let at = reader.at;
+        let Some(line) = reader.next()? else { break };
         if !fits(&line) {
             continue;
         }
-        whole += u64::from(line.text.ends_with(b"\n"));
-        last.push_back(line);
         // Pieces of a line without an end count with the line.
-        let open = last.back().is_some_and(|l| !l.text.ends_with(b"\n"));
-        while whole + u64::from(open) > tail {
-            match last.pop_front() {
-                Some(first) => whole -= u64::from(first.text.ends_with(b"\n")),
-                None => break,
-            }
-            if tail == 0 && last.is_empty() {
-                break;
+        if !open {
+            begins.push_back(at);
+            if begins.len() as u64 > tail {
+                begins.pop_front();
             }
         }
+        open = !line.text.ends_with(b"\n");
     }
-    Ok(last.into_iter().all(show))
+    let end = reader.at;
+    let Some(first) = begins.front() else {
+        return Ok(true);
+    };
+    reader.jump(*first)?;
+    while reader.at < end
+        && let Some(line) = reader.next()?
+    {
+        if fits(&line) && !show(line) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 struct Reader {
     lines: BufReader<File>,
     rest: Vec<u8>,
+    /// Where the next line begins.
+    at: u64,
 }
 
 impl Reader {
@@ -165,10 +179,18 @@ impl Reader {
                     text,
                 }
             });
+            self.at += self.rest.len() as u64;
             self.rest.clear();
             if line.is_some() {
                 return Ok(line);
             }
         }
+    }
+
+    fn jump(&mut self, to: u64) -> Result<()> {
+        self.lines.seek(SeekFrom::Start(to))?;
+        self.rest.clear();
+        self.at = to;
+        Ok(())
     }
 }

@@ -260,7 +260,7 @@ fn has_mount(record: &Record, wanted: &str) -> bool {
             || match &mount.source {
                 Source::Bind(path) => path == wanted,
                 Source::Volume(name) => name == wanted,
-                Source::Anonymous | Source::Tmpfs { .. } => false,
+                Source::Anonymous | Source::Device(_) | Source::Tmpfs { .. } => false,
             }
     })
 }

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::ops::{Session, kill, pause, state, stop, sweep};
+use crate::ops::{Session, kill, pause, state, stop, sweep, volume};
 use crate::spec::container::Status;
 
 /// How `rm` removes.
@@ -75,12 +75,7 @@ fn remove_found(session: &Session, name: &str, options: Options) -> Result<bool>
     session.store.remove_container(&record).what(what)?;
     drop(lock);
     if options.volumes || record.remove {
-        for volume in &record.anonymous_volumes {
-            match session.store.remove_volume(volume) {
-                Err(error) if error.kind() != Kind::NotFound => return Err(error).what(what),
-                _ => {}
-            }
-        }
+        volume::forget(&session.store, &record).what(what)?;
     }
     sweep::sweep(session);
     Ok(true)

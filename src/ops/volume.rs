@@ -8,6 +8,7 @@
 //! inside their user namespace.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::filter::{self, Filter};
@@ -16,8 +17,8 @@ use crate::spec::container::Record;
 use crate::spec::id::{check_name, hex};
 use crate::spec::mount::Source;
 use crate::spec::time::Time;
-use crate::store::atomic;
 use crate::store::volumes::Volume;
+use crate::store::{Store, atomic};
 
 /// Makes a volume, or finds the one of that name; none makes a name up. Returns its name.
 pub fn create(
@@ -27,7 +28,7 @@ pub fn create(
     options: BTreeMap<String, String>,
 ) -> Result<String> {
     if let Some(name) = name {
-        check_name("volume", name)?;
+        check_name("volume", 2, name)?;
     }
     if let Some((key, value)) = options.iter().next() {
         return Err(Error::of(
@@ -156,6 +157,27 @@ pub fn users<'a>(records: &'a [Record], name: &str) -> Vec<&'a Record> {
                 .any(|m| matches!(&m.source, Source::Volume(n) if n == name))
     };
     records.iter().filter(uses).collect()
+}
+
+/// Takes the volumes that were made for a container, which has gone, out of the store;
+/// one that another container has as well stays. Returns what waits to be deleted.
+pub fn forget(store: &Store, record: &Record) -> Result<Vec<PathBuf>> {
+    if record.anonymous_volumes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let others = store.load_records()?;
+    let mut trash = Vec::new();
+    for name in &record.anonymous_volumes {
+        if !users(&others, name).is_empty() {
+            continue;
+        }
+        match store.remove_volume(name) {
+            Ok(path) => trash.push(path),
+            Err(error) if error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(trash)
 }
 
 fn is_true(text: &str) -> Option<bool> {

@@ -1,10 +1,11 @@
-//! The fence around the net process, which reads what hostile containers send.
+//! The fences around the net process and the ports processes, which read what
+//! hostile containers and hostile clients send.
 //!
-//! Lives here: which files it may reach and which system calls it may make.
+//! Lives here: which files they may reach and which system calls they may make.
 //! Must not: serve anybody.
-//! Called by: `role::net`.
-//! Always true: a way into this process leads to no file of the user's but its
-//! own socket and lock, to no other process, and to no other program.
+//! Called by: `role::net`, `role::ports`.
+//! Always true: a way into these processes leads to no file of the user's but the
+//! net process's own socket and lock, to no other process, and to no other program.
 
 use std::path::Path;
 
@@ -12,42 +13,26 @@ use crate::error::{Context, Result};
 use crate::runtime::seccomp::{self, Flags};
 use crate::sys::landlock::{Access, confine};
 
-/// What both of its threads do, and what the C library does for them.
-const CALLS: &[&str] = &[
+/// What all of them do, and what the C library does for them.
+const BOTH: &[&str] = &[
     "accept",
     "accept4",
-    "access",
     "bind",
     "brk",
     "clock_getres",
     "clock_gettime",
     "clock_nanosleep",
     "close",
-    "close_range",
     "connect",
-    "dup",
-    "dup2",
-    "dup3",
     "epoll_create1",
     "epoll_ctl",
     "epoll_pwait",
     "epoll_pwait2",
     "epoll_wait",
-    "eventfd2",
     "exit",
     "exit_group",
-    "faccessat",
-    "faccessat2",
     "fcntl",
-    "fdatasync",
-    "flock",
-    "fstat",
-    "fstatfs",
-    "fsync",
-    "ftruncate",
     "futex",
-    "getcwd",
-    "getdents64",
     "getegid",
     "geteuid",
     "getgid",
@@ -60,13 +45,6 @@ const CALLS: &[&str] = &[
     "gettid",
     "gettimeofday",
     "getuid",
-    "inotify_add_watch",
-    "inotify_init1",
-    "inotify_rm_watch",
-    "ioctl",
-    "listen",
-    "lseek",
-    "lstat",
     "madvise",
     "membarrier",
     "mmap",
@@ -74,27 +52,15 @@ const CALLS: &[&str] = &[
     "mremap",
     "munmap",
     "nanosleep",
-    "newfstatat",
-    "open",
-    "openat",
-    "openat2",
     "pipe2",
     "poll",
     "ppoll",
-    "prctl",
-    "pread64",
     "prlimit64",
-    "pselect6",
     "read",
-    "readlink",
-    "readlinkat",
     "readv",
     "recvfrom",
     "recvmmsg",
     "recvmsg",
-    "rename",
-    "renameat",
-    "renameat2",
     "restart_syscall",
     "rseq",
     "rt_sigaction",
@@ -102,7 +68,6 @@ const CALLS: &[&str] = &[
     "rt_sigreturn",
     "sched_getaffinity",
     "sched_yield",
-    "select",
     "sendmmsg",
     "sendmsg",
     "sendto",
@@ -111,27 +76,76 @@ const CALLS: &[&str] = &[
     "shutdown",
     "sigaltstack",
     "socket",
-    "socketpair",
-    "stat",
-    "statx",
-    "sysinfo",
     "tgkill",
     "time",
     "timerfd_create",
     "timerfd_gettime",
     "timerfd_settime",
-    "uname",
-    "unlink",
-    "unlinkat",
     "write",
     "writev",
 ];
 
+/// What the net process does besides: its socket, the kernel's settings, and what
+/// says which resolvers there are.
+const NET: &[&str] = &[
+    "access",
+    "close_range",
+    "dup",
+    "dup2",
+    "dup3",
+    "eventfd2",
+    "faccessat",
+    "faccessat2",
+    "fdatasync",
+    "flock",
+    "fstat",
+    "fstatfs",
+    "fsync",
+    "ftruncate",
+    "getcwd",
+    "getdents64",
+    "inotify_add_watch",
+    "inotify_init1",
+    "inotify_rm_watch",
+    "ioctl",
+    "listen",
+    "lseek",
+    "lstat",
+    "newfstatat",
+    "open",
+    "openat",
+    "openat2",
+    "prctl",
+    "pread64",
+    "pselect6",
+    "readlink",
+    "readlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "select",
+    "socketpair",
+    "stat",
+    "statx",
+    "sysinfo",
+    "uname",
+    "unlink",
+    "unlinkat",
+];
+
+/// What a ports process does besides.
+const PORTS: &[&str] = &["splice"];
+
 /// Leaves it the files it needs: the runtime directory with its socket and lock,
-/// the kernel's settings, the device, and what says which resolvers there are.
+/// the kernel's settings, the device, and what says which resolvers there are
+/// (`resolv_conf`, which some machines keep elsewhere: /etc has a link to /mnt/wsl).
 /// For all threads, before the first is started.
-pub fn files(runtime: &Path) -> Result<()> {
+pub fn files(runtime: &Path, resolv_conf: &Path) -> Result<()> {
+    let elsewhere = resolv_conf.canonicalize().unwrap_or_default();
+    // Its directory: the file is replaced by others.
+    let elsewhere = elsewhere.parent().filter(|place| place.parent().is_some());
     confine(&[
+        (elsewhere.unwrap_or(runtime), Access::Read),
         (runtime, Access::Make),
         (Path::new("/proc"), Access::Write),
         (Path::new("/dev"), Access::Write),
@@ -141,23 +155,30 @@ pub fn files(runtime: &Path) -> Result<()> {
     .what(|| "cannot confine the net process to its files")
 }
 
-/// Leaves all threads the system calls they need; any other is answered EPERM.
-/// Once everything is made, since namespaces are entered before.
+/// Leaves the net process's threads the system calls they need; any other is answered
+/// EPERM. Once everything is made, since namespaces are entered before.
 pub fn calls() -> Result<()> {
-    seccomp::load(&seccomp::only(CALLS), Flags::ALL_THREADS)
+    seccomp::load(&seccomp::only(&[BOTH, NET].concat()), Flags::ALL_THREADS)
+}
+
+/// Leaves a ports process what moves bytes between the sockets it has and those it
+/// makes, and no file. Once its namespace is as it is to be.
+pub fn ports() -> Result<()> {
+    confine(&[]).what(|| "cannot confine the ports process")?;
+    seccomp::load(&seccomp::only(&[BOTH, PORTS].concat()), Flags::ALL_THREADS)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::CALLS;
+    use super::{BOTH, NET, PORTS};
 
     #[test]
     fn the_calls_are_in_order_and_run_no_program() {
-        assert!(CALLS.is_sorted());
+        assert!([BOTH, NET, PORTS].iter().all(|calls| calls.is_sorted()));
         for call in [
             "execve", "fork", "ptrace", "mount", "setns", "unshare", "bpf", "kill",
         ] {
-            assert!(!CALLS.contains(&call), "{call}");
+            assert!(![BOTH, NET, PORTS].concat().contains(&call), "{call}");
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Called by: `main`.
 //! Always true: a role sets its name in `ps` first.
 
+pub mod agent;
 pub mod capture;
 mod fence;
 pub mod init;
@@ -29,6 +30,7 @@ pub fn roles() -> Roles {
         monitor: monitor::main,
         net: net::main,
         step: step::main,
+        agent: agent::main,
     }
 }
 

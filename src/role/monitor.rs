@@ -28,6 +28,7 @@ use crate::error::{Context, Error, Result};
 use crate::monitor::log::Log;
 use crate::monitor::supervise::{Event, Streams, Supervisor, Watched};
 use crate::ops::launch::{MonitorJob, Network, Started, Way};
+use crate::ops::volume;
 use crate::process::channel::Channel;
 use crate::process::laps;
 use crate::process::leave::leave;
@@ -94,6 +95,8 @@ const NET_TRIES: u32 = 5;
 const PORTS_TRIES: u32 = 5;
 /// One that lived so long did not end at once.
 const GOOD_PORTS: Duration = Duration::from_secs(1);
+/// How often those that a container left behind are looked for.
+const ROUNDS: u32 = 200;
 /// A program that ran so long is given a fresh row of restarts.
 const GOOD_RUN: Duration = Duration::from_secs(10);
 
@@ -505,6 +508,9 @@ impl Monitor {
             drop(process::wait(ports.pid, true));
         }
         self.close_capture();
+        if self.record().namespaces.host_pid {
+            self.end_others();
+        }
         self.state.status = Status::Exited;
         self.state.exit_code = Some(exit.status());
         self.state.finished = Some(Time::now());
@@ -512,6 +518,25 @@ impl Monitor {
         self.state.stopped = self.was_stopped();
         // Zombies of the ports process and of those the program left to us.
         while let Ok(Some(_)) = process::wait_any(-1, false) {}
+    }
+
+    /// Where a container sees the machine's processes, none of its own ends with the
+    /// first: those that are left are known by its mounts, which nobody else has.
+    fn end_others(&self) {
+        let Some(mounts) = self.held.get(1) else {
+            return;
+        };
+        // Some may be forking meanwhile.
+        for _ in 0..ROUNDS {
+            let left = process::in_namespace("mnt", mounts.as_fd()).unwrap_or_default();
+            if left.is_empty() {
+                return;
+            }
+            for pid in left {
+                drop(process::kill(pid, 9));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn shall_restart(&self, exit: Exit) -> bool {
@@ -582,9 +607,11 @@ impl Monitor {
             .remove_container(self.record())
             .into_iter()
             .collect();
-        for volume in &self.record().anonymous_volumes {
-            trash.extend(self.job.store.remove_volume(volume));
-        }
+        trash.extend(
+            volume::forget(&self.job.store, self.record())
+                .into_iter()
+                .flatten(),
+        );
         trash
     }
 

@@ -55,7 +55,7 @@ pub fn main(job: NetJob) -> u8 {
 }
 
 fn start(job: &NetJob) -> Result<(Switch, Option<Error>)> {
-    fence::files(&job.runtime)?;
+    fence::files(&job.runtime, RESOLV_CONF.as_ref())?;
     let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
     match &job.adopt {
         Some(network) => net::enter_network(network)

@@ -6,7 +6,8 @@
 //!    stay the machine's; every socket made from here on is the container's.
 //! 3. The rules that let clients keep their addresses. Where the kernel has
 //!    none, connections are made in the container's own name.
-//! 4. The streams and datagrams, until the container has gone.
+//! 4. The fence, when all that needs files and namespaces is done.
+//! 5. The streams and datagrams, until the container has gone.
 //!
 //! Lives here: that order.
 //! Must not: move a byte (`dataplane::relay`, `dataplane::datagram`).
@@ -17,6 +18,7 @@
 use crate::dataplane::link;
 use crate::dataplane::publish::PortsJob;
 use crate::dataplane::relay::Relay;
+use crate::role::fence;
 use crate::sys::{memory, net};
 
 /// Does the job and returns the exit status of the process.
@@ -36,6 +38,8 @@ pub fn main(mut job: PortsJob) -> u8 {
     let served =
         Relay::new(job.bound, &job.endpoint, transparent, job.control).and_then(|mut relay| {
             memory::slim_down();
+            // A kernel without filters still has ports.
+            drop(fence::ports());
             relay.run()
         });
     u8::from(served.is_err())

@@ -18,11 +18,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::dataplane::control::Client;
 use crate::error::{Context, Error, Result};
-use crate::ops::launch::StepJob;
+use crate::ops::launch::{StepJob, StepNetwork};
 use crate::process::channel::Channel;
 use crate::process::pipe::pipe;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
+use crate::runtime::cgroup::{Leaf, Stay};
 use crate::sys::namespace;
 use crate::sys::process::{self, Exit};
 
@@ -44,13 +46,17 @@ pub fn main(job: StepJob<'_>) -> Result<i32> {
     };
     let mut flags = namespace::MOUNT | namespace::PID | namespace::IPC | namespace::UTS;
     flags |= namespace::CGROUP;
-    let links = if job.own_network {
-        flags |= namespace::NET;
-        Links::Loopback
-    } else {
-        Links::Theirs
+    let (links, client) = match job.network {
+        StepNetwork::Host => (Links::Theirs, None),
+        StepNetwork::None => (Links::Loopback, None),
+        StepNetwork::Places(client, endpoints) => (Links::Bridge(endpoints.to_vec()), Some(client)),
     };
+    if !matches!(links, Links::Theirs) {
+        flags |= namespace::NET;
+    }
     let (bundle, program) = (job.bundle, job.program);
+    // The cgroup namespace shows what we are in as the root of all.
+    let stay = job.leaf.map(Leaf::enter).transpose()?;
     let (pid, _pidfd) = process::fork_into(flags, || {
         process::set_title("rpod-init");
         init::main(InitJob {
@@ -63,7 +69,8 @@ pub fn main(job: StepJob<'_>) -> Result<i32> {
         })
     })
     .what(|| "cannot make its namespaces")?;
-    bring_up(&ours).inspect_err(|_| {
+    stay.map(Stay::leave).transpose()?;
+    let _held = bring_up(&ours, client).inspect_err(|_| {
         drop(process::kill(pid, 9));
         drop(process::wait(pid, true));
     })?;
@@ -72,15 +79,29 @@ pub fn main(job: StepJob<'_>) -> Result<i32> {
     Ok(exit.unwrap_or(Exit::Code(255)).status())
 }
 
-fn bring_up(channel: &Channel) -> Result<()> {
+/// Returns its namespaces: held, they are taken down after its end was told.
+fn bring_up(channel: &Channel, client: Option<&mut Client>) -> Result<Vec<OwnedFd>> {
     // An init that is gone already has said why: that is heard below.
     drop(channel.send(&Ready::Mapped));
+    let mut held = Vec::new();
+    if let Some(client) = client {
+        match channel.receive_with::<Said>()? {
+            Some((Said::Namespaces, descriptors)) => held = descriptors,
+            Some((Said::Failed(error), _)) => return Err(error),
+            _ => {}
+        }
+        if let Some(network) = held.first() {
+            client
+                .link(network.as_fd(), None)
+                .what(|| "cannot link it to the build's network")?;
+        }
+    }
     drop(channel.send(&Ready::Linked));
     loop {
         match channel.receive::<Said>()? {
             Some(Said::Failed(error)) => return Err(error),
             Some(_) => {}
-            None => return Ok(()),
+            None => return Ok(held),
         }
     }
 }

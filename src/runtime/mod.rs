@@ -11,6 +11,7 @@
 //! Always true: every step fails with its own words.
 
 pub mod capabilities;
+pub mod cgroup;
 pub mod copy;
 pub mod exec;
 pub mod inside;

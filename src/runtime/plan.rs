@@ -314,11 +314,18 @@ fn asked(mount: &mount::Mount, volume: &dyn Fn(&str) -> PathBuf) -> Built<Mount>
             "the volume at \"{}\" has no name yet",
             mount.target
         ))),
-        Source::Tmpfs { size, mode } => {
+        Source::Device(path) => bind(&mount.target, path, &["rbind", "rprivate"]),
+        Source::Tmpfs {
+            size,
+            mode,
+            options: more,
+        } => {
             let size = size.map(|bytes| format!("size={bytes}"));
             let mode = format!("mode={:o}", mode.unwrap_or(0o1777));
             let mut options = vec!["nosuid", "nodev", "noexec", write, mode.as_str()];
+            options.retain(|word| !more.iter().any(|one| word.strip_prefix("no") == Some(one)));
             options.extend(size.as_deref());
+            options.extend(more.iter().map(String::as_str));
             fresh(&mount.target, "tmpfs", "tmpfs", &options)
         }
     }

@@ -54,8 +54,10 @@ pub struct Request {
     pub init: bool,
     /// `--read-only`.
     pub read_only: bool,
-    /// `-v`, `--mount`, `--tmpfs`.
+    /// `-v`, `--mount`, `--tmpfs`, `--device`.
     pub mounts: Vec<Mount>,
+    /// `--volumes-from`: containers as typed, and whether nothing is to be written.
+    pub mounts_of: Vec<(String, bool)>,
     /// `-p`.
     pub publish: Vec<PortMapping>,
     /// `-P`.

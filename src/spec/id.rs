@@ -79,23 +79,23 @@ impl FromStr for ContainerName {
 
     fn from_str(text: &str) -> Result<Self> {
         let text = text.strip_prefix('/').unwrap_or(text);
-        check_name("container", text)?;
+        check_name("container", 2, text)?;
         Ok(Self(text.to_owned()))
     }
 }
 
 /// Says whether `text` can name a thing of the kind `noun`.
-pub fn check_name(noun: &str, text: &str) -> Result<()> {
+pub fn check_name(noun: &str, least: usize, text: &str) -> Result<()> {
     let mut bytes = text.bytes();
     let good_start = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
     let good_rest = bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
-    if good_start && good_rest && (2..=200).contains(&text.len()) {
+    if good_start && good_rest && (least..=200).contains(&text.len()) {
         return Ok(());
     }
     Err(Error::of(
         Kind::Usage,
         format!(
-            "\"{text}\" cannot name a {noun}: a name has 2 to 200 characters, begins with a \
+            "\"{text}\" cannot name a {noun}: a name has {least} to 200 characters, begins with a \
              letter or digit and goes on with letters, digits, \"_\", \".\" and \"-\""
         ),
     ))

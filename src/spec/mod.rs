@@ -11,6 +11,7 @@ pub mod digest;
 pub mod duration;
 pub mod id;
 pub mod idmap;
+pub mod limits;
 pub mod mount;
 pub mod network;
 pub mod platform;

@@ -47,7 +47,12 @@ pub enum Source {
         size: Option<u64>,
         /// Permission bits.
         mode: Option<u32>,
+        /// Options of mount(8) and tmpfs(5) beside those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
     },
+    /// A device of the machine, or a directory of devices.
+    Device(String),
 }
 
 impl Mount {
@@ -80,7 +85,7 @@ impl Mount {
             } else if source.starts_with(['/', '.', '~']) {
                 Source::Bind(source.to_owned())
             } else {
-                check_name("volume", source).map_err(|e| {
+                check_name("volume", 2, source).map_err(|e| {
                     e.hint("a directory of the machine begins with \"/\" or \"./\"")
                 })?;
                 Source::Volume(source.to_owned())
@@ -137,11 +142,15 @@ impl Mount {
             ("bind", Some(path)) => Source::Bind(path),
             ("bind", None) => return Err(bad("a bind mount needs a source")),
             ("volume", Some(name)) => {
-                check_name("volume", &name)?;
+                check_name("volume", 2, &name)?;
                 Source::Volume(name)
             }
             ("volume", None) => Source::Anonymous,
-            ("tmpfs", None) => Source::Tmpfs { size: bytes, mode },
+            ("tmpfs", None) => Source::Tmpfs {
+                size: bytes,
+                mode,
+                options: Vec::new(),
+            },
             ("tmpfs", Some(_)) => return Err(bad("a tmpfs has no source")),
             (other, _) => {
                 return Err(bad(&format!(
@@ -164,6 +173,7 @@ impl Mount {
         let bad = |why: &str| usage("--tmpfs", text, why);
         let (target, options) = text.split_once(':').unwrap_or((text, ""));
         let (mut bytes, mut mode, mut read_only) = (None, None, false);
+        let mut others = Vec::new();
         for option in options.split(',').filter(|o| !o.is_empty()) {
             match option.split_once('=').unwrap_or((option, "")) {
                 ("size", value) => bytes = Some(size::parse(value)?),
@@ -172,12 +182,21 @@ impl Mount {
                 }
                 ("ro", _) => read_only = true,
                 // What a tmpfs of ours is anyway.
-                ("rw" | "noexec" | "nosuid" | "nodev", _) => {}
+                ("rw" | "noexec" | "nosuid" | "nodev", "") => {}
+                ("exec" | "suid", "") => others.push(option.to_owned()),
+                ("uid" | "gid", id) if id.parse::<u32>().is_ok() => others.push(option.to_owned()),
+                ("nr_inodes" | "nr_blocks", count) if is_count(count) => {
+                    others.push(option.to_owned());
+                }
                 (other, _) => return Err(bad(&format!("\"{other}\" is no option of it"))),
             }
         }
         Ok(Self {
-            source: Source::Tmpfs { size: bytes, mode },
+            source: Source::Tmpfs {
+                size: bytes,
+                mode,
+                options: others,
+            },
             target: target_path(target).map_err(|why| bad(&why))?,
             read_only,
             no_copy: false,
@@ -185,6 +204,47 @@ impl Mount {
             propagation: None,
         })
     }
+
+    /// Parses the text after `--device`: `DEVICE[:TARGET][:RIGHTS]`.
+    pub fn parse_device(text: &str) -> Result<Self> {
+        let bad = |why: &str| {
+            Error::of(
+                Kind::Usage,
+                format!("--device \"{text}\" makes no device: {why}"),
+            )
+        };
+        let is_rights = |part: &str| !part.is_empty() && part.bytes().all(|b| b"rwm".contains(&b));
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, target, rights) = match parts[..] {
+            [source] => (source, source, "rwm"),
+            [source, rights] if is_rights(rights) => (source, source, rights),
+            [source, target] => (source, target, "rwm"),
+            [source, target, rights] => (source, target, rights),
+            _ => return Err(bad("it has too many colons")),
+        };
+        if !source.starts_with('/') {
+            return Err(bad("a device is a path, such as /dev/fuse"));
+        }
+        if !is_rights(rights) || !rights.contains('r') || !rights.contains('w') {
+            return Err(bad(
+                "its rights can be rw or rwm: only the machine's root can give less than the device's mode does",
+            ));
+        }
+        Ok(Self {
+            source: Source::Device(source.to_owned()),
+            target: target_path(target).map_err(|why| bad(&why))?,
+            read_only: false,
+            no_copy: false,
+            create_source: false,
+            propagation: None,
+        })
+    }
+}
+
+/// A number, or so many thousands.
+fn is_count(text: &str) -> bool {
+    let digits = text.strip_suffix(['k', 'm', 'g']).unwrap_or(text);
+    digits.parse::<u64>().is_ok()
 }
 
 fn usage(flag: &str, text: &str, why: &str) -> Error {
@@ -240,9 +300,46 @@ mod tests {
             mount.source,
             Source::Tmpfs {
                 size: Some(64 << 20),
-                mode: Some(0o1777)
+                mode: Some(0o1777),
+                options: Vec::new(),
             }
         );
+        let mount = Mount::parse_tmpfs("/run:exec,rw,uid=7,nr_inodes=10k").expect("it parses");
+        let Source::Tmpfs { options, .. } = mount.source else {
+            panic!("a tmpfs");
+        };
+        assert_eq!(options, ["exec", "uid=7", "nr_inodes=10k"]);
+    }
+
+    #[test]
+    fn devices_are_dockers() {
+        for (text, target) in [
+            ("/dev/fuse", "/dev/fuse"),
+            ("/dev/fuse:rwm", "/dev/fuse"),
+            ("/dev/sda:/dev/xvda", "/dev/xvda"),
+            ("/dev/sda:/dev/xvda:rw", "/dev/xvda"),
+        ] {
+            let mount = Mount::parse_device(text).expect("it parses");
+            assert_eq!(mount.target, target, "{text}");
+        }
+        for text in [
+            "",
+            "fuse",
+            "/dev/fuse:r",
+            "/dev/a:/dev/b:w",
+            "/a:/b:rw:x",
+            "/a:/b/../c",
+        ] {
+            assert!(Mount::parse_device(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_volume_of_an_image_has_no_source() {
+        let mount = Mount::of_image("/etc:/theirs").expect("a strange path");
+        assert_eq!(mount.source, Source::Anonymous);
+        assert_eq!(mount.target, "/etc:/theirs");
+        assert!(Mount::of_image("data").is_err());
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl From<Mac> for String {
 
 /// Says whether a network one makes can have this name.
 pub fn check_network_name(name: &str) -> Result<()> {
-    check_name("network", name)?;
+    check_name("network", 1, name)?;
     if RESERVED.contains(&name) {
         return Err(Error::of(
             Kind::Usage,

@@ -13,11 +13,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, chmodat, openat, renameat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, openat, renameat, statat, unlinkat,
+};
 
 use crate::error::{Context, Result};
 use crate::spec::id::hex;
@@ -152,65 +154,77 @@ impl Store {
     }
 }
 
-/// Deletes a file or a whole directory, also one whose permissions forbid it, or that is
-/// deeper than descriptors may be open.
+/// Deletes a file or a whole directory, also one whose permissions forbid it (a volatile
+/// overlay leaves directories of mode 0 in its work directory), and however deep its
+/// directories are in each other: a program can make more levels than a process may
+/// have descriptors. What cannot be deleted is left.
 pub fn delete(path: &Path) {
-    if fs::remove_file(path).is_ok() || fs::remove_dir_all(path).is_ok() {
+    if fs::remove_file(path).is_ok() {
         return;
     }
-    drop(delete_deep(path));
+    if let Some(top) = directory(CWD, path) {
+        let mut raised = Vec::new();
+        empty(&top, &top, LEVELS, &mut raised);
+        while let Some(name) = raised.pop() {
+            if let Some(inner) = directory(&top, &name) {
+                empty(&inner, &top, LEVELS, &mut raised);
+            }
+            unlinkat(&top, &name, AtFlags::REMOVEDIR).ok();
+        }
+    }
+    drop(fs::remove_dir(path));
 }
 
-/// Levels of a directory that are open at once. What lies deeper is moved up to the top, and
-/// its turn comes there.
-const LEVELS: usize = 64;
-
-fn delete_deep(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    let top = File::open(path)?;
-    while empty(&top, &top, 0)? {}
-    fs::remove_dir(path)
-}
-
-/// Empties a directory; says whether anything was moved up.
-fn empty(top: &File, directory: &File, level: usize) -> io::Result<bool> {
-    let mut moved = false;
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
+/// Deletes what is in a directory. What is too deep below it is raised to `top` first.
+fn empty(from: &OwnedFd, top: &OwnedFd, levels: u32, raised: &mut Vec<String>) {
+    for entry in Dir::read_from(from).into_iter().flatten().flatten() {
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        match unlinkat(directory, name, AtFlags::empty()) {
-            Err(Errno::ISDIR | Errno::PERM) => {}
-            // What is moved up may be read twice.
-            Err(Errno::NOENT) => continue,
-            done => {
-                done?;
-                continue;
-            }
-        }
-        if level == LEVELS {
-            renameat(directory, name, top, random_name())?;
-            moved = true;
+        if unlinkat(from, name, AtFlags::empty()).is_ok() {
             continue;
         }
-        // A volatile overlay leaves directories of mode 0 in its work directory.
-        chmodat(directory, name, Mode::RWXU, AtFlags::empty())?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let inner = File::from(openat(directory, name, flags, Mode::empty())?);
-        moved |= empty(top, &inner, level + 1)?;
-        unlinkat(directory, name, AtFlags::REMOVEDIR)?;
+        if levels == 0 {
+            let place = random_name();
+            // A directory that moves has its `..` written.
+            let opened = directory(from, name);
+            if opened.is_some() && renameat(from, name, top, &place).is_ok() {
+                raised.push(place);
+            }
+            continue;
+        }
+        if let Some(inner) = directory(from, name) {
+            empty(&inner, top, levels - 1, raised);
+        }
+        unlinkat(from, name, AtFlags::REMOVEDIR).ok();
     }
-    Ok(moved)
 }
+
+/// Opens a directory to delete what is in it; no link is followed.
+fn directory<P: rustix::path::Arg + Copy>(at: impl AsFd, path: P) -> Option<OwnedFd> {
+    let stat = statat(&at, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return None;
+    }
+    chmodat(&at, path, Mode::RWXU, AtFlags::empty()).ok();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(at, path, flags, Mode::empty()).ok()
+}
+
+/// Directories in each other that are open at a time; each has two descriptors.
+const LEVELS: u32 = 100;
 
 /// Says that nobody is making a thing, and keeps it so while the lock is held;
 /// some things cannot be opened, and so nobody's lock is on them.
 pub(super) fn claim(path: &Path) -> Option<Option<File>> {
     let open = File::options()
         .read(true)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .custom_flags(
+            (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK)
+                .bits()
+                .cast_signed(),
+        )
         .open(path);
     match open {
         Ok(file) => file.try_lock().is_ok().then_some(Some(file)),
@@ -290,6 +304,29 @@ mod tests {
     }
 
     #[test]
+    fn a_link_among_what_is_deleted_is_not_followed() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let (dir, store) = store();
+        let outside = dir.path().join("outside");
+        std::fs::create_dir(&outside).expect("made");
+        std::fs::write(outside.join("file"), "kept").expect("written");
+        let mode = std::fs::Permissions::from_mode(0o500);
+        std::fs::set_permissions(&outside, mode).expect("set");
+        let mut place = store.tmp().join("trash-1");
+        for _ in 0..super::LEVELS * 2 + 5 {
+            std::fs::create_dir(&place).expect("made");
+            symlink(&outside, place.join("link")).expect("linked");
+            std::fs::write(place.join("file"), "gone").expect("written");
+            place = place.join("d");
+        }
+        super::delete(&store.tmp().join("trash-1"));
+        assert!(!store.tmp().join("trash-1").exists());
+        let meta = std::fs::metadata(&outside).expect("there");
+        assert_eq!(meta.permissions().mode() & 0o777, 0o500);
+        assert!(outside.join("file").exists());
+    }
+
+    #[test]
     fn threads_that_sync_at_once_all_come_back() {
         let (_dir, store) = store();
         std::thread::scope(|scope| {
@@ -298,29 +335,6 @@ mod tests {
             }
         });
         assert!(super::sync_file_system(&store.root().join("missing")).is_err());
-    }
-
-    #[test]
-    fn what_is_deeper_than_descriptors_may_be_open_is_deleted() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().expect("a directory");
-        let top = dir.path().join("top");
-        // Longer than any path may be: piece by piece, each into the bottom of the next.
-        let piece = "d/".repeat(500);
-        for round in 0..6 {
-            let next = dir.path().join(format!("next{round}"));
-            std::fs::create_dir_all(next.join(&piece)).expect("made");
-            std::fs::write(next.join(&piece).join("file"), "x").expect("written");
-            if round > 0 {
-                std::fs::rename(&top, next.join(&piece).join("d")).expect("moved");
-            }
-            std::fs::rename(&next, &top).expect("moved");
-        }
-        let closed = std::fs::Permissions::from_mode(0o000);
-        std::fs::set_permissions(top.join("d/d/d"), closed).expect("changed");
-        std::fs::create_dir(top.join("empty")).expect("made");
-        super::delete_deep(&top).expect("deleted");
-        assert!(!top.exists());
     }
 
     #[test]

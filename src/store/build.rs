@@ -105,6 +105,13 @@ impl Store {
         Some(record)
     }
 
+    /// Returns what a step made, if its layer is here, unpacked under an id map.
+    pub fn find_whole_step(&self, key: &Digest, id_map: &str) -> Option<StepRecord> {
+        let is_here = |layer: &Digest| self.has_layer(id_map, layer);
+        self.find_step(key)
+            .filter(|record| record.layer.as_ref().is_none_or(is_here))
+    }
+
     /// Returns how long ago a step was made.
     pub fn step_age(record: &StepRecord) -> Duration {
         let now = SystemTime::now()

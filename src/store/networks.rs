@@ -60,7 +60,7 @@ impl Store {
                 .hint("`rpod network ls` lists the networks there are")
         };
         // What cannot name a network may be a path to something else.
-        check_name("network", name).map_err(|_| missing())?;
+        check_name("network", 1, name).map_err(|_| missing())?;
         let path = self.network_path(name);
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => missing(),

@@ -67,12 +67,20 @@ impl Epoll {
 /// together on a machine whose processors have nothing to do.
 const ASK: Duration = Duration::from_micros(50);
 
+/// How long a yielded processor may be away: longer, and somebody else had it.
+const AWAY: Duration = Duration::from_micros(15);
+
+/// How long nothing is asked for when somebody else wants the processor.
+const MODEST: Duration = Duration::from_millis(100);
+
 /// Waits of somebody between two ends that question and answer each other. While
 /// the waits are shorter than a wake-up, it stays awake; the first long one ends
-/// that, and whoever else wants the processor has it first.
+/// that, and so does whoever else wants the processor: who yields it to somebody busy
+/// gets it back much later than who sleeps and is woken.
 #[derive(Debug, Default)]
 pub struct Eager {
     short: bool,
+    modest: Option<Instant>,
 }
 
 impl Eager {
@@ -90,12 +98,19 @@ impl Eager {
             return epoll.wait(events, timeout);
         }
         let begin = Instant::now();
-        while self.short && begin.elapsed() < ASK {
+        self.modest = self.modest.filter(|until| begin < *until);
+        let mut asked = begin;
+        while self.short && self.modest.is_none() && asked - begin < ASK {
             let count = epoll.wait(events, Some(Duration::ZERO))?.len();
             if count > 0 {
                 return Ok(&events[..count]);
             }
+            let before = Instant::now();
             std::thread::yield_now();
+            asked = Instant::now();
+            if asked - before > AWAY {
+                self.modest = Some(asked + MODEST);
+            }
         }
         let ready = epoll.wait(events, timeout)?;
         self.short = begin.elapsed() < ASK && !ready.is_empty();

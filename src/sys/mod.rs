@@ -20,4 +20,5 @@ pub mod sandbox;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod streams;
 pub mod tun;

@@ -55,12 +55,21 @@ pub fn owner(of: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// Returns which kind of namespace this is: one of the flags.
-pub fn kind(of: BorrowedFd<'_>) -> io::Result<Flags> {
+fn kind(of: BorrowedFd<'_>) -> io::Result<Flags> {
     // SAFETY: NS_GET_NSTYPE takes no argument, and the descriptor is borrowed for the call.
     let kind = unsafe { libc::ioctl(of.as_raw_fd(), NS_GET_NSTYPE) };
     check(kind).map(|()| kind)
 }
 
+/// Says whether a descriptor, which may be of any file, is a network namespace.
+pub fn is_network(of: BorrowedFd<'_>) -> bool {
+    // What is no namespace at all may take the number for a request of its own.
+    rustix::fs::fstatfs(of).is_ok_and(|about| i128::from(about.f_type) == NSFS_MAGIC)
+        && kind(of).is_ok_and(|kind| kind == NET)
+}
+
+/// statfs(2).
+const NSFS_MAGIC: i128 = 0x6e73_6673;
 /// `_IO(0xb7, 1)` and `_IO(0xb7, 3)` of linux/nsfs.h.
 const NS_GET_USERNS: libc::Ioctl = 0xb701;
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;

@@ -255,6 +255,19 @@ pub fn start_time(pid: i32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
+/// Returns the processes that are in a namespace, by the name of its kind in
+/// `/proc/<pid>/ns`, as far as we may look at them.
+pub fn in_namespace(kind: &str, of: std::os::fd::BorrowedFd<'_>) -> io::Result<Vec<i32>> {
+    let wanted = rustix::fs::fstat(of)?;
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
+    let is_there = |pid: &i32| {
+        let found = rustix::fs::stat(format!("/proc/{pid}/ns/{kind}"));
+        found.is_ok_and(|found| (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino))
+    };
+    let entries = fs::read_dir("/proc")?.flatten();
+    Ok(entries.filter_map(number).filter(is_there).collect())
+}
+
 fn check(result: i32) -> io::Result<()> {
     if result < 0 {
         return Err(io::Error::last_os_error());

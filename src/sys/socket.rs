@@ -10,10 +10,25 @@ use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
+
+/// Makes a socket of the calling thread's network that waits for nothing.
+pub fn make(family: AddressFamily, kind: SocketType) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socket_with(family, kind, flags, None)
+}
+
+/// Returns the family of sockets that reach an address.
+pub fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::INET,
+        IpAddr::V6(_) => AddressFamily::INET6,
+    }
+}
 
 /// Sets an option that is one int.
 pub fn set_option(fd: &impl AsFd, level: i32, name: i32, value: i32) -> io::Result<()> {
@@ -50,6 +65,48 @@ pub fn set_mark(fd: &impl AsFd, mark: u32) -> io::Result<()> {
 /// serves many destinations (`IP_BIND_ADDRESS_NO_PORT`).
 pub fn set_late_port(fd: &impl AsFd) -> io::Result<()> {
     set_option(fd, libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Lets each of `shares` sockets that are bound to one address and port get what comes
+/// from its share of IPv4 addresses (`SO_ATTACH_REUSEPORT_CBPF`). They are a group, in
+/// the order in which they were bound; `fd` is one of them, and `shares` a power of two.
+pub fn share_by_source(fd: &impl AsFd, shares: u32) -> io::Result<()> {
+    const SO_ATTACH_REUSEPORT_CBPF: i32 = 51;
+    // linux/filter.h: from here on, an offset is one into the header of IP.
+    const HEADER_OF_IP: u32 = (-0x10_0000_i32).cast_unsigned();
+    let op = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let mut steps = [
+        op(
+            libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+            HEADER_OF_IP + 12,
+        ),
+        op(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, shares - 1),
+        op(libc::BPF_RET | libc::BPF_A, 0),
+    ];
+    let program = libc::sock_fprog {
+        len: steps.len() as u16,
+        filter: steps.as_mut_ptr(),
+    };
+    // SAFETY: the pointer and the length are those of one live program, whose own
+    // pointer and length are those of the live steps; the kernel only reads them.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_ATTACH_REUSEPORT_CBPF,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// The most descriptors one message carries here.
@@ -89,7 +146,7 @@ pub fn receive_message(fd: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, 
             &mut control,
             RecvFlags::CMSG_CLOEXEC,
         ) {
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             other => break other?,
         }
     };

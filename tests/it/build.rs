@@ -638,7 +638,7 @@ fn the_forms_of_progress_are_dockers() {
         "Removing intermediate container ",
         "Step 3/3 : CMD [\"sh\"]\n ---> ",
         "Successfully built ",
-        "Successfully tagged docker.io/library/demo:v1",
+        "Successfully tagged demo:v1",
     ] {
         out.stderr_has(line);
     }

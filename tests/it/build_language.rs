@@ -1,6 +1,7 @@
 //! The language of Dockerfiles, as its reference has it.
 
 use crate::build::{build, inside};
+use crate::outbound;
 use crate::require;
 use crate::support::{Sandbox, probe};
 
@@ -172,11 +173,26 @@ fn a_run_has_the_network_hosts_and_rights_that_were_said() {
     build(
         &rpod,
         &format!("FROM busybox\nRUN {links} > /d\nRUN --network=none {links} > /n\nRUN --network=host {links} > /h\nRUN grep -c named.test /etc/hosts > /a\n"),
-        &["--add-host", "named.test:10.1.2.3"],
+        &["--add-host", "named.test:10.1.2.3", "--allow", "network.host"],
     )
     .success();
     assert_eq!(inside(&rpod, "cat /n"), "lo ");
-    assert_eq!(inside(&rpod, "cat /d"), inside(&rpod, "cat /h"));
+    let machine: Vec<String> = std::fs::read_dir("/sys/class/net")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let seen = inside(&rpod, "cat /h");
+    for name in &machine {
+        assert!(
+            seen.split(' ').any(|one| one == name),
+            "{name} is not in {seen}"
+        );
+    }
+    if probe::tun() {
+        assert_eq!(inside(&rpod, "cat /d"), "eth0 lo ");
+    } else {
+        assert_eq!(inside(&rpod, "cat /d"), seen);
+    }
     assert_eq!(inside(&rpod, "cat /a"), "1\n");
     assert_eq!(
         inside(&rpod, "grep -c named.test /etc/hosts || true"),
@@ -208,6 +224,114 @@ fn a_run_has_the_network_hosts_and_rights_that_were_said() {
         inside(&rpod, "cat /out; ls / | grep -c '^v$' || true"),
         "from here2048\n99\n0\n"
     );
+}
+
+#[test]
+fn a_run_has_ports_and_a_loopback_of_its_own_and_a_way_out() {
+    require!(probe::tun(), "no /dev/net/tun");
+    let rpod = Sandbox::with(&["busybox"]);
+    let port = outbound::http("0.0.0.0", b"from outside\n".to_vec());
+    // Both serve the port at the same time: each waits until the other has begun.
+    let serve = |own: &str, other: &str| {
+        format!(
+            "RUN --mount=type=cache,id=meet,target=/meet mkdir /w && echo {own} > /w/index.html \\\n\
+             && httpd -p 8080 -h /w && touch /meet/{own} \\\n\
+             && for n in $(seq 100); do [ -e /meet/{other} ] && break; sleep 0.1; done \\\n\
+             && [ -e /meet/{other} ] && wget -qO /said http://127.0.0.1:8080/\n"
+        )
+    };
+    let file = format!(
+        "FROM busybox AS one\n{}FROM busybox AS two\n{}FROM busybox\n\
+         COPY --from=one /said /one\nCOPY --from=two /said /two\n\
+         RUN wget -qO /out http://host.docker.internal:{port}/\n\
+         RUN ! wget -qO /in http://127.0.0.1:{port}/\n",
+        serve("one", "two"),
+        serve("two", "one"),
+    );
+    build(&rpod, &file, &["--jobs", "2"]).success();
+    assert_eq!(
+        inside(&rpod, "cat /one /two /out"),
+        "one\ntwo\nfrom outside\n"
+    );
+    let loopback =
+        |flag: &str| format!("FROM busybox\nRUN {flag} wget -qO /in http://127.0.0.1:{port}/\n");
+    build(&rpod, &loopback(""), &["--network", "host"]).success();
+    assert_eq!(inside(&rpod, "cat /in"), "from outside\n");
+    let out = build(&rpod, &loopback("--network=host"), &[]);
+    out.refuses();
+    out.stderr_has("--allow network.host");
+    build(
+        &rpod,
+        &loopback("--network=host"),
+        &["--allow", "network.host"],
+    )
+    .success();
+    assert_eq!(inside(&rpod, "cat /in"), "from outside\n");
+}
+
+#[test]
+fn rights_and_places_of_a_run_can_be_changed() {
+    let rpod = Sandbox::with(&["busybox", "debian"]);
+    let text = "FROM nowhere.example/none\nRUN id -G > /groups; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status > /kept; test ! -e /etc/hosts\n";
+    let flags = [
+        "--from=busybox",
+        "--group-add=0",
+        "--group-add=root",
+        "--security-opt=seccomp=unconfined",
+        "--security-opt=no-new-privileges",
+        "--no-hosts",
+        "--provenance=false",
+        "--sbom",
+        "false",
+        "--attest=type=provenance,disabled=true",
+        "--builder=default",
+        "--isolation=rootless",
+        "--call=build",
+        "--retry=1",
+        "--retry-delay=1s",
+    ];
+    build(&rpod, text, &flags).success();
+    assert_eq!(
+        inside(&rpod, "cat /kept | tr -d '\\t'"),
+        "NoNewPrivs:1\nSeccomp:0\n"
+    );
+    for (flag, hint) in [
+        ("--provenance=mode=max", "--provenance=false"),
+        ("--sbom=true", "--sbom=false"),
+        ("--attest=type=sbom", "disabled=true"),
+        ("--builder=remote", "leave --builder out"),
+        ("--isolation=hyperv", "rootless"),
+        ("--memory=1k", "6m is the least"),
+        ("--memory-swap=64m", "--memory"),
+        ("--cpuset-cpus=a", "0-2,4"),
+    ] {
+        let out = build(&rpod, text, &[flag]);
+        out.refuses();
+        out.stderr_has(hint);
+    }
+}
+
+#[test]
+fn limits_that_cannot_be_kept_are_refused_before_anything_is_built() {
+    let mounted = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    require!(
+        !mounted
+            .lines()
+            .any(|line| line.contains(" /sys/fs/cgroup ") && line.contains(" - cgroup2 ")),
+        "there are cgroups of version 2"
+    );
+    let rpod = Sandbox::with(&["busybox"]);
+    for flag in [
+        "--memory=64m",
+        "-c=512",
+        "--cpu-quota=50000",
+        "--cgroup-parent=a",
+    ] {
+        let out = build(&rpod, "FROM busybox\nRUN echo ran >&2\n", &[flag]);
+        out.refuses();
+        out.stderr_has("no cgroups of version 2");
+        assert!(!out.stderr().contains("ran"), "{out}");
+    }
 }
 
 #[test]
@@ -348,4 +472,178 @@ fn what_python_compiles_is_not_out_of_date() {
         &["--rewrite-timestamp=false"],
     )
     .success();
+}
+
+#[test]
+fn each_check_says_what_is_unwise_where_it_is() {
+    let rpod = Sandbox::new();
+    rpod.write(".dockerignore", "*.log\n");
+    let check = |text: &str| {
+        rpod.write("Dockerfile", text);
+        rpod.run(&["build", "--check", "."])
+    };
+    for (text, said) in [
+        (
+            "FROM x as y\n",
+            "1:8: \"as\" and \"FROM\" have letters of different cases (FromAsCasing)\n     1 | FROM x as y\n       |        ^^\n",
+        ),
+        (
+            "FROM x AS Y\n",
+            "1:11: the stage's name \"Y\" is better in lower case (StageNameCasing)\n     1 | FROM x AS Y\n       |           ^\n",
+        ),
+        (
+            "FROM x AS scratch\n",
+            "1:11: the stage's name \"scratch\" has a meaning of its own (ReservedStageName)\n     1 | FROM x AS scratch\n       |           ^^^^^^^\n",
+        ),
+        (
+            "FROM x\nRUN a\ncopy a b\n",
+            "3:1: \"copy\" has letters of another case than the others (ConsistentInstructionCasing)\n     3 | copy a b\n       | ^^^^\n",
+        ),
+        (
+            "FROM x AS a\nFROM y AS a\n",
+            "2:11: an earlier stage is called \"a\" as well (DuplicateStageName)\n     2 | FROM y AS a\n       |           ^\n",
+        ),
+        (
+            "FROM $X\n",
+            "1:6: no ARG before FROM declares \"X\" (UndefinedArgInFrom)\n     1 | FROM $X\n       |      ^^\n",
+        ),
+        (
+            "ARG X\nFROM x:$X\n",
+            "2:6: \"x:$X\" is no image unless its ARG is given: give it a default (InvalidDefaultArgInFrom)\n     2 | FROM x:$X\n       |      ^^^^\n",
+        ),
+        (
+            "FROM --platform=linux/arm64 x\n",
+            "1:17: the stage is always built for \"linux/arm64\", whatever the image is for (FromPlatformFlagConstDisallowed)\n     1 | FROM --platform=linux/arm64 x\n       |                 ^^^^^^^^^^^\n",
+        ),
+        (
+            "FROM --platform=$TARGETPLATFORM x\n",
+            "1:17: without --platform it is the same: it is the platform that is built for (RedundantTargetPlatform)\n     1 | FROM --platform=$TARGETPLATFORM x\n       |                 ^^^^^^^^^^^^^^^\n",
+        ),
+        (
+            "FROM x\nENV a b\n",
+            "2:1: write ENV NAME=VALUE: the form with a blank holds one pair only (LegacyKeyValueFormat)\n     2 | ENV a b\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nCOPY a ./x.log /\n",
+            "2:8: \"x.log\" is left out of the context by .dockerignore (CopyIgnoredFile)\n     2 | COPY a ./x.log /\n       |        ^^^^^^^\n",
+        ),
+        (
+            "FROM x\nMAINTAINER me\n",
+            "2:1: MAINTAINER is deprecated: use LABEL org.opencontainers.image.authors (MaintainerDeprecated)\n     2 | MAINTAINER me\n       | ^^^^^^^^^^\n",
+        ),
+        (
+            "FROM x\nCMD a b\n",
+            "2:1: CMD is run by a shell, which signals do not reach beyond: write it as a list, [\"program\", \"word\"] (JSONArgsRecommended)\n     2 | CMD a b\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nCMD [\"a\"]\nCMD [\"b\"]\n",
+            "2:1: only the last CMD of a stage counts, not this one (MultipleInstructionsDisallowed)\n     2 | CMD [\"a\"]\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nWORKDIR a\n",
+            "2:9: WORKDIR \"a\" depends on the base image's working directory (WorkdirRelativePath)\n     2 | WORKDIR a\n       |         ^\n",
+        ),
+        (
+            "FROM x\nENV DB_PASSWORD=1\n",
+            "2:1: what ARG and ENV hold can be read in the image: give \"DB_PASSWORD\" with RUN --mount=type=secret (SecretsUsedInArgOrEnv)\n     2 | ENV DB_PASSWORD=1\n       | ^^^\n",
+        ),
+        (
+            "FROM x\nEXPOSE 80/TCP\n",
+            "2:8: the protocol of \"80/TCP\" is better in lower case (ExposeProtoCasing)\n     2 | EXPOSE 80/TCP\n       |        ^^^^^^\n",
+        ),
+        (
+            "FROM x\nEXPOSE 80:80\n",
+            "2:8: EXPOSE publishes nothing: of \"80:80\" only the port inside counts (ExposeInvalidFormat)\n     2 | EXPOSE 80:80\n       |        ^^^^^\n",
+        ),
+        (
+            "FROM x\nARG NAME=1\nCOPY $NAMF /\n",
+            "3:6: the variable \"NAMF\" is not set here; did you mean \"NAME\"? (UndefinedVar)\n     3 | COPY $NAMF /\n       |      ^^^^^\n",
+        ),
+        (
+            "FROM x\nRUN a \\\n\n  b\n",
+            "3:1: an empty line in a continued instruction (NoEmptyContinuation)\n     3 | \n       | ^\n",
+        ),
+        (
+            "# chek=skip=all\nFROM x\n",
+            "1:1: \"chek\" is no directive: perhaps \"check\" is meant (InvalidDirective)\n     1 | # chek=skip=all\n       | ^^^^^^^^^^^^^^^\n",
+        ),
+    ] {
+        let out = check(text);
+        out.refuses();
+        assert_eq!(
+            out.stderr(),
+            format!("warning: Dockerfile:{said}Error: Dockerfile has 1 warning\n"),
+            "{text}"
+        );
+    }
+    // A good one is silent, and nothing is built or pulled for any of them.
+    let out = check("FROM x\nRUN true\n");
+    out.success();
+    assert_eq!(out.stderr(), "");
+}
+
+#[test]
+fn a_step_that_fails_is_shown_in_its_file_with_what_was_perhaps_meant() {
+    let rpod = Sandbox::with(&["busybox"]);
+    rpod.write("f", "");
+    for (text, place, line, hint) in [
+        (
+            "COPY ../x /x",
+            "2:1: build step 2/2 failed: cannot copy",
+            "     2 | COPY ../x /x\n       | ^^^^\n",
+            "no path leads out of the context",
+        ),
+        (
+            "RUN ['ls']",
+            "2:1: build step 2/2 failed: `RUN ['ls']` exited with status 127",
+            "     2 | RUN ['ls']\n       | ^^^\n",
+            "in double quotes",
+        ),
+        (
+            "RUN exit 3",
+            "2:1: build step 2/2 failed: `RUN exit 3` exited with status 3",
+            "     2 | RUN exit 3\n       | ^^^\n",
+            "look around in the state before it",
+        ),
+        (
+            "COPY --chown=nobodyx f /",
+            "2:1: build step 2/2 failed: cannot give files to \"nobodyx\"",
+            "     2 | COPY --chown=nobodyx f /\n       | ^^^^\n",
+            "--chown=1000:1000",
+        ),
+        (
+            "ADD --checksum=sha256:abc f /",
+            "2:16: --checksum is for what is fetched",
+            "       |                ^^^^^^^^^^\n",
+            "",
+        ),
+    ] {
+        let out = build(&rpod, &format!("FROM busybox\n{text}\n"), &[]);
+        out.refuses();
+        out.stderr_has(&format!("Error: Dockerfile:{place}"))
+            .stderr_has(line)
+            .stderr_has(hint);
+    }
+    let out = build(&rpod, "ARG V\nFROM busybox:$V\n", &[]);
+    out.refuses();
+    out.stderr_has("Error: Dockerfile:2:6: \"busybox:\" is no image name")
+        .stderr_has("give its ARG a default");
+    // An image's trigger stands in no file here.
+    build(&rpod, "FROM busybox\nONBUILD RUN exit 5\n", &[]).success();
+    rpod.run(&["tag", "made", "parent"]).success();
+    let out = build(&rpod, "# upon it\nFROM parent\n", &[]);
+    out.refuses();
+    out.stderr_has("Error: Dockerfile:2:1: build step")
+        .stderr_has("     2 | FROM parent\n");
+    // As docker: what is written as for a publication is its inner port.
+    build(
+        &rpod,
+        "FROM busybox\nEXPOSE 80:8080 127.0.0.1:1:53/udp\n",
+        &[],
+    )
+    .success();
+    assert_eq!(
+        said(&rpod, "{{json .Config.ExposedPorts}}"),
+        "{\"53/udp\":{},\"8080/tcp\":{}}"
+    );
 }

@@ -4,7 +4,8 @@
 use crate::build::{build, id_of, inside};
 use crate::require;
 use crate::support::Sandbox;
-use crate::support::image::busybox;
+use crate::support::flat::Flat;
+use crate::support::image::{Entry, Layer, busybox};
 use crate::support::registry::Registry;
 
 /// What `image inspect` says of the built image.
@@ -445,4 +446,55 @@ fn steps_older_than_is_wanted_are_done_again() {
     std::thread::sleep(std::time::Duration::from_millis(2100));
     build(&rpod, dockerfile, &["--cache-ttl", "1s"]).stderr_has("again-2");
     build(&rpod, dockerfile, &["--cache-ttl", "1h"]).stderr_lacks("again-2");
+}
+
+#[test]
+fn capabilities_and_owners_of_files_come_along_between_images() {
+    let rpod = Sandbox::with(&["busybox"]);
+    // Version 2 of the attribute: cap_net_raw=ep.
+    let mut capability = [0; 20];
+    capability[..6].copy_from_slice(&[1, 0, 0, 2, 0, 0x20]);
+    let key = "SCHILY.xattr.security.capability";
+    let layer = Layer::new()
+        .entry(Entry::directory("d").owner(5, 6))
+        .entry(Entry::directory("d/sub").owner(5, 6))
+        .entry(
+            Entry::file("d/sub/able", "able")
+                .mode(0o755)
+                .owner(5, 6)
+                .record(key, capability),
+        );
+    let image = rpod.write("able.tar", busybox("able").layer(layer).docker_archive());
+    rpod.run(&["load", "-q", "-i", image.to_str().unwrap()])
+        .success();
+    build(
+        &rpod,
+        "FROM busybox\n\
+         RUN mkdir -p /old/sub\n\
+         COPY --from=able /d /kept\n\
+         COPY --from=able --chown=7:8 /d /new\n\
+         COPY --from=able --chown=7:8 /d /old\n\
+         COPY --from=able --chown=7:8 /d/sub/able /alone\n",
+        &[],
+    )
+    .success();
+    let dir = rpod.path().join("made");
+    let place = dir.to_str().unwrap();
+    rpod.run(&["save", "-q", "--format", "docker-dir", "-o", place, "made"])
+        .success();
+    let flat = Flat::read(&dir);
+    for (name, starts) in [
+        ("kept/sub", "d 0755 5:6"),
+        ("kept/sub/able", "f 0755 5:6"),
+        ("new/sub", "d 0755 7:8"),
+        ("new/sub/able", "f 0755 7:8"),
+        ("old/sub", "d 0755 7:8"),
+        ("old/sub/able", "f 0755 7:8"),
+        ("alone", "f 0755 7:8"),
+    ] {
+        let says = &flat.files[name];
+        assert!(says.starts_with(starts), "{name}: {says}");
+        let able = says.contains("security.capability");
+        assert_eq!(able, starts.starts_with('f'), "{name}: {says}");
+    }
 }

@@ -6,7 +6,7 @@
 //! Where there is no peer, or it cannot run here, that is a counted skip, and rpod
 //! has to build the file all the same.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -24,9 +24,11 @@ struct Case {
     images: &'static [&'static str],
     /// More words of the command.
     words: &'static [&'static str],
-    /// What only one builder has, or has otherwise, and why that is right: the start
-    /// of a path, or the name of a setting.
+    /// What only one builder has, or has otherwise, and why that is right: a path, with a
+    /// slash at its end all that is in a directory, or the name of a setting.
     differs: &'static [(&'static str, &'static str)],
+    /// The same, where it may differ or not: what has the time of day in it.
+    chance: &'static [(&'static str, &'static str)],
     /// What the image is run with, and what it says then.
     run: Option<(&'static [&'static str], &'static str)>,
     /// It needs more than one id.
@@ -176,35 +178,56 @@ impl Case {
     }
 
     fn compare(&self, ours: &Flat, theirs: &Flat) {
-        let allowed = |name: &str| {
-            let own = |(start, _): &(&str, &str)| name.starts_with(start);
-            PLACES.contains(&name) || self.differs.iter().any(own)
-        };
         let mut wrong = Vec::new();
-        for name in SETTINGS.into_iter().filter(|name| !allowed(name)) {
+        for name in SETTINGS {
             let (a, b) = (
                 setting(&ours.settings, name),
                 setting(&theirs.settings, name),
             );
             if a != b {
-                wrong.push(format!("{name}: rpod {a}, buildah {b}"));
+                wrong.push((name.to_owned(), format!("rpod {a}, buildah {b}")));
             }
         }
-        let empty = BTreeMap::new();
         let names = ours.files.keys().chain(theirs.files.keys());
-        let mut names: Vec<&String> = names.filter(|name| !allowed(&format!("/{name}"))).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert!(
-            names.len() > 1 || ours.files == empty,
-            "nothing was compared"
-        );
-        for name in names {
-            let (a, b) = (ours.files.get(name), theirs.files.get(name));
+        let names: BTreeSet<&String> = names.collect();
+        for name in &names {
+            let (a, b) = (ours.files.get(*name), theirs.files.get(*name));
             if a != b {
-                wrong.push(format!("/{name}:\n    rpod    {a:?}\n    buildah {b:?}"));
+                let says = format!("\n    rpod    {a:?}\n    buildah {b:?}");
+                wrong.push((format!("/{name}"), says));
             }
         }
+        let is_own = |name: &str, (of, _): &(&str, &str)| match of.ends_with('/') {
+            true => name.starts_with(of),
+            false => name == *of,
+        };
+        // An exception that nothing needs would hide what comes to need it.
+        for one in self.differs {
+            assert!(
+                wrong.iter().any(|(name, _)| is_own(name, one)),
+                "{}: both are the same in \"{}\"",
+                self.name,
+                one.0
+            );
+        }
+        let files = wrong
+            .iter()
+            .filter(|(name, _)| name.starts_with('/'))
+            .count();
+        assert!(
+            names.len() > files,
+            "{}: no file is the same in both",
+            self.name
+        );
+        let mut wrong: Vec<String> = wrong
+            .into_iter()
+            .filter(|(name, _)| !PLACES.contains(&name.as_str()))
+            .filter(|(name, _)| {
+                let mut named = self.differs.iter().chain(self.chance);
+                !named.any(|one| is_own(name, one))
+            })
+            .map(|(name, says)| format!("{name}: {says}"))
+            .collect();
         let count = wrong.len();
         wrong.truncate(60);
         assert!(
@@ -268,6 +291,8 @@ cases! {
             ("Entrypoint", "the reference: SHELL is for the shell form of ENTRYPOINT as well"),
             ("ExposedPorts", "docker writes each port of a range"),
             ("/srv", "WORKDIR makes the directory, also when nothing is done there"),
+            ("/srv/app", "the same"),
+            ("/srv/app/1", "the same"),
         ],
         ..Case::default()
     };
@@ -276,6 +301,7 @@ cases! {
         images: BUSYBOX,
         differs: &[
             ("/base", "a working directory is its user's, as BuildKit has it"),
+            ("/base/deep", "the same"),
             ("/v", "a volume's directory is made by whoever runs the image"),
         ],
         run: Some((&["--entrypoint", "cat", "made", "/made/file", "/made/pwd"], "112\n/base/deep\n")),
@@ -325,7 +351,7 @@ cases! {
     an_image_of_many_packages: Case {
         name: "apt",
         images: &["debian"],
-        differs: APT,
+        chance: APT,
         run: Some((&["--entrypoint", "cat", "made", "/result"], "[1,2]\n")),
         ids: true,
         ..Case::default()

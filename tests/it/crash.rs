@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::image::{Image, Layer, busybox_layer};
 use crate::support::registry::{HostileRegistry, Reply};
-use crate::support::{Sandbox, eventually, probe};
+use crate::support::{Sandbox, eventually, kill, probe};
 
 fn kills() -> u32 {
     let told = std::env::var("RPOD_TEST_KILLS").ok();
@@ -123,8 +123,7 @@ fn a_killed_monitor_is_found_out() {
         .iter()
         .find(|process| process.name.contains("monitor"));
     let pid = monitor.expect("a process named rpod-monitor").pid;
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    assert!(kill(pid));
     eventually("ps tells the truth", || {
         let alive = rpod
             .processes()
@@ -147,8 +146,7 @@ fn a_killed_network_process_is_replaced() {
     let Some(net) = all.iter().find(|process| process.name.contains("net")) else {
         panic!("a process named rpod-net");
     };
-    let pid = rustix::process::Pid::from_raw(net.pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    assert!(kill(net.pid));
     rpod.run(&["run", "--rm", "busybox", "ip", "route"])
         .success()
         .stdout_has("172.17.0.1");

@@ -359,3 +359,17 @@ fn an_image_cannot_have_rpod_itself_run_as_its_program() {
     }
     guarded.rpod.remove_all();
 }
+
+#[test]
+fn an_image_whose_stop_signal_is_none_can_be_stopped() {
+    let rpod = Sandbox::new();
+    let image = Image::new("evil")
+        .layer(busybox_layer())
+        .config("StopSignal", "SIGNONSENSE".into())
+        .cmd(&["sleep", "60"]);
+    let load = rpod.command(&["load"]);
+    load.stdin(image.docker_archive()).run().success();
+    rpod.run(&["run", "-d", "--name", "on", "evil"]).success();
+    rpod.run(&["stop", "-t", "0", "on"]).success();
+    rpod.run(&["rm", "on"]).success();
+}

@@ -371,3 +371,79 @@ fn version_and_info_tell_about_rpod_and_the_machine() {
         .stdout_has(kernel.trim())
         .stdout_has("overlay");
 }
+
+#[test]
+fn what_a_container_among_the_machines_processes_leaves_behind_ends_with_it() {
+    let rpod = Sandbox::with(&["busybox"]);
+    // Nobody else sleeps so long.
+    let mark = format!("sleep {}", 1_000_000 + std::process::id());
+    let left = || {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let lines = all.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok());
+        let text = |line: Vec<u8>| String::from_utf8_lossy(&line).replace('\0', " ");
+        lines
+            .filter(|line| text(line.clone()).trim_end() == mark)
+            .count()
+    };
+    let script = format!("{mark} & exit 3");
+    let words = [
+        "run", "--name", "one", "--pid", "host", "busybox", "sh", "-c", &script,
+    ];
+    rpod.run(&words).fails(3);
+    assert_eq!(left(), 0, "after its end");
+    let script = format!("{mark} & {mark}");
+    let words = [
+        "run", "-d", "--name", "two", "--pid", "host", "busybox", "sh", "-c", &script,
+    ];
+    rpod.run(&words).success();
+    crate::support::eventually("it runs", || left() == 2);
+    rpod.run(&["stop", "-t", "0", "two"]).success();
+    assert_eq!(left(), 0, "after it was stopped");
+    rpod.run(&["rm", "one", "two"]).success();
+}
+
+#[test]
+fn rm_deletes_directories_deeper_than_descriptors_reach() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let script = "n=0; while [ $n -lt 2000 ] && mkdir d && cd d; do n=$((n + 1)); done; echo $n";
+    let words = ["run", "--name", "deep", "busybox", "sh", "-c", script];
+    rpod.run(&words).success().stdout_is("2000\n");
+    let few = ["prlimit", "--nofile=256:256"];
+    let removed = rpod.command(&["rm", "deep"]).inside(&few).run();
+    removed.success();
+    eventually("its files have gone", || rpod.staged().is_empty());
+}
+
+#[test]
+fn a_signal_between_two_runs_stops_no_restarts() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let words = [
+        "run",
+        "-d",
+        "--name",
+        "again",
+        "--restart",
+        "always",
+        "busybox",
+        "false",
+    ];
+    rpod.run(&words).success();
+    let status = || rpod.inspect("again", "{{.State.Status}}");
+    let restarts = || {
+        rpod.inspect("again", "{{.RestartCount}}")
+            .parse::<u32>()
+            .unwrap()
+    };
+    // By then it waits for more than a second.
+    eventually("it was started again", || {
+        restarts() >= 4 && status() == "restarting"
+    });
+    rpod.run(&["kill", "-s", "USR1", "again"])
+        .refuses()
+        .stderr_has("waits to be started again");
+    let before = restarts();
+    eventually("it is started again", || restarts() > before);
+    rpod.run(&["kill", "again"]).success();
+    eventually("it has ended", || status() == "exited");
+    rpod.run(&["rm", "again"]).success();
+}

@@ -99,3 +99,18 @@ fn logs_keep_long_lines_and_odd_bytes() {
     assert!(logs.success().stdout_bytes() == expected, "bytes differ");
     rpod.remove_all();
 }
+
+#[test]
+fn logs_tail_of_a_line_without_end_takes_no_memory() {
+    let script = "echo first; busybox dd if=/dev/zero bs=1M count=64 2> /dev/null";
+    let rpod = finished(script);
+    let limit = ["prlimit", "--data=41943040"];
+    let shown = |tail: &str| {
+        let logs = rpod.command(&["logs", "-n", tail, "ll"]).inside(&limit);
+        logs.run().success().stdout_bytes().len()
+    };
+    assert_eq!(shown("1"), 64 << 20);
+    assert_eq!(shown("2"), (64 << 20) + "first\n".len());
+    assert_eq!(shown("0"), 0);
+    rpod.remove_all();
+}

@@ -2,7 +2,7 @@
 //! container's, a namespace that somebody else made; and what a container is called.
 
 use crate::require;
-use crate::support::{Sandbox, eventually, free_port, http_get, probe};
+use crate::support::{Sandbox, eventually, free_port, http_get, kill, probe};
 
 const SERVER: [&str; 6] = ["httpd", "-f", "-p", "80", "-h", "/var/www"];
 
@@ -15,13 +15,6 @@ fn serve(rpod: &Sandbox, name: &str, flags: &[&str]) {
 fn gets(rpod: &Sandbox, from: &str, address: &str) -> bool {
     let url = format!("http://{address}/");
     rpod.run(&["exec", from, "wget", "-qO-", &url]).stdout() == "busybox of Debian\n"
-}
-
-fn kill(pid: i32) {
-    let status = std::process::Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status();
-    assert!(status.unwrap().success());
 }
 
 #[test]
@@ -62,7 +55,7 @@ fn a_private_container_has_a_stack_of_its_own() {
     assert_eq!(page(), "busybox of Debian\n");
     // Whatever is killed of it, its monitor brings it back.
     let before = nets();
-    before.iter().for_each(|pid| kill(*pid));
+    assert!(before.iter().all(|pid| kill(*pid)));
     eventually("each has a net process again", || {
         let now = nets();
         now.len() == 3 && now.iter().all(|pid| !before.contains(pid))
@@ -193,9 +186,15 @@ fn a_namespace_by_its_path_is_joined() {
         gets(&rpod, "guest", "127.0.0.1")
     });
     assert_eq!(rpod.inspect("guest", "{{.HostConfig.NetworkMode}}"), place);
+    let pipe = rpod.work().join("pipe");
+    rpod.other("mkfifo", &[pipe.to_str().unwrap()])
+        .run()
+        .success();
     for (path, why) in [
         ("/nowhere", "\"/nowhere\": no such file"),
+        ("/nowhere", "hint: a network namespace is a file"),
         ("/etc/passwd", "that is no network namespace"),
+        (pipe.to_str().unwrap(), "that is no network namespace"),
         ("/proc/self/ns/user", "that is no network namespace"),
     ] {
         let mode = format!("ns:{path}");

@@ -1,7 +1,8 @@
 //! Which network a container is on and whom it reaches. Published ports have a
 //! file of their own.
 
-use crate::support::{Sandbox, eventually, http_get};
+use crate::require;
+use crate::support::{Sandbox, eventually, http_get, kill, probe};
 
 #[test]
 fn containers_reach_each_other_by_address() {
@@ -289,6 +290,40 @@ fn an_internal_network_has_no_way_out() {
         .stdout_is("");
 }
 
+/// What a network had is not its successor's, though all its addresses are.
+#[test]
+fn an_internal_network_in_a_removed_ones_place_does_not_reach_this_machine() {
+    require!(probe::tun(), "no /dev/net/tun");
+    let rpod = Sandbox::with(&["busybox"]);
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Whoever comes is let go at once.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let subnet = ["--subnet", "10.88.7.0/24", "--subnet", "fd00:88:7::/64"];
+    let script = |gateway: &str| format!("nc -w 3 {gateway} {port} < /dev/null");
+    let reaches = |network: &str, gateway: &str| {
+        let script = script(gateway);
+        let words = ["run", "--rm", "--network", network, "busybox", "sh", "-c"];
+        let ran = rpod.run(&[&words[..], &[&script]].concat());
+        ran.code == Some(0)
+    };
+    // The net process stays.
+    rpod.start(&["--name", "plain", "busybox", "sleep", "1000"]);
+    create(&rpod, &[&["was"], &subnet[..]].concat());
+    if !reaches("was", "10.88.7.1") {
+        crate::skip!("this machine has no address but loopback");
+    }
+    rpod.run(&["network", "rm", "was"]).success();
+    create(&rpod, &[&["inner", "--internal"], &subnet[..]].concat());
+    assert!(!reaches("inner", "10.88.7.1"), "the gateway leads nowhere");
+    assert!(!reaches("inner", "fd00:88:7::1"), "nor by IPv6");
+    // And one in its place which is not internal has its way out again.
+    rpod.run(&["network", "rm", "inner"]).success();
+    create(&rpod, &[&["again"], &subnet[..]].concat());
+    assert!(reaches("again", "10.88.7.1"));
+    rpod.remove_all();
+}
+
 #[test]
 fn an_address_can_be_chosen_and_one_that_is_taken_names_its_owner() {
     let rpod = Sandbox::with(&["busybox"]);
@@ -474,10 +509,7 @@ fn kill_net(rpod: &Sandbox) -> i32 {
     let all = rpod.processes();
     let net = all.iter().find(|process| process.name == "rpod-net");
     let net = net.expect("the network has a process").pid;
-    let killed = std::process::Command::new("kill")
-        .args(["-9", &net.to_string()])
-        .status();
-    assert!(killed.unwrap().success());
+    assert!(kill(net));
     net
 }
 
@@ -524,6 +556,27 @@ fn a_killed_net_process_is_back_at_once_and_no_address_is_given_twice() {
         .success();
     let shown = rpod.run(&["exec", "two", "ip", "-o", "addr"]).stdout();
     assert!(!shown.contains(&two), "{shown}");
+    rpod.remove_all();
+}
+
+#[test]
+fn who_waits_for_an_answer_by_a_killed_net_process_is_told_at_once() {
+    let rpod = Sandbox::with(&["busybox"]);
+    serve(&rpod, "one", &[]);
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let script = format!("nc host.rpod.internal {port}; echo over");
+    let mut waiting = rpod.command(&["exec", "one", "sh", "-c", &script]).spawn();
+    let _connection = silent.accept().unwrap();
+    kill_net(&rpod);
+    waiting.wait_for_stdout("over");
+    waiting.wait().success();
+    // And the next one finds its way.
+    let mut next = rpod.command(&["exec", "one", "sh", "-c", &script]).spawn();
+    drop(silent.accept().unwrap());
+    next.wait_for_stdout("over");
+    next.wait().success();
     rpod.remove_all();
 }
 

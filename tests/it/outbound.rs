@@ -17,7 +17,7 @@ fn own_address() -> Option<IpAddr> {
 }
 
 /// Serves HTTP: each connection is answered with `body`.
-fn http(at: &str, body: Vec<u8>) -> u16 {
+pub fn http(at: &str, body: Vec<u8>) -> u16 {
     let listener = TcpListener::bind((at, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -1,5 +1,6 @@
-//! What serves a network is killed while much goes on, its program is replaced, and
-//! the machine moves: the containers stay, and so do their connections.
+//! What serves a network is killed while much goes on, its program is replaced, a
+//! container is out to harm the others, and the machine moves: the containers stay, and
+//! so do their connections.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::require;
-use crate::support::{Sandbox, eventually, free_port, probe};
+use crate::support::{Sandbox, eventually, free_port, kill, probe};
 
 /// Sends back each line that comes, to any number of clients.
 const ECHO: &str = r#"use IO::Socket::INET; $SIG{CHLD} = "IGNORE";
@@ -95,13 +96,6 @@ fn asks(port: u16) -> bool {
     ask().is_ok_and(|line| line == "hello\n")
 }
 
-fn kill(pids: &[i32]) {
-    for pid in pids {
-        let pid = rustix::process::Pid::from_raw(*pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
-}
-
 #[test]
 fn what_serves_a_network_is_killed_under_load_and_nothing_stays_lost() {
     let pair = Pair::start();
@@ -128,7 +122,7 @@ fn what_serves_a_network_is_killed_under_load_and_nothing_stays_lost() {
             gone.extend(pair.named("rpod-ports"));
         }
         assert!(!gone.is_empty());
-        kill(&gone);
+        assert!(gone.iter().all(|pid| kill(*pid)));
         let seen = served.load(Ordering::Relaxed);
         eventually("clients are served again", || {
             served.load(Ordering::Relaxed) > seen + 3 && asks(pair.port)
@@ -174,7 +168,7 @@ fn a_replaced_program_goes_on_with_what_the_one_before_has_started() {
     run(&["exec", "old", "getent", "hosts", "new"]).success();
     run(&["exec", "new", "getent", "hosts", "old"]).success();
     // What the old one had started is started again by those who still run it.
-    kill(&pair.named("rpod-net"));
+    assert!(pair.named("rpod-net").into_iter().all(kill));
     eventually("names are known again", || pair.knows_names());
     run(&["exec", "new", "getent", "hosts", "old"]).success();
     assert!(asks(pair.port));
@@ -184,6 +178,95 @@ fn a_replaced_program_goes_on_with_what_the_one_before_has_started() {
     assert_eq!(pair.firsts(), before, "the programs are the same");
     pair.told();
     pair.end();
+}
+
+/// What a container does for some seconds that is out to harm the others: `what` of
+/// spoof (it says it is the gateway, and the other), names, streams, datagrams, fragments.
+const HARM: &str = r#"use Socket; use Fcntl; use Time::HiRes qw(time sleep);
+    my ($what, $gateway, $other) = @ARGV; my ($end, $n) = (time + 5, 0);
+    sub to { sockaddr_in($_[0], inet_aton($gateway)) }
+    sub mac { pack('C2', 2, 0x42) . inet_aton($_[0]) }
+    my $kind = { streams => SOCK_STREAM, fragments => SOCK_RAW }->{$what} // SOCK_DGRAM;
+    my $one;
+    if ($what eq 'spoof') { socket($one, 17, SOCK_RAW, unpack('S', pack('n', 0x0806))) or die "packets: $!" }
+    elsif ($what ne 'streams') { socket($one, PF_INET, $kind, $what eq 'fragments' ? 255 : 0) or die "socket: $!" }
+    open my $file, '<', '/sys/class/net/eth0/ifindex' or die; my $device = <$file> + 0;
+    open $file, '<', '/sys/class/net/eth0/address' or die; my $own = pack('H*', <$file> =~ s/[^0-9a-f]//gr);
+    my $all = "\xff" x 6;
+    while (time < $end) { for (1 .. 200) { $n++;
+        if ($what eq 'spoof') { for my $ip ($gateway, $other) { for my $kind (1, 2) { for my $from ($own, mac($other)) {
+            my $frame = $all . $from . pack('nnnCCn', 0x0806, 1, 0x0800, 6, 4, $kind) . $own . inet_aton($ip) .
+                $all . inet_aton($kind == 1 ? $ip : $other);
+            send($one, $frame, 0, pack('SnlSCCa8', 17, 0x0806, $device, 1, 0, 6, $all)) or die "sent: $!" } } }
+            sleep 0.002 }
+        elsif ($what eq 'names') { send($one, pack('n6', $n & 0xffff, 0x100, 1, 0, 0, 0) .
+            pack('C/a*C/a*', sprintf('%x', rand 1e9), 'example') . pack('xnn', 1, 1), 0, to(53)) }
+        elsif ($what eq 'streams') { socket(my $some, PF_INET, SOCK_STREAM, 0) or next;
+            fcntl($some, F_SETFL, O_NONBLOCK); connect($some, to(1 + $n % 65535)) }
+        elsif ($what eq 'datagrams') { send($one, 'x', 0, to(1 + $n % 65535)) }
+        else { send($one, pack('CCn3C2n', 0x45, 0, 1420, $n & 0xffff, 0x2000, 64, 17, 0) . "\0\0\0\0" .
+            inet_aton('192.0.2.7') . 'y' x 1400, 0, to(0)) }
+    } } print "$n\n""#;
+
+/// Asks for names and for connections for some seconds; says what failed, and the
+/// longest that one has taken, in milliseconds.
+const LIVE: &str = r#"use IO::Socket::INET; use Time::HiRes qw(time sleep);
+    my ($gateway, $port) = @ARGV; my ($end, $failed, $worst) = (time + 4, 0, 0);
+    while (time < $end) { my $begun = time;
+        gethostbyname('evil') or $failed++;
+        IO::Socket::INET->new(PeerAddr => $gateway, PeerPort => $port, Timeout => 4) or $failed++;
+        my $took = 1000 * (time - $begun); $worst = $took if $took > $worst; sleep 0.01 }
+    printf "%d %d\n", $failed, $worst"#;
+
+#[test]
+fn a_container_out_to_harm_stalls_no_others() {
+    require!(probe::tun(), "no /dev/net/tun");
+    let rpod = Sandbox::with(&["debian"]);
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    // Whoever comes is let go at once.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    rpod.run(&["network", "create", "blue"]).success();
+    for name in ["evil", "good"] {
+        rpod.start(&[
+            "--network",
+            "blue",
+            "--name",
+            name,
+            "debian",
+            "sleep",
+            "1000",
+        ]);
+    }
+    let (gateway, good) = ("172.18.0.1", "172.18.0.3");
+    let live = ["exec", "good", "perl", "-e", LIVE, gateway, &port];
+    let before = rpod.run(&live).success().line();
+    if !before.starts_with("0 ") {
+        crate::skip!("this machine has no address but loopback");
+    }
+    for what in ["spoof", "names", "streams", "datagrams", "fragments"] {
+        let harm = ["exec", "evil", "perl", "-e", HARM, what, gateway, good];
+        let evil = rpod.command(&harm).spawn();
+        let told = rpod.run(&live).success().line();
+        let sent = evil.wait().success().line();
+        println!("{what}, {sent} times: {told}");
+        let (failed, worst) = told.split_once(' ').unwrap();
+        assert_eq!(failed, "0", "{what}");
+        // What is lost is asked again after five seconds.
+        assert!(worst.parse::<u32>().unwrap() < 4000, "{what}: {worst} ms");
+        let all = rpod.processes();
+        let net = all.iter().find(|process| process.name == "rpod-net");
+        let status = format!("/proc/{}/status", net.expect("a net process").pid);
+        let status = std::fs::read_to_string(status).unwrap();
+        let held = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let held = held.and_then(|text| text.trim().split(' ').next()?.parse::<u32>().ok());
+        assert!(
+            held.is_some_and(|kib| kib < 48 * 1024),
+            "{what}: {held:?} KiB"
+        );
+    }
+    rpod.remove_all();
+    rpod.run(&["network", "rm", "blue"]).success();
 }
 
 /// A machine of the test's own, in `$world` a second one which has what the machine

@@ -277,3 +277,165 @@ fn mounts_through_links_of_the_image_stay_inside() {
     .success()
     .stdout_is("here");
 }
+
+#[test]
+fn tmpfs_takes_the_options_of_its_kind() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let script =
+        "busybox cp /bin/busybox /scratch/true && /scratch/true && stat -c '%u %a' /scratch";
+    let ran = |tmpfs: &str| {
+        let words = [
+            "run", "--rm", "--tmpfs", tmpfs, "busybox", "sh", "-c", script,
+        ];
+        rpod.run(&words)
+    };
+    ran("/scratch").fails(126);
+    ran("/scratch:exec,mode=750,nr_inodes=1k")
+        .success()
+        .stdout_is("0 750\n");
+    ran("/scratch:sparse").fails(125).stderr_has("sparse");
+}
+
+#[test]
+fn volumes_from_another_container_are_its_own() {
+    let rpod = Sandbox::new();
+    let image = Image::new("vols")
+        .layer(busybox_layer().directory("data"))
+        .config("Volumes", serde_json::json!({ "/data": {} }))
+        .cmd(&["sleep", "60"]);
+    let load = rpod.command(&["load"]);
+    load.stdin(image.docker_archive()).run().success();
+    std::fs::create_dir(rpod.work().join("mine")).unwrap();
+    let bind = format!("{}:/mine", rpod.work().join("mine").display());
+    rpod.run(&["run", "-d", "--name", "first", "-v", &bind, "vols"])
+        .success();
+    let write = "echo kept > /data/file && echo mine > /mine/file";
+    let second = [
+        "create",
+        "--name",
+        "second",
+        "--volumes-from",
+        "first",
+        "vols",
+        "sh",
+        "-c",
+    ];
+    rpod.run(&[&second[..], &[write]].concat()).success();
+    rpod.run(&["start", "-a", "second"]).success();
+    rpod.run(&["exec", "first", "cat", "/data/file", "/mine/file"])
+        .success()
+        .stdout_is("kept\nmine\n");
+    let read_only = [
+        "run",
+        "--rm",
+        "--volumes-from",
+        "first:ro",
+        "vols",
+        "touch",
+        "/data/x",
+    ];
+    rpod.run(&read_only).fails(1).stderr_has("Read-only");
+    rpod.run(&["run", "--volumes-from", "nobody", "vols"])
+        .fails(125)
+        .stderr_has("nobody");
+    // Whose volume it was goes, and with it nothing that another has.
+    rpod.run(&["rm", "-f", "-v", "first"]).success();
+    let read = [
+        "run",
+        "--rm",
+        "--volumes-from",
+        "second",
+        "vols",
+        "cat",
+        "/data/file",
+    ];
+    rpod.run(&read).success().stdout_is("kept\n");
+    rpod.run(&["rm", "second"]).success();
+}
+
+#[test]
+fn a_volume_made_for_one_container_stays_while_another_has_it() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let write = [
+        "-v",
+        "/data",
+        "busybox",
+        "sh",
+        "-c",
+        "echo kept > /data/file; sleep 1",
+    ];
+    let first = [&["run", "-d", "--rm", "--name", "first"], &write[..]].concat();
+    rpod.run(&first).success();
+    let name = rpod.run(&["volume", "ls", "-q"]).success().line();
+    let both = format!("{name}:/data");
+    rpod.run(&[
+        "create",
+        "--name",
+        "second",
+        "-v",
+        &both,
+        "busybox",
+        "cat",
+        "/data/file",
+    ])
+    .success();
+    drop(rpod.run(&["wait", "first"]));
+    crate::support::eventually("the first has gone", || {
+        !rpod
+            .run(&["ps", "-aq", "--filter", "name=first"])
+            .stdout()
+            .contains(char::is_alphanumeric)
+    });
+    rpod.run(&["start", "-a", "second"])
+        .success()
+        .stdout_is("kept\n");
+    rpod.run(&["rm", "second"]).success();
+    rpod.run(&["volume", "rm", &name]).success();
+}
+
+#[test]
+fn devices_of_the_machine_are_given_as_they_are() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let give = |device: &str, script: &str| {
+        let words = [
+            "run", "--rm", "--name", "given", "--device", device, "busybox", "sh", "-c", script,
+        ];
+        rpod.run(&words)
+    };
+    // What a container has anyway, by another name.
+    give(
+        "/dev/zero:/dev/nothing",
+        "test -c /dev/nothing && busybox dd if=/dev/nothing bs=7 count=1 2> /x | busybox wc -c",
+    )
+    .success()
+    .stdout_is("7\n");
+    give(
+        "/dev/zero:/dev/below/it:rw",
+        "test -c /dev/below/it && echo there",
+    )
+    .success()
+    .stdout_is("there\n");
+    give("/dev/none-such", "true")
+        .fails(125)
+        .stderr_has("/dev/none-such");
+    give("/etc/passwd", "true")
+        .fails(125)
+        .stderr_has("neither a device");
+    give("/dev/zero:r", "true").fails(125).stderr_has("rights");
+    let create = [
+        "create",
+        "--name",
+        "given",
+        "--device",
+        "/dev/zero",
+        "busybox",
+        "true",
+    ];
+    rpod.run(&create).success();
+    let shown = rpod.inspect(
+        "given",
+        "{{range .HostConfig.Devices}}{{.PathInContainer}}{{end}} {{len .Mounts}}",
+    );
+    assert_eq!(shown, "/dev/zero 0");
+    rpod.run(&["rm", "given"]).success();
+}

@@ -25,4 +25,4 @@ pub mod sandbox;
 pub mod tokens;
 pub mod web;
 
-pub use sandbox::{Output, Running, Sandbox, eventually, free_port, http_get};
+pub use sandbox::{Output, Running, Sandbox, eventually, free_port, http_get, kill};

@@ -1000,9 +1000,7 @@ impl Process {
     }
 
     fn kill(&self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.pid) {
-            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+        let _gone = kill(self.pid);
     }
 }
 
@@ -1010,6 +1008,13 @@ impl std::fmt::Display for Process {
     fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(out, "{} {} ({})", self.pid, self.name, self.command)
     }
+}
+
+/// Ends a process as no careful program ends; says whether it was there.
+#[must_use]
+pub fn kill(pid: i32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid);
+    pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok())
 }
 
 /// Asserts that the condition comes true within 30 s.

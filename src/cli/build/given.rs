@@ -6,9 +6,11 @@
 //! Always true: what cannot be read is said before anything is built.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cli::flags::usage;
 use crate::error::{Context, Error, Kind, Result};
+use crate::ops::build::agent::{Agent, Key};
 
 /// `NAME:ADDRESS` of `--add-host`.
 pub fn host(text: &str) -> Result<(String, String)> {
@@ -99,31 +101,46 @@ pub fn secret(text: &str) -> Result<(String, Vec<u8>)> {
     }
 }
 
-/// `default`, `NAME` or `NAME=SOCKET`.
-pub fn agent(text: &str) -> Result<(String, PathBuf)> {
+/// `default`, `NAME`, `NAME=SOCKET` or `NAME=KEY,KEY…`.
+pub fn agent(text: &str) -> Result<(String, Agent)> {
     use std::os::unix::fs::FileTypeExt;
-    let (id, socket) = match text.split_once('=') {
-        Some((id, socket)) => (id, Some(socket.to_owned())),
-        None => (text, None),
+    let (id, places) = match text.split_once('=') {
+        Some((id, places)) => (id, places.to_owned()),
+        None => (
+            text,
+            std::env::var("SSH_AUTH_SOCK").map_err(|_| {
+                usage(format!(
+                    "--ssh {id}: SSH_AUTH_SOCK is not set, so there is no agent to pass on",
+                    id = text
+                ))
+                .hint("start one: `eval $(ssh-agent) && ssh-add`")
+                .hint(format!(
+                    "or name a key: `--ssh {text}=$HOME/.ssh/id_ed25519`"
+                ))
+            })?,
+        ),
     };
-    let socket = match socket {
-        Some(socket) => socket,
-        None => std::env::var("SSH_AUTH_SOCK").map_err(|_| {
-            usage(format!(
-                "--ssh {id}: SSH_AUTH_SOCK is not set, so there is no agent to pass on"
-            ))
-            .hint("start one: `eval $(ssh-agent) && ssh-add`")
-        })?,
+    let is_socket = |path: &str| -> Result<bool> {
+        let meta = std::fs::metadata(path)
+            .what(|| format!("--ssh {id}: cannot read the agent or key \"{path}\""))?;
+        Ok(meta.file_type().is_socket())
     };
-    let path = PathBuf::from(&socket);
-    let meta = std::fs::metadata(&path)
-        .what(|| format!("cannot pass on the SSH agent at \"{socket}\""))?;
-    if !meta.file_type().is_socket() {
-        return Err(
-            usage(format!("--ssh {id}: \"{socket}\" is no socket of an agent")).hint(
-                "add the key to an agent and pass that on: `ssh-add FILE`, then `--ssh default`",
-            ),
-        );
+    if is_socket(places.split(',').next().unwrap_or_default())? {
+        return Ok((id.to_owned(), Agent::Socket(std::path::absolute(places)?)));
     }
-    Ok((id.to_owned(), std::path::absolute(path)?))
+    let mut keys = Vec::new();
+    for path in places.split(',') {
+        let key = std::fs::read_to_string(path)
+            .map_err(Error::from)
+            .and_then(|text| Key::read(&text));
+        keys.push(key.map_err(|error| {
+            error
+                .what(format!("--ssh {id}: cannot use the key \"{path}\""))
+                .kind_of(Kind::Usage)
+                .hint(format!(
+                    "add it to an agent and pass that on: `ssh-add {path}`, then `--ssh {id}`"
+                ))
+        })?);
+    }
+    Ok((id.to_owned(), Agent::Keys(Arc::new(keys))))
 }

@@ -38,7 +38,6 @@ pub const TO_COME: &[&str] = &[
     "--cpus",
     "--cpuset-cpus",
     "--cpuset-mems",
-    "--device",
     "--device-cgroup-rule",
     "--device-read-bps",
     "--device-read-iops",
@@ -83,7 +82,6 @@ pub const TO_COME: &[&str] = &[
     "--use-api-socket",
     "--userns",
     "--volume-driver",
-    "--volumes-from",
 ];
 
 /// What was typed.
@@ -125,6 +123,12 @@ pub struct Flags {
     /// Mount memory (can be repeated)
     #[arg(long, value_name = "TARGET")]
     tmpfs: Vec<String>,
+    /// Have the mounts of another container (can be repeated)
+    #[arg(long, value_name = "CONTAINER[:ro]")]
+    volumes_from: Vec<String>,
+    /// Have a device of this machine (can be repeated)
+    #[arg(long, value_name = "DEVICE[:TARGET]", value_hint = clap::ValueHint::FilePath)]
+    device: Vec<String>,
     /// Publish [IP:][HOST-PORT:]PORT[/udp] (can be repeated)
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
@@ -297,7 +301,8 @@ impl Flags {
             remove: self.rm,
             init: self.init,
             read_only: self.read_only,
-            mounts: mounts(&self.volume, &self.mount, &self.tmpfs)?,
+            mounts: mounts(&self.volume, &self.mount, &self.tmpfs, &self.device)?,
+            mounts_of: all(&self.volumes_from, |text| one(lender(text)))?,
             publish: all(&self.publish, parse_publish)?,
             publish_all: self.publish_all,
             expose: all(&self.expose, expose)?,
@@ -388,10 +393,35 @@ fn host_name(flag: &str, name: String) -> Result<String> {
     }
 }
 
-fn mounts(volumes: &[String], mounts: &[String], tmpfs: &[String]) -> Result<Vec<Mount>> {
+/// `CONTAINER[:OPTIONS]` of `--volumes-from`; true lets nothing be written.
+fn lender(text: &str) -> Result<(String, bool)> {
+    let (name, options) = text.split_once(':').unwrap_or((text, ""));
+    let mut read_only = false;
+    for option in options.split(',').filter(|o| !o.is_empty()) {
+        match option {
+            "ro" => read_only = true,
+            // Labels of SELinux, which rpod does not set.
+            "rw" | "z" | "Z" => {}
+            other => {
+                return Err(usage(format!(
+                    "--volumes-from \"{text}\": \"{other}\" is no option of it"
+                )));
+            }
+        }
+    }
+    Ok((name.to_owned(), read_only))
+}
+
+fn mounts(
+    volumes: &[String],
+    mounts: &[String],
+    tmpfs: &[String],
+    devices: &[String],
+) -> Result<Vec<Mount>> {
     let mut out = all(volumes, |text| one(Mount::parse_volume(text)))?;
     out.extend(all(mounts, |text| one(Mount::parse_mount(text)))?);
     out.extend(all(tmpfs, |text| one(Mount::parse_tmpfs(text)))?);
+    out.extend(all(devices, |text| one(Mount::parse_device(text)))?);
     let mut targets = BTreeMap::new();
     for mount in &mut out {
         if let Source::Bind(path) = &mut mount.source {
@@ -508,14 +538,18 @@ fn capabilities(typed: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// What `--security-opt` says.
 #[derive(Default)]
-struct Security {
-    no_new_privileges: bool,
-    seccomp_unconfined: bool,
+pub struct Security {
+    /// No program gains rights by being run.
+    pub no_new_privileges: bool,
+    /// System calls are not filtered.
+    pub seccomp_unconfined: bool,
 }
 
 impl Security {
-    fn parse(options: &[String]) -> Result<Self> {
+    /// Reads each of them.
+    pub fn parse(options: &[String]) -> Result<Self> {
         let mut out = Self::default();
         for option in options {
             // docker once had a colon here, and still reads it.

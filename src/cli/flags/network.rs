@@ -166,7 +166,7 @@ fn one(text: &str) -> Result<One> {
     if matches!(place.network.as_str(), "" | "default") {
         place.network = DEFAULT.to_owned();
     }
-    check_name("network", &place.network)?;
+    check_name("network", 1, &place.network)?;
     Ok(One::Place(place))
 }
 

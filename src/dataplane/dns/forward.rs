@@ -26,14 +26,15 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
+use rustix::net::{RecvFlags, SendFlags, SocketType};
 
-use crate::dataplane::dns::inside::{self, Inside};
+use crate::dataplane::dns::inside::Inside;
 use crate::dataplane::dns::message::{HEADER, Outcome, Question};
 use crate::dataplane::dns::upstream::{PORT, Upstreams};
 use crate::dataplane::dns::{Server, Token};
 use crate::dataplane::uplink::Waits;
 use crate::sys::epoll::Interest;
+use crate::sys::socket;
 
 /// How long a server is waited for before the next is asked as well.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -47,6 +48,11 @@ const HOPELESS: Duration = Duration::from_secs(2);
 
 /// How long after that the servers are tried again: they may be others by then.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a server that was silent is asked after the others, and of how many that
+/// is remembered.
+const GRUDGE: Duration = Duration::from_secs(30);
+const GRUDGES: usize = 64;
 
 /// Questions at once, of all and of one client.
 const QUESTIONS: usize = 512;
@@ -93,6 +99,8 @@ pub struct Forwarder {
     upstreams: Upstreams,
     inside: Inside,
     pending: HashMap<u32, Pending>,
+    /// Servers that let a question wait, and when that was seen.
+    silent: HashMap<SocketAddr, Instant>,
     next_key: u32,
     buffer: Vec<u8>,
 }
@@ -108,8 +116,8 @@ struct Pending {
     asked: Vec<Asked>,
     /// How many were asked in all: the next one's number.
     count: u8,
-    /// Which server is next.
-    next: usize,
+    /// Who was asked in this round.
+    tried: Vec<SocketAddr>,
     since: Instant,
     /// When something has to be done, whatever is heard.
     due: Instant,
@@ -120,6 +128,8 @@ struct Pending {
 /// A server that was asked.
 struct Asked {
     number: u8,
+    server: SocketAddr,
+    since: Instant,
     fd: OwnedFd,
     id: u16,
     /// By stream: bytes to be sent yet, and those that have come.
@@ -140,6 +150,7 @@ impl Forwarder {
             upstreams,
             inside,
             pending: HashMap::new(),
+            silent: HashMap::new(),
             next_key: 0,
             buffer: Vec::new(),
         }
@@ -177,7 +188,7 @@ impl Forwarder {
                 client,
                 asked: Vec::new(),
                 count: 0,
-                next: 0,
+                tried: Vec::new(),
                 since: now,
                 due: now,
                 failure: None,
@@ -212,6 +223,17 @@ impl Forwarder {
             .filter(|(_, pending)| pending.due <= now)
             .map(|(key, _)| *key)
             .collect();
+        self.silent.retain(|_, since| now - *since < GRUDGE);
+        for asked in due
+            .iter()
+            .filter_map(|key| self.pending.get(key))
+            .flat_map(|pending| &pending.asked)
+            .filter(|asked| now - asked.since >= PATIENCE)
+        {
+            if self.silent.len() < GRUDGES {
+                self.silent.entry(asked.server).or_insert(now);
+            }
+        }
         due.into_iter()
             .filter_map(|key| self.advance(waits, key))
             .collect()
@@ -232,6 +254,7 @@ impl Forwarder {
         match heard {
             Heard::Nothing => None,
             Heard::Answer(mut answer) => {
+                self.silent.remove(&asked.server);
                 let pending = self.pending.remove(&key)?;
                 answer[..2].copy_from_slice(&pending.question.id.to_be_bytes());
                 Some(pending.finish(answer))
@@ -248,7 +271,7 @@ impl Forwarder {
     fn advance(&mut self, waits: &Waits<'_>, key: u32) -> Option<Finished> {
         let pending = self.pending.get_mut(&key)?;
         let now = Instant::now();
-        let servers: Vec<(SocketAddr, bool)> = if pending.own.is_empty() {
+        let mut servers: Vec<(SocketAddr, bool)> = if pending.own.is_empty() {
             let machines = self.upstreams.now();
             machines.iter().map(|server| (*server, false)).collect()
         } else {
@@ -256,12 +279,19 @@ impl Forwarder {
             own.map(|one| (SocketAddr::new(one.ip, PORT), one.inside))
                 .collect()
         };
+        servers.sort_by_key(|(server, _)| {
+            let since = self.silent.get(server);
+            since.is_some_and(|since| now - *since < GRUDGE)
+        });
         let age = now - pending.since;
         if age >= LIFE || (pending.asked.is_empty() && age >= HOPELESS) {
             return self.give_up(key);
         }
-        while let Some((server, is_inside)) = servers.get(pending.next) {
-            pending.next += 1;
+        for (server, is_inside) in &servers {
+            if pending.tried.contains(server) {
+                continue;
+            }
+            pending.tried.push(*server);
             if pending.asked.len() >= ASKED {
                 pending.asked.remove(0);
             }
@@ -277,7 +307,7 @@ impl Forwarder {
             }
         }
         // All were asked.
-        pending.next = 0;
+        pending.tried.clear();
         if !pending.asked.is_empty() {
             // One of them may still answer; if none does, they are asked again.
             pending.due = pending.due.max(now + PAUSE);
@@ -327,10 +357,7 @@ impl Asked {
         number: u8,
         pending: &Pending,
     ) -> io::Result<Self> {
-        let family = match server {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
+        let family = socket::family(server.ip());
         let kind = if pending.stream {
             SocketType::STREAM
         } else {
@@ -338,7 +365,7 @@ impl Asked {
         };
         let fd = match inside {
             Some(inside) => inside.socket(family, kind)?,
-            None => inside::make(family, kind)?,
+            None => socket::make(family, kind)?,
         };
         let id = u16::from_be_bytes(crate::store::atomic::random_bytes());
         let mut message = pending.message.clone();
@@ -353,6 +380,8 @@ impl Asked {
             framed.extend(message);
             return Ok(Self {
                 number,
+                server,
+                since: Instant::now(),
                 fd,
                 id,
                 stream: Some((framed, Vec::new())),
@@ -361,6 +390,8 @@ impl Asked {
         rustix::net::send(&fd, &message, SendFlags::NOSIGNAL)?;
         Ok(Self {
             number,
+            server,
+            since: Instant::now(),
             fd,
             id,
             stream: None,

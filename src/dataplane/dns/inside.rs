@@ -14,13 +14,16 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType};
+
+use crate::sys::socket;
 
 /// The way to that thread, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Inside {
     asks: Sender<(AddressFamily, SocketType)>,
-    made: Receiver<io::Result<OwnedFd>>,
+    made: Receiver<Result<OwnedFd, Errno>>,
 }
 
 impl Inside {
@@ -33,7 +36,7 @@ impl Inside {
             .stack_size(64 * 1024)
             .spawn(move || {
                 while let Ok((family, kind)) = asked.recv() {
-                    if tell.send(make(family, kind)).is_err() {
+                    if tell.send(socket::make(family, kind)).is_err() {
                         return;
                     }
                 }
@@ -45,12 +48,6 @@ impl Inside {
     pub fn socket(&self, family: AddressFamily, kind: SocketType) -> io::Result<OwnedFd> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         self.asks.send((family, kind)).map_err(|_| gone())?;
-        self.made.recv().map_err(|_| gone())?
+        Ok(self.made.recv().map_err(|_| gone())??)
     }
-}
-
-/// Makes a socket of the calling thread's namespace that waits for nothing.
-pub fn make(family: AddressFamily, kind: SocketType) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socket_with(family, kind, flags, None)?)
 }

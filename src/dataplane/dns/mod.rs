@@ -43,9 +43,14 @@ use crate::dataplane::dns::upstream::{PORT, Upstreams};
 use crate::dataplane::uplink::{Source, Waits};
 use crate::sys::datagram;
 use crate::sys::epoll::Interest;
+use crate::sys::socket;
 
-/// Datagrams taken before streams have their turn.
+/// Datagrams taken of one share before others have their turn.
 const BURST: usize = 64;
+
+/// Sockets for datagrams, each for its share of the clients: one that asks without
+/// end fills the queue of its own share alone.
+const SHARES: u8 = 16;
 
 /// Streams at once, of all and of one container.
 const STREAMS: usize = 128;
@@ -77,7 +82,7 @@ pub struct Server {
 /// The sockets that containers come to.
 #[derive(Debug)]
 pub struct Listeners {
-    datagrams: OwnedFd,
+    datagrams: Vec<OwnedFd>,
     streams: OwnedFd,
     inside: Inside,
 }
@@ -85,11 +90,19 @@ pub struct Listeners {
 /// Makes the sockets in the network namespace of the calling thread, on all its addresses.
 pub fn listen() -> io::Result<Listeners> {
     let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let datagrams = rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
-    datagram::tell_destination(&datagrams)?;
-    rustix::net::bind(&datagrams, &any)?;
-    let streams = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    let mut datagrams = Vec::new();
+    for _ in 0..SHARES {
+        let share = socket::make(AddressFamily::INET, SocketType::DGRAM)?;
+        datagram::tell_destination(&share)?;
+        sockopt::set_socket_reuseport(&share, true)?;
+        rustix::net::bind(&share, &any)?;
+        datagrams.push(share);
+    }
+    // Where it cannot be told, the kernel shares them out by address and port.
+    if let Some(first) = datagrams.first() {
+        drop(socket::share_by_source(first, SHARES.into()));
+    }
+    let streams = socket::make(AddressFamily::INET, SocketType::STREAM)?;
     sockopt::set_socket_reuseaddr(&streams, true)?;
     rustix::net::bind(&streams, &any)?;
     rustix::net::listen(&streams, 128)?;
@@ -102,7 +115,7 @@ pub fn listen() -> io::Result<Listeners> {
 
 /// The name server.
 pub struct Names<F> {
-    datagrams: OwnedFd,
+    datagrams: Vec<OwnedFd>,
     listener: OwnedFd,
     find: F,
     forwarder: Forwarder,
@@ -139,9 +152,12 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
         }
     }
 
-    fn hear(&mut self, waits: &Waits<'_>) {
+    fn hear(&mut self, waits: &Waits<'_>, share: u8) {
         for _ in 0..BURST {
-            let received = match datagram::receive(&self.datagrams, &mut self.buffer) {
+            let Some(datagrams) = self.datagrams.get(usize::from(share)) else {
+                return;
+            };
+            let received = match datagram::receive(datagrams, &mut self.buffer) {
                 Ok(Some(received)) if !received.cut => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 _ => continue,
@@ -186,8 +202,10 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
     fn finish(&mut self, waits: &Waits<'_>, finished: Finished) {
         match finished.client {
             Client::Datagram { from, to } => {
-                // A client whose queue is full asks again.
-                drop(datagram::send(&self.datagrams, &finished.answer, to, from));
+                // A client whose queue is full asks again. Any of them answers.
+                if let Some(datagrams) = self.datagrams.first() {
+                    drop(datagram::send(datagrams, &finished.answer, to, from));
+                }
             }
             Client::Stream(key, _) => {
                 if let Some(stream) = self.streams.get_mut(&key)
@@ -342,15 +360,16 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Source for Names<F> {
         // By edges: a stream that cannot be taken for want of room wakes nobody again.
         let edges = Interest::IN | Interest::ET;
         // A kernel that has no memory for this has none for anything.
-        waits
-            .add(&self.datagrams, Token::Datagrams.pack(), Interest::IN)
+        (0..)
+            .zip(&self.datagrams)
+            .try_for_each(|(share, fd)| waits.add(fd, Token::Datagrams(share).pack(), Interest::IN))
             .and_then(|()| waits.add(&self.listener, Token::Streams.pack(), edges))
             .ok();
     }
 
     fn ready(&mut self, token: u32, _events: Interest, waits: &Waits<'_>) {
         match Token::unpack(token) {
-            Token::Datagrams => self.hear(waits),
+            Token::Datagrams(share) => self.hear(waits, share),
             Token::Streams => self.accept(waits),
             Token::Stream(key) => self.go_on(waits, key),
             Token::Asked(key, number) => {
@@ -380,7 +399,7 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Source for Names<F> {
 /// What an event is about: 2 bits of kind, 22 of a key, 8 of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
-    Datagrams,
+    Datagrams(u8),
     Streams,
     Stream(u32),
     Asked(u32, u8),
@@ -392,7 +411,7 @@ impl Token {
 
     fn pack(self) -> u32 {
         let (kind, key, number) = match self {
-            Self::Datagrams => (0, 0, 0),
+            Self::Datagrams(share) => (0, 0, share),
             Self::Streams => (1, 0, 0),
             Self::Stream(key) => (2, key, 0),
             Self::Asked(key, number) => (3, key, number),
@@ -403,7 +422,7 @@ impl Token {
     fn unpack(bits: u32) -> Self {
         let key = bits >> 8 & Self::KEYS;
         match bits >> 30 {
-            0 => Self::Datagrams,
+            0 => Self::Datagrams(bits as u8),
             1 => Self::Streams,
             2 => Self::Stream(key),
             _ => Self::Asked(key, bits as u8),

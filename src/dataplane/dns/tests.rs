@@ -247,6 +247,35 @@ fn a_server_that_fails_or_is_silent_is_followed_by_the_next() {
 }
 
 #[test]
+fn a_server_that_was_silent_is_asked_last() {
+    machine(|| {
+        let directory = prepared();
+        let silent = UdpSocket::bind("127.0.0.9:53").expect("bound");
+        upstream("127.0.0.2", 2);
+        serve(
+            directory.path(),
+            "nameserver 127.0.0.9\nnameserver 127.0.0.2\n",
+        );
+        let took = || {
+            let began = Instant::now();
+            assert_eq!(ask("example.org"), good(2));
+            began.elapsed()
+        };
+        assert!(took() >= Duration::from_secs(1), "it was waited for");
+        assert!(took() < Duration::from_millis(900), "and is not again");
+        // Alone it is asked all the same.
+        let path = directory.path().join("resolv.conf");
+        std::fs::write(&path, "nameserver 127.0.0.9\n").expect("written");
+        silent.set_nonblocking(true).expect("set");
+        while silent.recv(&mut [0; 512]).is_ok() {}
+        silent.set_nonblocking(false).expect("set");
+        let waiting = std::thread::spawn(|| ask("example.org").0);
+        assert!(silent.recv(&mut [0; 512]).is_ok());
+        assert_eq!(waiting.join().expect("told"), RCODE::ServerFailure);
+    });
+}
+
+#[test]
 fn what_is_too_large_comes_by_stream() {
     machine(|| {
         let directory = prepared();

@@ -21,7 +21,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::net::{RecvFlags, SendFlags, SocketType, sockopt};
 
 use super::clock::Alarm;
 use super::flow::{self, Protocol};
@@ -153,13 +153,7 @@ impl Datagrams {
             self.drop_oldest(ground);
         }
         let six = inside.is_ipv6();
-        let family = if six {
-            AddressFamily::INET6
-        } else {
-            AddressFamily::INET
-        };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let fd = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
+        let fd = socket::make(socket::family(inside.ip()), SocketType::DGRAM)?;
         if six {
             sockopt::set_ipv6_v6only(&fd, true)?;
         }

@@ -5,28 +5,32 @@
 //! list(directory) ─▶ look(names, a few hundred at a time) ─▶ list(each directory in it)
 //! ```
 //!
-//! Lives here: the threads and what they found.
+//! Lives here: the threads and what they found, and what is left out of a directory.
 //! Must not: decide what belongs to a step (`gather` walks in order, and asks here
 //! first), or report a fault: what could not be read is simply not there, and the
 //! walk meets the fault itself.
 //! Called by: `gather`, in a step's own process, and of `files` in the builder; `fresh`
 //! has its threads from here.
 //! Always true: all threads have ended when [`look`] returns, so the process may
-//! fork again; a directory is known whole or not at all.
+//! fork again; a directory is known whole or not at all; however many files there are,
+//! no more of them are kept in memory than was asked for.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, openat2, statat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, openat2, readlinkat, statat,
+};
 use rustix::io::Errno;
 
-use crate::build::ignore::Ignore;
-use crate::ops::build::gather::{self, join};
+use crate::build::ignore::{Ignore, Inside};
+use crate::ops::build::gather::{self, facts, join};
 use crate::ops::build::hashes::{Hashes, Sum};
+use crate::ops::build::summary::{FileDigest, Head, TreeDigest};
 
 /// What is to be looked at.
 pub struct Asked<'a> {
@@ -38,10 +42,14 @@ pub struct Asked<'a> {
     pub ignore: Option<&'a Ignore>,
     /// What is left out below the directory.
     pub exclude: Option<&'a Ignore>,
-    /// What is known of files.
-    pub hashes: &'a Hashes,
+    /// What is known of files; without it no file is read.
+    pub hashes: Option<&'a Hashes>,
+    /// Owners count.
+    pub owners: bool,
     /// Directories in each other at most.
     pub levels: usize,
+    /// Names at most: beyond, nothing more is looked at.
+    pub most: usize,
 }
 
 /// A name in a directory, and what it is.
@@ -50,32 +58,140 @@ pub struct Seen {
     pub name: Vec<u8>,
     /// What it is.
     pub stat: Stat,
-    /// The digest of a file, and whether it had to be read for it.
-    pub sum: Option<(Sum, bool)>,
+    /// Whether it is wanted.
+    pub fate: Fate,
+    /// The digest of a file.
+    pub sum: Option<Sum>,
+    /// Where a link leads.
+    pub link: Option<Vec<u8>>,
+}
+
+/// Whether a name is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is.
+    Kept,
+    /// It is left out, but something in it may not be.
+    LeftOut,
+    /// It is left out with all that is in it.
+    Gone,
 }
 
 /// What was found, by the paths of directories below the first.
 #[derive(Default)]
 pub struct Ahead {
     directories: HashMap<Vec<u8>, Listed>,
+    /// Digests of files that were not known.
+    pub learned: Vec<(Stat, Sum)>,
+    owners: bool,
 }
 
 #[derive(Default)]
 struct Listed {
     /// How many names it has.
     count: usize,
+    parts: Vec<Part>,
+}
+
+/// Some names of a directory.
+#[derive(Default)]
+struct Part {
+    /// The number of the first.
+    first: usize,
     seen: Vec<Seen>,
+    /// Which of them are directories that are wanted, or something in them.
+    directories: Vec<usize>,
+    /// The digest of the others, where they are all that the directory has.
+    files: Option<Files>,
 }
 
 impl Ahead {
     /// Takes what a directory holds, sorted by names, if all of it is known.
     pub fn take(&mut self, below: &[u8]) -> Option<Vec<Seen>> {
-        let mut listed = self.directories.remove(below)?;
-        if listed.seen.len() != listed.count {
+        let listed = self.directories.remove(below)?;
+        if !listed.is_whole() {
             return None;
         }
-        listed.seen.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Some(listed.seen)
+        let mut parts = listed.parts;
+        parts.sort_unstable_by_key(|part| part.first);
+        let mut parts = parts.into_iter().map(|part| part.seen);
+        let mut all = parts.next().unwrap_or_default();
+        parts.for_each(|mut part| all.append(&mut part));
+        Some(all)
+    }
+
+    /// Adds all directories to the digest of a piece, as a walk would come to them.
+    /// Says whether there is anything; none when there is what only a walk can tell.
+    pub fn put(&self, tree: &mut TreeDigest, top: &Stat, left_out: bool) -> Option<bool> {
+        self.put_directory(tree, b"", Head::of(top, self.owners), left_out)
+    }
+
+    /// Says whether anything in it is wanted.
+    fn put_directory(
+        &self,
+        tree: &mut TreeDigest,
+        below: &[u8],
+        head: Head,
+        left_out: bool,
+    ) -> Option<bool> {
+        let listed = self.directories.get(below).filter(|l| l.is_whole())?;
+        let mut parts: Vec<&Part> = listed.parts.iter().collect();
+        parts.sort_unstable_by_key(|part| part.first);
+        let mut wanted = !left_out;
+        for part in &parts {
+            for seen in part.directories.iter().map(|at| &part.seen[*at]) {
+                let head = Head::of(&seen.stat, self.owners);
+                let path = join(below, &seen.name);
+                wanted |= self.put_directory(tree, &path, head, seen.fate != Fate::Kept)?;
+            }
+        }
+        let files = match parts.as_slice() {
+            [part] => part.files?,
+            parts => Files::of(parts.iter().flat_map(|part| &part.seen), self.owners)?,
+        };
+        wanted |= files.count > 0;
+        if wanted {
+            tree.directory(below, head, &files.sum);
+        }
+        Some(wanted)
+    }
+}
+
+impl Listed {
+    fn is_whole(&self) -> bool {
+        self.parts.iter().map(|part| part.seen.len()).sum::<usize>() == self.count
+    }
+}
+
+/// The files of one directory.
+#[derive(Clone, Copy)]
+struct Files {
+    count: usize,
+    sum: Sum,
+}
+
+impl Files {
+    fn of<'s>(all: impl Iterator<Item = &'s Seen>, owners: bool) -> Option<Self> {
+        let mut digest = FileDigest::default();
+        let mut count = 0;
+        for seen in all.filter(|seen| seen.fate == Fate::Kept) {
+            let head = Head::of(&seen.stat, owners);
+            match (FileType::from_raw_mode(seen.stat.st_mode), &seen.link) {
+                (FileType::RegularFile, _) => {
+                    let size = seen.stat.st_size.cast_unsigned();
+                    digest.file(&seen.name, head, size, &seen.sum?);
+                }
+                (FileType::Symlink, Some(link)) => digest.link(&seen.name, head, link),
+                (FileType::Symlink, None) => return None,
+                (FileType::Fifo, _) => digest.fifo(&seen.name, head),
+                _ => continue,
+            }
+            count += 1;
+        }
+        Some(Self {
+            count,
+            sum: digest.finish(),
+        })
     }
 }
 
@@ -92,6 +208,7 @@ enum Task {
     Look {
         below: Vec<u8>,
         level: usize,
+        first: usize,
         names: Vec<Vec<u8>>,
     },
 }
@@ -100,6 +217,8 @@ struct Queue {
     tasks: Vec<Task>,
     /// Tasks that somebody is at, each of which may bring more.
     busy: usize,
+    /// Names that were found.
+    names: usize,
     found: Ahead,
 }
 
@@ -111,7 +230,11 @@ pub fn look(asked: &Asked<'_>) -> Ahead {
             level: 0,
         }],
         busy: 0,
-        found: Ahead::default(),
+        names: 0,
+        found: Ahead {
+            owners: asked.owners,
+            ..Ahead::default()
+        },
     });
     let more = Condvar::new();
     together(threads(), || work(asked, &queue, &more));
@@ -163,22 +286,18 @@ fn work(asked: &Asked<'_>, queue: &Mutex<Queue>, more: &Condvar) {
         if let Some(task) = held.tasks.pop() {
             held.busy += 1;
             drop(held);
-            let (tasks, seen) = match task {
+            let found = match task {
                 Task::List { below, level } => asked.list(below, level),
                 Task::Look {
                     below,
                     level,
+                    first,
                     names,
-                } => asked.look(below, level, names),
+                } => asked.look(below, level, first, names),
             };
             held = lock(queue);
             held.busy -= 1;
-            held.tasks.extend(tasks);
-            if let Some((below, listed)) = seen {
-                let entry = held.found.directories.entry(below).or_default();
-                entry.count += listed.count;
-                entry.seen.extend(listed.seen);
-            }
+            held.take(found, asked.most);
             more.notify_all();
         } else if held.busy == 0 {
             return;
@@ -192,81 +311,195 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-type Found = (Vec<Task>, Option<(Vec<u8>, Listed)>);
+/// What a task brings: more tasks, and what is known of a directory.
+#[derive(Default)]
+struct Found {
+    tasks: Vec<Task>,
+    below: Vec<u8>,
+    count: usize,
+    part: Option<Part>,
+    learned: Vec<(Stat, Sum)>,
+}
+
+impl Queue {
+    fn take(&mut self, found: Found, most: usize) {
+        self.found.learned.extend(found.learned);
+        self.names = self.names.saturating_add(found.count);
+        if self.names > most {
+            // The walk looks at the rest by itself, and says when it is too much.
+            self.tasks.clear();
+            return;
+        }
+        self.tasks.extend(found.tasks);
+        let entry = self.found.directories.entry(found.below).or_default();
+        entry.count += found.count;
+        entry.parts.extend(found.part);
+    }
+}
 
 impl Asked<'_> {
     fn list(&self, below: Vec<u8>, level: usize) -> Found {
-        let names = beneath(self.top, &below)
-            .ok()
-            .and_then(|fd| gather::names_of(fd.as_fd()).ok());
-        let Some(mut names) = names else {
-            return (Vec::new(), None);
+        let Ok(directory) = beneath(self.top, &below) else {
+            return Found::unknown(below);
         };
-        let listed = Listed {
-            count: names.len(),
-            seen: Vec::new(),
+        let Ok(mut names) = gather::names_of(directory.as_fd(), self.most) else {
+            return Found::unknown(below);
         };
-        let mut batches = Vec::new();
+        let count = names.len();
+        if count <= BATCH {
+            let mut found = self.look_in(directory.as_fd(), below, level, 0, names);
+            if let (Some(part), Some(_)) = (&mut found.part, self.hashes) {
+                part.files = Files::of(part.seen.iter(), self.owners);
+            }
+            return Found { count, ..found };
+        }
+        let mut tasks = Vec::new();
         while !names.is_empty() {
-            batches.push(Task::Look {
+            let first = names.len().saturating_sub(BATCH);
+            tasks.push(Task::Look {
                 below: below.clone(),
                 level,
-                names: names.split_off(names.len().saturating_sub(BATCH)),
+                first,
+                names: names.split_off(first),
             });
         }
-        (batches, Some((below, listed)))
+        Found {
+            tasks,
+            below,
+            count,
+            ..Found::default()
+        }
     }
 
-    fn look(&self, below: Vec<u8>, level: usize, names: Vec<Vec<u8>>) -> Found {
-        let Ok(directory) = beneath(self.top, &below) else {
-            return (Vec::new(), None);
+    fn look(&self, below: Vec<u8>, level: usize, first: usize, names: Vec<Vec<u8>>) -> Found {
+        match beneath(self.top, &below) {
+            Ok(directory) => self.look_in(directory.as_fd(), below, level, first, names),
+            Err(_) => Found::unknown(below),
+        }
+    }
+
+    fn look_in(
+        &self,
+        directory: BorrowedFd<'_>,
+        below: Vec<u8>,
+        level: usize,
+        first: usize,
+        names: Vec<Vec<u8>>,
+    ) -> Found {
+        let fates = Fates::new(self.ignore, self.exclude, self.path, &below);
+        let mut found = Found::default();
+        let mut part = Part {
+            first,
+            seen: Vec::with_capacity(names.len()),
+            ..Part::default()
         };
-        let mut tasks = Vec::new();
-        let mut seen = Vec::with_capacity(names.len());
         for name in names {
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let Ok(stat) = statat(&directory, OsStr::from_bytes(&name), flags) else {
+            let path = OsStr::from_bytes(&name);
+            let Ok(stat) = statat(directory, path, AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
-            let inside = join(&below, &name);
-            let path = join(self.path, &inside);
-            let left_out = |ignore: Option<&Ignore>, path: &[u8]| {
-                ignore.is_some_and(|ignore| ignore.excludes(path))
-            };
-            let ignored = left_out(self.ignore, &path);
-            let excluded = left_out(self.exclude, &inside);
-            let mut sum = None;
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => {
-                    let dead_end = |out: bool, ignore: Option<&Ignore>, path: &[u8]| {
-                        out && ignore.is_some_and(|ignore| !ignore.may_include_below(path))
-                    };
-                    let dead = dead_end(ignored, self.ignore, &path)
-                        || dead_end(excluded, self.exclude, &inside);
-                    if !dead && level + 1 < self.levels {
-                        tasks.push(Task::List {
-                            below: inside,
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            let fate = fates.of(&name, kind == FileType::Directory);
+            let (mut sum, mut link) = (None, None);
+            match kind {
+                FileType::Directory if fate != Fate::Gone => {
+                    part.directories.push(part.seen.len());
+                    if level + 1 < self.levels {
+                        found.tasks.push(Task::List {
+                            below: join(&below, &name),
                             level: level + 1,
                         });
                     }
                 }
-                FileType::RegularFile if !ignored && !excluded && stat.st_nlink == 1 => {
-                    sum = self.sum(directory.as_fd(), &name, &stat);
+                FileType::RegularFile if fate == Fate::Kept => {
+                    sum = self.sum(directory, &name, &stat, &mut found.learned);
+                }
+                FileType::Symlink if fate == Fate::Kept => {
+                    link = readlinkat(directory, path, Vec::new()).ok();
                 }
                 _ => {}
             }
-            seen.push(Seen { name, stat, sum });
+            part.seen.push(Seen {
+                name,
+                stat,
+                fate,
+                sum,
+                link: link.map(CString::into_bytes),
+            });
         }
-        (tasks, Some((below, Listed { count: 0, seen })))
+        Found {
+            below,
+            part: Some(part),
+            ..found
+        }
     }
 
-    fn sum(&self, directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Option<(Sum, bool)> {
-        if let Some(known) = self.hashes.find(stat) {
-            return Some((known, false));
+    fn sum(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &[u8],
+        stat: &Stat,
+        learned: &mut Vec<(Stat, Sum)>,
+    ) -> Option<Sum> {
+        let hashes = self.hashes?;
+        if let Some(known) = hashes.find(stat) {
+            return Some(known);
         }
-        let file: File = gather::open_unchanged(directory, name, stat).ok()?;
+        let file: File = gather::open_unchanged(directory, name, &facts(stat)).ok()?;
         let sum = crate::ops::build::hashes::read(file, stat.st_size.cast_unsigned()).ok()?;
-        Some((sum, true))
+        learned.push((*stat, sum));
+        Some(sum)
+    }
+}
+
+impl Found {
+    /// Nothing can be said of a directory: the walk looks for itself.
+    fn unknown(below: Vec<u8>) -> Self {
+        Self {
+            below,
+            count: 1,
+            ..Self::default()
+        }
+    }
+}
+
+/// What is left out of one directory.
+pub struct Fates<'a> {
+    /// Of the root, with the directory's path from there.
+    ignore: Option<(&'a Ignore, Inside<'a>, Vec<u8>)>,
+    /// Of the piece, with the path from there.
+    exclude: Option<(&'a Ignore, Inside<'a>, Vec<u8>)>,
+}
+
+impl<'a> Fates<'a> {
+    /// Prepares for the directory `below` a piece that is at `path`.
+    pub fn new(
+        ignore: Option<&'a Ignore>,
+        exclude: Option<&'a Ignore>,
+        path: &[u8],
+        below: &[u8],
+    ) -> Self {
+        let lines =
+            |ignore: &'a Ignore, directory: Vec<u8>| (ignore, ignore.inside(&directory), directory);
+        Self {
+            ignore: ignore.map(|ignore| lines(ignore, join(path, below))),
+            exclude: exclude.map(|exclude| lines(exclude, below.to_vec())),
+        }
+    }
+
+    /// Says whether a name in it is wanted.
+    pub fn of(&self, name: &[u8], is_directory: bool) -> Fate {
+        let mut fate = Fate::Kept;
+        for (ignore, inside, directory) in [&self.ignore, &self.exclude].into_iter().flatten() {
+            let path = join(directory, name);
+            if inside.excludes(&path) {
+                fate = Fate::LeftOut;
+                if !is_directory || !ignore.may_include_below(&path) {
+                    return Fate::Gone;
+                }
+            }
+        }
+        fate
     }
 }
 
@@ -295,8 +528,10 @@ mod tests {
             path: b"",
             ignore: None,
             exclude: None,
-            hashes: &hashes,
+            hashes: Some(&hashes),
+            owners: false,
             levels: 2,
+            most: 10_000,
         });
         assert_eq!(ahead.take(b"").expect("listed").len(), 6);
         let seen = ahead.take(b"d3").expect("listed");
@@ -306,5 +541,38 @@ mod tests {
         assert!(ahead.take(b"link").is_none());
         assert!(ahead.take(b"d3/deep").is_none(), "it lies too deep");
         assert!(ahead.take(b"d3").is_none(), "it was taken");
+    }
+
+    #[test]
+    fn no_more_is_kept_than_was_asked_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for d in 0..20 {
+            std::fs::create_dir(dir.path().join(format!("d{d:02}"))).expect("made");
+            for f in 0..300 {
+                std::fs::write(dir.path().join(format!("d{d:02}/f{f:03}")), "").expect("written");
+            }
+        }
+        let top = File::open(dir.path()).expect("open");
+        let count = |most: usize| {
+            let mut ahead = look(&Asked {
+                top: top.as_fd(),
+                path: b"",
+                ignore: None,
+                exclude: None,
+                hashes: None,
+                owners: false,
+                levels: 9,
+                most,
+            });
+            let kept = ahead.directories.values().flat_map(|d| &d.parts);
+            let kept = kept.map(|part| part.seen.len()).sum::<usize>();
+            let known = (0..20).filter_map(|d| ahead.take(format!("d{d:02}").as_bytes()));
+            (kept, known.map(|seen| seen.len()).sum::<usize>())
+        };
+        assert_eq!(count(6020), (6020, 6000));
+        let (kept, known) = count(1000);
+        assert!(kept <= 1000, "{kept}");
+        assert!(known < 1000 && known.is_multiple_of(300), "{known}");
+        assert_eq!(count(299), (20, 0), "no directory has so few");
     }
 }

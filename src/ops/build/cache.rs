@@ -135,14 +135,7 @@ fn take(session: &Session, entry: &Entry) -> Result<()> {
             .layer
             .as_ref()
             .is_none_or(|layer| store.has_layer(&map, layer));
-        let local = || {
-            store.find_step(&known.key).filter(|mine| {
-                mine.layer
-                    .as_ref()
-                    .is_none_or(|layer| store.has_layer(&map, layer))
-            })
-        };
-        if there && local().is_none() {
+        if there && store.find_whole_step(&known.key, &map).is_none() {
             let record = StepRecord {
                 layer: known.layer,
                 step: known.step,

@@ -108,6 +108,15 @@ pub fn find(session: &Session, request: &Request) -> Result<Found> {
             continue;
         }
         let what = || format!("cannot use --build-context {name}={text}");
+        if let Some(layout) = text.strip_prefix("oci-layout://") {
+            return Err(Error::of(Kind::Usage, "a layout is no context yet"))
+                .what(what)
+                .hint(|| {
+                    format!(
+                        "load it, `rpod load -i {layout}`, and give docker-image:// and its name"
+                    )
+                });
+        }
         let path = match is_remote(text) {
             false => PathBuf::from(text),
             true => match from_address(session, text, &mut made).what(what)? {

@@ -19,6 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
     fchmod, fchown, fgetxattr, flistxattr, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat,
@@ -29,7 +30,9 @@ use rustix::io::Errno;
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use crate::ops::build::chmod;
 use crate::ops::build::fresh::{self, Fresh};
-use crate::ops::build::gather::{Item, Kind, Piece, components, facts, join, shown};
+use crate::ops::build::gather::{
+    Item, Kind, Piece, components, is_below, join, open_unchanged, shown, split,
+};
 use crate::ops::build::graph::{Chmod, Times};
 use crate::ops::build::hashes;
 use crate::runtime::copy::plant::{self, Ground, Owners, Plant};
@@ -236,12 +239,12 @@ impl<'a> Writer<'a> {
             }
             fd => fd.what(what)?,
         };
+        self.dress_directory(fd.as_fd(), item, path)?;
         if self.writing.keeps_attributes() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let from = openat(from, OsStr::from_bytes(name), flags, Mode::empty()).what(what)?;
-            copy_attributes(from.as_fd(), fd.as_fd());
+            self.writing.copy_attributes(from.as_fd(), fd.as_fd());
         }
-        self.dress_directory(fd.as_fd(), item, path)?;
         Ok(new.then_some(fd))
     }
 
@@ -423,7 +426,7 @@ impl Writing<'_> {
     ) -> Result<()> {
         match &item.kind {
             Kind::File(size, _) => {
-                let source = unchanged(from, from_name, item)?;
+                let source = open_unchanged(from, from_name, &item.facts)?;
                 self.file(&source, item, *size, parent, name, alone)
             }
             Kind::Link(link) => {
@@ -463,11 +466,11 @@ impl Writing<'_> {
             )
         })?);
         pour(source, &target, size)?;
-        if self.keeps_attributes() {
-            copy_attributes(source.as_fd(), target.as_fd());
-        }
         if !alone || self.owner(item.owner) != (0, 0) {
             self.own(target.as_fd(), item.owner)?;
+        }
+        if self.keeps_attributes() {
+            self.copy_attributes(source.as_fd(), target.as_fd());
         }
         if mode & 0o7000 != 0 {
             fchmod(&target, Mode::from_raw_mode(mode))?;
@@ -547,29 +550,34 @@ impl Writing<'_> {
     pub fn keeps_attributes(&self) -> bool {
         !self.fresh
     }
+
+    /// Copies capabilities of a file, attributes of users' and owners that were written
+    /// down. Whoever gives the file an owner does so before: chown(2) takes capabilities
+    /// away, and an owner that was asked for is another than what is written there.
+    pub fn copy_attributes(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
+        for name in attribute_names(from).split(|b| *b == 0) {
+            let wanted = name == b"security.capability"
+                || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."));
+            if !wanted || (self.owner.is_some() && name == plant::OWNER.as_bytes()) {
+                continue;
+            }
+            let name = OsStr::from_bytes(name);
+            let mut value = vec![0; MOST_OF_ATTRIBUTES];
+            if let Ok(length) = fgetxattr(from, name, &mut value[..]) {
+                // Where they cannot be had, they could not be had in a container either.
+                fsetxattr(to, name, &value[..length], XattrFlags::empty()).ok();
+            }
+        }
+    }
 }
 
 /// All that is in a directory among items.
 fn inside(items: &[Item], at: usize) -> &[Item] {
     let top = &items[at].path;
     let rest = &items[at + 1..];
-    let is_in = |item: &Item| {
-        let below = item.path.strip_prefix(top.as_slice());
-        top.is_empty() || below.is_some_and(|below| below.starts_with(b"/"))
-    };
-    let count = rest.iter().take_while(|item| is_in(item)).count();
+    let is_in = |item: &&Item| is_below(&item.path, top);
+    let count = rest.iter().take_while(is_in).count();
     &rest[..count]
-}
-
-/// Opens a file that is the one that was looked at.
-fn unchanged(from: BorrowedFd<'_>, name: &[u8], item: &Item) -> Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(from, OsStr::from_bytes(name), flags, Mode::empty())?);
-    if facts(&fstat(&file)?) != item.facts {
-        return Err(Error::new("it was changed while the build read it")
-            .hint("build again when nothing writes to it"));
-    }
-    Ok(file)
 }
 
 /// Entries of an archive, with the owner, permissions and times that were asked for.
@@ -649,26 +657,22 @@ fn pour(mut source: &File, mut target: &File, size: u64) -> Result<()> {
     }
 }
 
-/// Capabilities of a file, attributes of users' and owners that were written down.
-pub fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
-    let mut names = vec![0; 4096];
-    let Ok(length) = flistxattr(from, &mut names[..]) else {
-        return;
-    };
-    for name in names[..length].split(|b| *b == 0) {
-        let wanted = name == b"security.capability"
-            || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."));
-        if !wanted {
-            continue;
-        }
-        let name = OsStr::from_bytes(name);
-        let mut value = vec![0; 64 << 10];
-        if let Ok(length) = fgetxattr(from, name, &mut value[..]) {
-            // Where they cannot be had, they could not be had in a container either.
-            fsetxattr(to, name, &value[..length], XattrFlags::empty()).ok();
+/// The names of a file's extended attributes, each with a zero byte behind it.
+fn attribute_names(file: BorrowedFd<'_>) -> Vec<u8> {
+    let mut names = Vec::with_capacity(256);
+    loop {
+        match flistxattr(file, spare_capacity(&mut names)) {
+            Err(Errno::RANGE) if names.capacity() < MOST_OF_ATTRIBUTES => {
+                names.reserve(MOST_OF_ATTRIBUTES);
+            }
+            Ok(_) => return names,
+            Err(_) => return Vec::new(),
         }
     }
 }
+
+/// listxattr(2) and getxattr(2) give at most 64 KiB.
+const MOST_OF_ATTRIBUTES: usize = 64 << 10;
 
 fn times(modified: (i64, u32)) -> Timestamps {
     let time = Timespec {
@@ -693,14 +697,6 @@ pub fn open_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
 
 fn open_parent(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     open_directory(root, split(path).0)
-}
-
-/// Parts a path into its directory and its name.
-pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|b| *b == b'/') {
-        Some(at) => (&path[..at], &path[at + 1..]),
-        None => (b"", path),
-    }
 }
 
 fn last(path: &[u8]) -> &[u8] {
@@ -731,7 +727,12 @@ pub fn owner(root: BorrowedFd<'_>, text: &str) -> Result<(u32, u32)> {
         map: &everybody,
         person: "",
     };
-    let found = user::resolve(root, asked).what(|| format!("cannot give files to \"{text}\""))?;
+    let found = user::resolve(root, asked).map_err(|error| {
+        // Its own words are about a container's user.
+        let why = Error::of(error.kind(), error.to_string());
+        why.what(format!("cannot give files to \"{text}\""))
+            .hint("give numbers instead, which need no line: `--chown=1000:1000`")
+    })?;
     Ok((number(name).unwrap_or(found.uid), found.gid))
 }
 

@@ -13,7 +13,6 @@ use crate::ops::build::archive;
 use crate::ops::build::copy::{Target, Writer};
 use crate::ops::build::gather::Look;
 use crate::ops::build::graph::{CopyWork, Fetch};
-use crate::ops::build::hashes::Hashes;
 
 /// Puts what was fetched where it was asked for.
 pub fn place(
@@ -42,7 +41,7 @@ pub fn place(
                 root: root.as_fd(),
                 ignore: None,
                 owners: false,
-                hashes: &mut Hashes::none(),
+                hashes: None,
                 name: "the repository",
                 left_out: 0,
             };

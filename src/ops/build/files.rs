@@ -20,7 +20,6 @@ use crate::image::layer::write::{self, Options};
 use crate::ops::build::copy::{Target, Writer, Writing};
 use crate::ops::build::gather::Look;
 use crate::ops::build::graph::Times;
-use crate::ops::build::hashes::Hashes;
 use crate::ops::build::output::Finished;
 use crate::ops::build::plan::Plan;
 use crate::ops::build::step::{Mounted, Site, directory, own_mounts, trees, view};
@@ -91,12 +90,11 @@ fn copy_out(site: &Site<'_>, layers: &[Digest], path: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o755).create(path)?;
     let to = File::open(path)?;
-    let mut hashes = Hashes::none();
     let mut look = Look {
         root: root.as_fd(),
         ignore: None,
         owners: false,
-        hashes: &mut hashes,
+        hashes: None,
         name: "the result",
         left_out: 0,
     };

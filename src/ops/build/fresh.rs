@@ -28,8 +28,8 @@ use rustix::fs::{AtFlags, Mode, fstat, linkat, mkdirat};
 
 use crate::error::{Context, Error, Result};
 use crate::ops::build::ahead::{self, beneath};
-use crate::ops::build::copy::{Writing, open_directory, split};
-use crate::ops::build::gather::{Item, Kind, Piece, join, shown};
+use crate::ops::build::copy::{Writing, open_directory};
+use crate::ops::build::gather::{Item, Kind, Piece, join, shown, split};
 
 /// Files that a thread takes at a time.
 const BATCH: usize = 256;
@@ -168,11 +168,11 @@ impl Fresh<'_> {
 
     fn dress(&self, item: &Item) -> Result<()> {
         let fd = beneath(self.top, self.below(item))?;
+        self.writing.own(fd.as_fd(), item.owner)?;
         if self.writing.keeps_attributes() {
             let from = open_directory(self.source, &join(&self.piece.path, &item.path))?;
-            super::copy::copy_attributes(from.as_fd(), fd.as_fd());
+            self.writing.copy_attributes(from.as_fd(), fd.as_fd());
         }
-        self.writing.own(fd.as_fd(), item.owner)?;
         self.writing.finish_directory(&fd, item)
     }
 }

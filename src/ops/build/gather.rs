@@ -1,38 +1,41 @@
 //! What a `COPY` or a bind mount reads, and the digest of it.
 //!
 //! ```text
-//! pattern ─ resolve ─▶ paths ─ walk ─▶ pieces of items ─ digest ─▶ the step's key
-//!                                         └─▶ copy
+//! pattern ─ resolve ─▶ paths ─ scan ─▶ digest (`summary`) ─▶ the step's key
+//!                                 └─ walk ─▶ pieces of items ─▶ copy
 //! ```
 //!
-//! The digest is of names, kinds, modes, owners, links and contents: no times, no
-//! inode numbers, so that two checkouts of the same files are the same.
+//! Most steps are known by their key, and those that are not should begin soon: the
+//! items are made when they are needed, of what the scan has seen.
 //!
-//! Lives here: looking paths up below a root, walking them, and their digest.
+//! Lives here: looking paths up below a root, and walking them.
 //! Must not: write anything but what `hashes` keeps.
 //! Called by: `copy`, `run`, in a step's own process; `files`, in the builder.
 //! Always true: nothing outside of the root is read, wherever links lead; only
 //! what was asked for is read, each directory in the order of its names.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, readlinkat,
-    statat,
+    AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, fstat, openat, openat2,
+    readlinkat, statat,
 };
 use rustix::io::Errno;
 
 use crate::build::ignore::Ignore;
 use crate::build::pattern;
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
-use crate::ops::build::ahead::{self, Ahead, Asked};
+use crate::ops::build::ahead::{self, Ahead, Asked, Fate, Fates, Seen};
 use crate::ops::build::hashes::{Hashes, Sum};
-use crate::spec::digest::{Digest, Hasher};
+use crate::ops::build::summary::{FileDigest, Head, TreeDigest, field};
+use crate::spec::digest::Hasher;
 
 /// Where things are looked up.
 pub struct Look<'a> {
@@ -42,8 +45,9 @@ pub struct Look<'a> {
     pub ignore: Option<&'a Ignore>,
     /// Owners count; else all is root's, as in a context.
     pub owners: bool,
-    /// What is known of its files.
-    pub hashes: &'a mut Hashes,
+    /// What is known of its files; without it their contents are not read, and there is
+    /// no digest of them.
+    pub hashes: Option<&'a mut Hashes>,
     /// How it is called in an error: `the build context`.
     pub name: &'a str,
     /// How many things were left out.
@@ -83,8 +87,8 @@ pub struct Item {
 pub enum Kind {
     /// A directory.
     Directory,
-    /// A file of so many bytes with this content.
-    File(u64, Sum),
+    /// A file of so many bytes with this content, if somebody asked for it.
+    File(u64, Option<Sum>),
     /// Another name of an earlier item of the piece.
     Same(usize),
     /// A link and where it leads.
@@ -106,6 +110,8 @@ impl Piece {
 const LEVELS: usize = 500;
 /// Things that are read for one step at most.
 const MOST: usize = 5_000_000;
+/// Of these, what is looked at ahead: each takes some 300 bytes until the walk is there.
+const AHEAD: usize = 500_000;
 
 /// Names that are looked at for one that was meant.
 const NEAR: usize = 10_000;
@@ -172,7 +178,7 @@ impl Look<'_> {
             Err(error) => return Err(error).what(what),
         };
         let mut names = Vec::new();
-        for name in names_of(directory.as_fd()).what(what)? {
+        for name in names_of(directory.as_fd(), MOST).what(what)? {
             let stat = statat(
                 &directory,
                 OsStr::from_bytes(&name),
@@ -266,8 +272,48 @@ impl Look<'_> {
         })
     }
 
-    /// Reads what is at a path. `exclude` leaves out more, by paths below it.
+    /// Looks at what is at a path. `exclude` leaves out more, by paths below it.
     pub fn piece(&mut self, path: &[u8], exclude: Option<&Ignore>) -> Result<Piece> {
+        let found = self.find(path)?;
+        let (parent, top) = self.top(&found, exclude)?;
+        let ahead = self.look_ahead(&parent, &top, &found, exclude);
+        let items = self.walk((&parent, top), (path, &found), exclude, ahead)?;
+        Ok(Piece {
+            name: split(path).1.to_vec(),
+            path: found,
+            items,
+        })
+    }
+
+    /// Reads what is at a path to its digest, with as little as that needs.
+    pub fn scan(&mut self, path: &[u8], exclude: Option<&Ignore>) -> Result<Scanned> {
+        let found = self.find(path)?;
+        let (parent, top) = self.top(&found, exclude)?;
+        let mut ahead = self.look_ahead(&parent, &top, &found, exclude);
+        if let Some(hashes) = &mut self.hashes {
+            for (stat, sum) in ahead.learned.drain(..) {
+                hashes.learn(&stat, sum);
+            }
+        }
+        let mut tree = TreeDigest::default();
+        let known = ahead.put(&mut tree, &top.stat, top.fate != Fate::Kept);
+        let (digest, seen) = match known {
+            Some(true) => (tree.finish(), Rest::Ahead(ahead)),
+            _ => {
+                let items = self.walk((&parent, top), (path, &found), exclude, ahead)?;
+                (digest(&items)?, Rest::Walked(items))
+            }
+        };
+        Ok(Scanned {
+            asked: path.to_vec(),
+            path: found,
+            digest,
+            seen,
+        })
+    }
+
+    /// Follows a path to what is read, unless that is left out.
+    fn find(&self, path: &[u8]) -> Result<Vec<u8>> {
         if !path.is_empty()
             && let Some(ignore) = self.ignore
             && ignore.excludes(path)
@@ -278,29 +324,135 @@ impl Look<'_> {
                 .hint("the file is there, but `.dockerignore` leaves it out of the context")
                 .kind_of(ErrorKind::NotFound));
         }
-        let found = self.follow(path)?;
+        self.follow(path)
+    }
+
+    /// Looks at a piece itself, and opens the directory it is in.
+    fn top(&self, path: &[u8], exclude: Option<&Ignore>) -> Result<(OwnedFd, Seen)> {
+        let what = || format!("cannot read \"{}\" in {}", shown(path), self.name);
+        let (parent, name) = split(path);
+        let name = if name.is_empty() { b"." } else { name };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let parent = self.open(parent, flags).what(what)?;
+        let at = OsStr::from_bytes(name);
+        let stat = statat(&parent, at, AtFlags::SYMLINK_NOFOLLOW).what(what)?;
+        let is_directory = kind_of(&stat) == FileType::Directory;
+        let of = |ignore: &Ignore, path: &[u8]| match ignore.excludes(path) {
+            false => Fate::Kept,
+            true if is_directory && ignore.may_include_below(path) => Fate::LeftOut,
+            true => Fate::Gone,
+        };
+        let ignore = self.ignore.filter(|_| !path.is_empty());
+        let ignored = ignore.map_or(Fate::Kept, |ignore| of(ignore, path));
+        // Of a file alone `--exclude` means the name.
+        let exclude = exclude.filter(|_| !is_directory);
+        let excluded = exclude.map_or(Fate::Kept, |exclude| of(exclude, name));
+        let fate = match (ignored, excluded) {
+            (Fate::Kept, fate) => fate,
+            (fate, _) => fate,
+        };
+        let top = Seen {
+            name: name.to_vec(),
+            stat,
+            fate,
+            sum: None,
+            link: None,
+        };
+        Ok((parent, top))
+    }
+
+    /// Most of a walk's time goes by waiting for the kernel: several threads wait at once.
+    fn look_ahead(
+        &self,
+        parent: &OwnedFd,
+        top: &Seen,
+        path: &[u8],
+        exclude: Option<&Ignore>,
+    ) -> Ahead {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(parent, OsStr::from_bytes(&top.name), flags, Mode::empty()) {
+            Ok(directory) if top.fate != Fate::Gone => ahead::look(&Asked {
+                top: directory.as_fd(),
+                path,
+                ignore: self.ignore,
+                exclude,
+                hashes: self.hashes.as_deref(),
+                owners: self.owners,
+                levels: LEVELS,
+                most: AHEAD,
+            }),
+            _ => Ahead::default(),
+        }
+    }
+
+    fn walk(
+        &mut self,
+        (parent, top): (&OwnedFd, Seen),
+        (path, found): (&[u8], &[u8]),
+        exclude: Option<&Ignore>,
+        ahead: Ahead,
+    ) -> Result<Vec<Item>> {
         let mut walk = Walk {
             look: self,
+            path: found,
             exclude,
             items: Vec::new(),
             waiting: Vec::new(),
             seen: HashMap::new(),
-            ahead: Ahead::default(),
+            ahead,
         };
-        walk.all(&found)?;
+        let place = Place {
+            above: None,
+            name: b"",
+            fd: OnceCell::from(parent.try_clone()?),
+        };
+        walk.visit(&place, top, b"", 0)?;
         let items = walk.items;
         if items.is_empty() {
             return Err(self
                 .missing(path, Errno::NOENT)
                 .hint("sockets and devices are not copied, nor what `.dockerignore` names"));
         }
+        Ok(items)
+    }
+}
+
+/// What is at a path, as far as its digest needs it.
+pub struct Scanned {
+    /// The path that was asked for.
+    asked: Vec<u8>,
+    /// Where it is.
+    path: Vec<u8>,
+    /// The digest of it.
+    digest: Sum,
+    seen: Rest,
+}
+
+enum Rest {
+    Walked(Vec<Item>),
+    /// A walk is still to make items of it.
+    Ahead(Ahead),
+}
+
+impl Scanned {
+    /// Adds its name and its digest.
+    pub fn put(&self, hasher: &mut Hasher) {
+        field(hasher, b"piece", split(&self.asked).1);
+        field(hasher, b"digest", &self.digest);
+    }
+
+    /// Makes a piece of it.
+    pub fn piece(self, look: &mut Look<'_>, exclude: Option<&Ignore>) -> Result<Piece> {
+        let items = match self.seen {
+            Rest::Walked(items) => items,
+            Rest::Ahead(ahead) => {
+                let (parent, top) = look.top(&self.path, exclude)?;
+                look.walk((&parent, top), (&self.asked, &self.path), exclude, ahead)?
+            }
+        };
         Ok(Piece {
-            name: path
-                .rsplit(|b| *b == b'/')
-                .next()
-                .unwrap_or_default()
-                .to_vec(),
-            path: found,
+            name: split(&self.asked).1.to_vec(),
+            path: self.path,
             items,
         })
     }
@@ -308,6 +460,8 @@ impl Look<'_> {
 
 struct Walk<'l, 'a> {
     look: &'l mut Look<'a>,
+    /// The path of what is walked below the root.
+    path: &'l [u8],
     exclude: Option<&'l Ignore>,
     items: Vec<Item>,
     /// Directories that are left out, unless something in them is not.
@@ -318,115 +472,70 @@ struct Walk<'l, 'a> {
     ahead: Ahead,
 }
 
-/// What is known of a name before the walk comes to it.
-type Known = Option<(Stat, Option<(Sum, bool)>)>;
+/// A directory the walk is in, opened when something in it has to be.
+struct Place<'p> {
+    above: Option<&'p Place<'p>>,
+    name: &'p [u8],
+    fd: OnceCell<OwnedFd>,
+}
+
+impl Place<'_> {
+    fn open(&self) -> Result<BorrowedFd<'_>, Errno> {
+        if let (None, Some(above)) = (self.fd.get(), self.above) {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let above = above.open()?;
+            let fd = openat(above, OsStr::from_bytes(self.name), flags, Mode::empty())?;
+            return Ok(self.fd.get_or_init(|| fd).as_fd());
+        }
+        self.fd.get().map(AsFd::as_fd).ok_or(Errno::BADF)
+    }
+}
 
 impl Walk<'_, '_> {
-    fn all(&mut self, path: &[u8]) -> Result<()> {
-        let what = || format!("cannot read \"{}\"", shown(path));
-        let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
-            Some(at) => (&path[..at], &path[at + 1..]),
-            None => (&b""[..], path),
-        };
-        let name = if name.is_empty() { b"." } else { name };
-        let parent = self
-            .look
-            .open(parent, OFlags::RDONLY | OFlags::DIRECTORY)
-            .what(what)?;
-        self.look_ahead(parent.as_fd(), name, path);
-        self.visit(parent.as_fd(), (name, None), path, b"", 0)
+    fn cannot(&self, below: &[u8]) -> String {
+        let path = join(self.path, below);
+        format!("cannot read \"{}\" in {}", shown(&path), self.look.name)
     }
 
-    /// Most of a walk's time goes by waiting for the kernel: several threads wait at once.
-    fn look_ahead(&mut self, parent: BorrowedFd<'_>, name: &[u8], path: &[u8]) {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        if let Ok(top) = openat(parent, OsStr::from_bytes(name), flags, Mode::empty()) {
-            self.ahead = ahead::look(&Asked {
-                top: top.as_fd(),
-                path,
-                ignore: self.look.ignore,
-                exclude: self.exclude,
-                hashes: self.look.hashes,
-                levels: LEVELS,
-            });
-        }
-    }
-
-    /// `path` is below the root, `below` below the piece.
-    fn visit(
-        &mut self,
-        parent: BorrowedFd<'_>,
-        (name, known): (&[u8], Known),
-        path: &[u8],
-        below: &[u8],
-        level: usize,
-    ) -> Result<()> {
-        let what = || format!("cannot read \"{}\" in {}", shown(path), self.look.name);
-        let (stat, sum) = match known {
-            Some(known) => known,
-            None => {
-                let flags = AtFlags::SYMLINK_NOFOLLOW;
-                let stat = statat(parent, OsStr::from_bytes(name), flags).what(what)?;
-                (stat, None)
-            }
-        };
-        let ignored = !path.is_empty() && self.look.ignore.is_some_and(|i| i.excludes(path));
-        let excluded = self.exclude.is_some_and(|exclude| {
-            let shown = if below.is_empty() && kind_of(&stat) != FileType::Directory {
-                name
-            } else {
-                below
-            };
-            !shown.is_empty() && exclude.excludes(shown)
-        });
-        if kind_of(&stat) == FileType::Directory {
-            let dead_end = (ignored
-                && self.look.ignore.is_some_and(|i| !i.may_include_below(path)))
-                || (excluded && self.exclude.is_some_and(|e| !e.may_include_below(below)));
-            if dead_end {
+    fn visit(&mut self, parent: &Place<'_>, seen: Seen, below: &[u8], level: usize) -> Result<()> {
+        let stat = &seen.stat;
+        if kind_of(stat) == FileType::Directory {
+            if seen.fate == Fate::Gone {
                 self.look.left_out += 1;
                 return Ok(());
             }
-            return self.directory(
-                parent,
-                name,
-                path,
-                below,
-                level,
-                (&stat, ignored || excluded),
-            );
+            let place = Place {
+                above: Some(parent),
+                name: &seen.name,
+                fd: OnceCell::new(),
+            };
+            return self.directory(&place, below, level, (stat, seen.fate != Fate::Kept));
         }
-        if ignored || excluded {
+        if seen.fate != Fate::Kept {
             self.look.left_out += 1;
             return Ok(());
         }
-        let kind = match kind_of(&stat) {
-            FileType::RegularFile => match sum {
-                Some((sum, new)) => {
-                    if new {
-                        self.look.hashes.learn(&stat, sum);
-                    }
-                    Kind::File(stat.st_size.cast_unsigned(), sum)
-                }
-                None => self.file(parent, name, path, &stat)?,
-            },
-            FileType::Symlink => {
-                let link = readlinkat(parent, OsStr::from_bytes(name), Vec::new()).what(what)?;
-                Kind::Link(link.into_bytes())
+        let kind = match (kind_of(stat), seen.link) {
+            (FileType::RegularFile, _) => self.file(parent, (&seen.name, seen.sum), below, stat)?,
+            (FileType::Symlink, Some(link)) => Kind::Link(link),
+            (FileType::Symlink, None) => {
+                let parent = parent.open().what(|| self.cannot(below))?;
+                let link = readlinkat(parent, OsStr::from_bytes(&seen.name), Vec::new());
+                Kind::Link(link.what(|| self.cannot(below))?.into_bytes())
             }
-            FileType::Fifo => Kind::Fifo,
+            (FileType::Fifo, _) => Kind::Fifo,
             // As docker's client: a socket means something only to its process.
             _ => return Ok(()),
         };
-        let item = self.item(below, &stat, kind);
+        let item = self.item(below, stat, kind);
         self.add(item)
     }
 
     fn file(
         &mut self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        path: &[u8],
+        parent: &Place<'_>,
+        (name, sum): (&[u8], Option<Sum>),
+        below: &[u8],
         stat: &Stat,
     ) -> Result<Kind> {
         if stat.st_nlink > 1 {
@@ -436,11 +545,15 @@ impl Walk<'_, '_> {
                 None => drop(self.seen.insert((stat.st_dev, stat.st_ino), next)),
             }
         }
-        let mut open = || open_unchanged(parent, name, stat);
-        let name = self.look.name;
-        let sum = self.look.hashes.sum(&mut open, stat).map_err(|error| {
+        let size = stat.st_size.cast_unsigned();
+        let hashes = match (&mut self.look.hashes, sum) {
+            (Some(hashes), None) => hashes,
+            _ => return Ok(Kind::File(size, sum)),
+        };
+        let mut open = || open_unchanged(parent.open()?, name, &facts(stat));
+        let sum = hashes.sum(&mut open, stat).map_err(|error| {
             let denied = error.errno() == Some(Errno::ACCESS.raw_os_error());
-            let error = error.what(format!("cannot read \"{}\" in {name}", shown(path)));
+            let error = error.what(self.cannot(below));
             if denied {
                 error.hint(
                     "leave it out with a line in `.dockerignore`, or make it readable: `chmod u+r`",
@@ -449,23 +562,21 @@ impl Walk<'_, '_> {
                 error
             }
         })?;
-        Ok(Kind::File(stat.st_size.cast_unsigned(), sum))
+        Ok(Kind::File(size, Some(sum)))
     }
 
     fn directory(
         &mut self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        path: &[u8],
+        place: &Place<'_>,
         below: &[u8],
         level: usize,
         (stat, left_out): (&Stat, bool),
     ) -> Result<()> {
-        let name_of_root = self.look.name;
+        let (path, name_of_root) = (self.path, self.look.name);
         let what = || {
             format!(
                 "cannot read directory \"{}\" in {name_of_root}",
-                shown(path)
+                shown(&join(path, below))
             )
         };
         if level == LEVELS {
@@ -474,9 +585,6 @@ impl Walk<'_, '_> {
             )))
             .what(what);
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = openat(parent, OsStr::from_bytes(name), flags, Mode::empty());
-        let directory = opened.what(what)?;
         let item = self.item(below, stat, Kind::Directory);
         let (before, depth) = (self.items.len(), self.waiting.len());
         if left_out {
@@ -484,23 +592,48 @@ impl Walk<'_, '_> {
         } else {
             self.add(item)?;
         }
-        let names: Vec<(Vec<u8>, Known)> = match self.ahead.take(below) {
-            Some(seen) => seen
-                .into_iter()
-                .map(|seen| (seen.name, Some((seen.stat, seen.sum))))
-                .collect(),
-            None => names_of(directory.as_fd())
-                .what(what)?
-                .into_iter()
-                .map(|name| (name, None))
-                .collect(),
-        };
-        for (name, known) in names {
-            let (path, below) = (join(path, &name), join(below, &name));
-            self.visit(directory.as_fd(), (&name, known), &path, &below, level + 1)?;
+        match self.ahead.take(below) {
+            Some(known) => {
+                self.items.reserve(known.len());
+                for seen in known {
+                    let below = join(below, &seen.name);
+                    self.visit(place, seen, &below, level + 1)?;
+                }
+            }
+            None => {
+                let directory = place.open().what(what)?;
+                let names = names_of(directory, MOST).what(what)?;
+                self.unknown((place, directory), names, below, level)?;
+            }
         }
         if left_out && self.items.len() == before {
             self.waiting.truncate(depth);
+        }
+        Ok(())
+    }
+
+    /// Visits what is in a directory that was not looked at ahead.
+    fn unknown(
+        &mut self,
+        (place, directory): (&Place<'_>, BorrowedFd<'_>),
+        names: Vec<Vec<u8>>,
+        below: &[u8],
+        level: usize,
+    ) -> Result<()> {
+        let fates = Fates::new(self.look.ignore, self.exclude, self.path, below);
+        for name in names {
+            let inside = join(below, &name);
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            let stat =
+                statat(directory, OsStr::from_bytes(&name), flags).what(|| self.cannot(&inside))?;
+            let seen = Seen {
+                fate: fates.of(&name, kind_of(&stat) == FileType::Directory),
+                name,
+                stat,
+                sum: None,
+                link: None,
+            };
+            self.visit(place, seen, &inside, level + 1)?;
         }
         Ok(())
     }
@@ -548,76 +681,94 @@ fn kind_of(stat: &Stat) -> FileType {
 }
 
 /// Opens a file, if it is still the one that was looked at.
-pub fn open_unchanged(parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<File> {
+pub fn open_unchanged(parent: BorrowedFd<'_>, name: &[u8], was: &(u64, u64, i64)) -> Result<File> {
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = openat(parent, OsStr::from_bytes(name), flags, Mode::empty())?;
     let now = fstat(&fd)?;
-    if facts(&now) != facts(stat) || kind_of(&now) != FileType::RegularFile {
-        return Err(Error::new("it changes while it is read"));
+    if facts(&now) != *was || kind_of(&now) != FileType::RegularFile {
+        return Err(Error::new("it was changed while the build read it")
+            .hint("build again when nothing writes to it"));
     }
     Ok(File::from(fd))
 }
 
-/// The names in an open directory, sorted.
-pub fn names_of(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
+/// The names in an open directory, sorted; so many at most.
+pub fn names_of(directory: BorrowedFd<'_>, most: usize) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
+    let mut buffer = [MaybeUninit::uninit(); 32 << 10];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if !matches!(name, b"." | b"..") && !name.contains(&b'/') {
-            names.push(name.to_vec());
+        if matches!(name, b"." | b"..") || name.contains(&b'/') {
+            continue;
         }
+        if names.len() == most {
+            return Err(Error::new(format!("there are more than {most} files")));
+        }
+        names.push(name.to_vec());
     }
     names.sort_unstable();
     Ok(names)
 }
 
-/// Returns the digest of pieces: what decides how a tree looks when they are copied to it.
-pub fn digest(pieces: &[Piece]) -> Digest {
-    let mut hasher = Hasher::default();
-    for piece in pieces {
-        field(&mut hasher, b"piece", &piece.name);
-        for item in &piece.items {
-            field(&mut hasher, b"item", &item.path);
-            let mut line = Vec::with_capacity(64);
-            for number in [item.mode, item.owner.0, item.owner.1] {
-                line.extend_from_slice(&number.to_le_bytes());
+/// Returns the digest of what is in a piece whose files were read.
+fn digest(items: &[Item]) -> Result<Sum> {
+    struct Open<'i> {
+        path: &'i [u8],
+        head: Head,
+        files: FileDigest,
+    }
+    let mut tree = TreeDigest::default();
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut alone = FileDigest::default();
+    let close = |tree: &mut TreeDigest, one: Open<'_>| {
+        tree.directory(one.path, one.head, &one.files.finish());
+    };
+    for item in items {
+        while let Some(one) = open.pop_if(|one| !is_below(&item.path, one.path)) {
+            close(&mut tree, one);
+        }
+        let head = Head::new(item.mode, item.owner);
+        let (path, name) = (&item.path, split(&item.path).1);
+        let files = open.last_mut().map_or(&mut alone, |one| &mut one.files);
+        match resolved(items, item) {
+            Kind::Directory => open.push(Open {
+                path,
+                head,
+                files: FileDigest::default(),
+            }),
+            Kind::File(size, Some(sum)) => files.file(name, head, *size, sum),
+            Kind::Link(link) => files.link(name, head, link),
+            Kind::Fifo => files.fifo(name, head),
+            Kind::File(_, None) | Kind::Same(_) => {
+                return Err(Error::internal("the digest of files that nobody read"));
             }
-            match resolved(piece, item) {
-                Kind::Directory => line.push(b'd'),
-                Kind::File(size, sum) => {
-                    line.push(b'f');
-                    line.extend_from_slice(&size.to_le_bytes());
-                    line.extend_from_slice(sum);
-                }
-                Kind::Link(link) => {
-                    line.push(b'l');
-                    line.extend_from_slice(link);
-                }
-                Kind::Fifo => line.push(b'p'),
-                Kind::Same(_) => line.push(b's'),
-            }
-            field(&mut hasher, b"says", &line);
         }
     }
-    hasher.finish()
+    let is_tree = !open.is_empty();
+    while let Some(one) = open.pop() {
+        close(&mut tree, one);
+    }
+    if !is_tree {
+        tree.file(&alone.finish());
+    }
+    Ok(tree.finish())
+}
+
+/// Says whether a path lies in a directory; all but the piece itself lies in the piece.
+pub fn is_below(path: &[u8], directory: &[u8]) -> bool {
+    let below = path.strip_prefix(directory);
+    directory.is_empty() || below.is_some_and(|below| below.starts_with(b"/"))
 }
 
 /// A second name has the content of the first: a checkout may have made two files of them.
-fn resolved<'a>(piece: &'a Piece, item: &'a Item) -> &'a Kind {
+fn resolved<'a>(items: &'a [Item], item: &'a Item) -> &'a Kind {
     match item.kind {
-        Kind::Same(first) => piece.items.get(first).map_or(&item.kind, |i| &i.kind),
+        Kind::Same(first) => items.get(first).map_or(&item.kind, |i| &i.kind),
         _ => &item.kind,
     }
-}
-
-/// Adds a value with its name and length, so that no two lists of values look alike.
-pub fn field(hasher: &mut Hasher, name: &[u8], value: &[u8]) {
-    hasher.update(name);
-    hasher.update(&[0]);
-    hasher.update(&(value.len() as u64).to_le_bytes());
-    hasher.update(value);
 }
 
 /// Parts a path into its components, `.` and `..` done away with, inside its root.
@@ -631,6 +782,14 @@ pub fn components(path: &[u8]) -> Vec<&[u8]> {
         }
     }
     parts
+}
+
+/// Parts a path into its directory and its name.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
 }
 
 /// Joins two paths.
@@ -647,5 +806,124 @@ pub fn shown(path: &[u8]) -> String {
     match path {
         b"" => ".".to_owned(),
         path => Path::new(OsStr::from_bytes(path)).display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd;
+    use std::path::Path;
+
+    use super::{Look, Rest, digest};
+    use crate::build::ignore::Ignore;
+    use crate::ops::build::hashes::Hashes;
+
+    fn make(top: &Path) {
+        fs::create_dir_all(top.join("a/deep/er")).expect("made");
+        fs::create_dir_all(top.join("b/empty")).expect("made");
+        for n in 0..600 {
+            fs::write(top.join(format!("b/f{n}")), n.to_string()).expect("written");
+        }
+        for name in [
+            "x",
+            "a/x",
+            "a/deep/y",
+            "a/deep/er/z",
+            "a.b",
+            "a/deep.b",
+            "b/keep",
+        ] {
+            fs::write(top.join(name), name).expect("written");
+        }
+        fs::hard_link(top.join("x"), top.join("b/x")).expect("linked");
+        std::os::unix::fs::symlink("nowhere", top.join("a/link")).expect("linked");
+    }
+
+    /// The digest by the threads, that of the items, and how many items there are.
+    fn both(top: &Path, path: &[u8], ignore: Option<&Ignore>) -> ([u8; 32], [u8; 32], usize) {
+        let root = File::open(top).expect("open");
+        let mut hashes = Hashes::none();
+        let mut look = Look {
+            root: root.as_fd(),
+            ignore,
+            owners: false,
+            hashes: Some(&mut hashes),
+            name: "the context",
+            left_out: 0,
+        };
+        let scanned = look.scan(path, None).expect("scanned");
+        if top.join(std::str::from_utf8(path).expect("text")).is_dir() {
+            assert!(
+                matches!(scanned.seen, Rest::Ahead(_)),
+                "{path:?} was walked"
+            );
+        }
+        let found = scanned.digest;
+        let piece = scanned.piece(&mut look, None).expect("walked");
+        (
+            found,
+            digest(&piece.items).expect("hashed"),
+            piece.items.len(),
+        )
+    }
+
+    #[test]
+    fn the_threads_come_to_what_a_walk_comes_to() {
+        let dir = tempfile::tempdir().expect("a directory");
+        make(dir.path());
+        let ignore = Ignore::parse("b\n!b/keep\na/deep/er\n").expect("lines");
+        let all_out = Ignore::parse("b\n!b/none\n").expect("lines");
+        for ignore in [None, Some(&ignore), Some(&all_out)] {
+            for path in ["", "a", "a/deep", "x", "b"] {
+                if path == "b" && ignore == Some(&all_out) {
+                    continue;
+                }
+                let (one, other, _) = both(dir.path(), path.as_bytes(), ignore);
+                assert_eq!(one, other, "{path:?} without {ignore:?}");
+            }
+        }
+        let plain = both(dir.path(), b"", None);
+        assert_eq!(plain.2, 6 + 600 + 7 + 2);
+        assert_eq!(both(dir.path(), b"", Some(&ignore)).2, 11);
+        assert_eq!(both(dir.path(), b"", Some(&all_out)).2, 11);
+    }
+
+    #[test]
+    fn whatever_counts_makes_another_digest() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let of = |change: &dyn Fn(&Path)| {
+            let top = dir.path().join("top");
+            fs::create_dir(&top).expect("made");
+            make(&top);
+            change(&top);
+            let (digest, ..) = both(&top, b"", None);
+            fs::remove_dir_all(&top).expect("removed");
+            digest
+        };
+        let plain = of(&|_| {});
+        assert_eq!(of(&|_| {}), plain, "times and numbers do not count");
+        let changes: [&dyn Fn(&Path); 7] = [
+            &|top| fs::write(top.join("b/f7"), "8").expect("written"),
+            &|top| fs::rename(top.join("b/f7"), top.join("b/g7")).expect("renamed"),
+            &|top| fs::rename(top.join("a/deep/y"), top.join("a/y")).expect("renamed"),
+            &|top| fs::remove_dir(top.join("b/empty")).expect("removed"),
+            &|top| fs::rename(top.join("b/empty"), top.join("a/empty")).expect("renamed"),
+            &|top| {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = fs::Permissions::from_mode(0o600);
+                fs::set_permissions(top.join("b/f7"), mode).expect("set");
+            },
+            &|top| {
+                fs::remove_file(top.join("a/link")).expect("removed");
+                std::os::unix::fs::symlink("nowhere2", top.join("a/link")).expect("linked");
+            },
+        ];
+        let mut seen = vec![plain];
+        for change in changes {
+            let digest = of(change);
+            assert!(!seen.contains(&digest));
+            seen.push(digest);
+        }
     }
 }

@@ -156,6 +156,8 @@ pub struct RunWork {
 /// The network of a `RUN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunNetwork {
+    /// The build's own, with a way out.
+    Default,
     /// The machine's.
     Host,
     /// Loopback only.

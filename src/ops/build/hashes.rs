@@ -12,7 +12,7 @@
 //!
 //! Lives here: this memory, and reading a file to its digest.
 //! Must not: walk directories (`gather`).
-//! Called by: `gather`.
+//! Called by: `gather`, `ahead`; `step` loads and saves it.
 //! Always true: a memory that is missing, cut or of another version is an empty one.
 
 use std::fs::File;
@@ -31,7 +31,8 @@ pub type Sum = [u8; 32];
 /// What was read of a directory's files.
 pub struct Hashes {
     place: Option<(u64, u64)>,
-    known: Vec<Record>,
+    /// The file, as it was read: most of it is never looked at.
+    known: Known,
     new: Vec<Record>,
     now: SystemTime,
 }
@@ -66,7 +67,7 @@ impl Hashes {
     pub fn none() -> Self {
         Self {
             place: None,
-            known: Vec::new(),
+            known: Known::default(),
             new: Vec::new(),
             now: SystemTime::now(),
         }
@@ -78,7 +79,7 @@ impl Hashes {
         let bytes = std::fs::read(store.context_path(place.0, place.1)).unwrap_or_default();
         Self {
             place: Some(place),
-            known: parse(&bytes),
+            known: Known(bytes),
             ..Self::none()
         }
     }
@@ -95,9 +96,7 @@ impl Hashes {
 
     /// Returns the digest of a file's content, if it is known.
     pub fn find(&self, stat: &Stat) -> Option<Sum> {
-        let facts = Facts::of(stat);
-        let at = self.known.binary_search_by(|r| r.facts.cmp(&facts)).ok()?;
-        Some(self.known[at].sum)
+        self.known.find(&Facts::of(stat))
     }
 
     /// Notes the digest of a file's content, which was not known.
@@ -122,14 +121,38 @@ impl Hashes {
         self.new.dedup_by(|one, other| one.facts == other.facts);
         let key = |r: &Record| (r.facts.device, r.facts.inode);
         let new = &self.new;
-        self.known
-            .retain(|old| new.binary_search_by_key(&key(old), key).is_err());
-        self.known.append(&mut self.new);
-        self.known.sort_unstable_by_key(|r| r.facts);
-        if self.known.len() > MOST {
-            self.known.truncate(MOST);
-        }
-        drop(store.save_context(device, inode, &write(&self.known)));
+        let mut all: Vec<Record> = self.known.all().collect();
+        all.retain(|old| new.binary_search_by_key(&key(old), key).is_err());
+        all.append(&mut self.new);
+        all.sort_unstable_by_key(|r| r.facts);
+        all.truncate(MOST);
+        drop(store.save_context(device, inode, &write(&all)));
+    }
+}
+
+/// Records as they are in the file, in their order.
+#[derive(Default)]
+struct Known(Vec<u8>);
+
+impl Known {
+    fn records(&self) -> &[[u8; LENGTH]] {
+        let body = self.0.strip_prefix(MAGIC).unwrap_or_default();
+        let records = body.as_chunks::<LENGTH>().0;
+        &records[..records.len().min(MOST)]
+    }
+
+    /// Where the order is broken, less is found.
+    fn find(&self, facts: &Facts) -> Option<Sum> {
+        let records = self.records();
+        let key = |record: &[u8; LENGTH]| (long(record, 0), long(record, 8));
+        let at = records.partition_point(|record| key(record) < (facts.device, facts.inode));
+        let same = |record: &&[u8; LENGTH]| key(record) == (facts.device, facts.inode);
+        let mut same = records[at..].iter().take_while(same).map(parse);
+        same.find(|r| r.facts == *facts).map(|r| r.sum)
+    }
+
+    fn all(&self) -> impl Iterator<Item = Record> {
+        self.records().iter().map(parse)
     }
 }
 
@@ -178,34 +201,22 @@ pub fn is_end(count: usize, most: usize, total: u64, size: u64) -> bool {
     count == 0 || (count < most && total >= size)
 }
 
-fn parse(bytes: &[u8]) -> Vec<Record> {
-    let Some(body) = bytes.strip_prefix(MAGIC) else {
-        return Vec::new();
-    };
-    let mut all: Vec<Record> = body
-        .chunks_exact(LENGTH)
-        .take(MOST)
-        .map(|chunk| {
-            let long =
-                |at: usize| u64::from_le_bytes(chunk[at..at + 8].try_into().unwrap_or_default());
-            let short =
-                |at: usize| u32::from_le_bytes(chunk[at..at + 4].try_into().unwrap_or_default());
-            Record {
-                facts: Facts {
-                    device: long(0),
-                    inode: long(8),
-                    size: long(16),
-                    modified: (long(24).cast_signed(), short(32)),
-                    changed: (long(36).cast_signed(), short(44)),
-                },
-                sum: chunk[48..80].try_into().unwrap_or_default(),
-            }
-        })
-        .collect();
-    if !all.is_sorted_by_key(|r| r.facts) {
-        all.sort_unstable_by_key(|r| r.facts);
+fn long(record: &[u8; LENGTH], at: usize) -> u64 {
+    u64::from_le_bytes(record[at..at + 8].try_into().unwrap_or_default())
+}
+
+fn parse(record: &[u8; LENGTH]) -> Record {
+    let short = |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().unwrap_or_default());
+    Record {
+        facts: Facts {
+            device: long(record, 0),
+            inode: long(record, 8),
+            size: long(record, 16),
+            modified: (long(record, 24).cast_signed(), short(32)),
+            changed: (long(record, 36).cast_signed(), short(44)),
+        },
+        sum: record[48..80].try_into().unwrap_or_default(),
     }
-    all
 }
 
 fn write(records: &[Record]) -> Vec<u8> {
@@ -229,7 +240,7 @@ mod tests {
     use std::fs::File;
     use std::time::{Duration, SystemTime};
 
-    use super::{Hashes, is_end, parse};
+    use super::{Hashes, Known, is_end};
     use crate::error::Error;
     use crate::store::Store;
 
@@ -271,8 +282,8 @@ mod tests {
 
     #[test]
     fn a_broken_memory_is_an_empty_one() {
-        assert!(parse(b"").is_empty());
-        assert!(parse(b"something else").is_empty());
-        assert!(parse(b"rpodctx1 and then half a record").is_empty());
+        for broken in ["", "something else", "rpodctx1 and then half a record"] {
+            assert!(Known(broken.into()).records().is_empty());
+        }
     }
 }

@@ -17,6 +17,7 @@
 //! Always true: what is in the cache is found by content, so a build that was
 //! killed goes on where it stopped, and two at once do the same work once.
 
+pub mod agent;
 pub mod event;
 pub mod graph;
 pub mod plan;
@@ -35,12 +36,14 @@ mod foreign;
 mod fresh;
 mod gather;
 mod hashes;
+mod network;
 mod output;
 mod remote;
 mod send;
 mod solve;
 mod squash;
 mod step;
+mod summary;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -58,16 +61,19 @@ use crate::build::{check, parse};
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::assemble::{Config, Format};
 use crate::ops::access::Asked;
+use crate::ops::build::agent::Agent;
 use crate::ops::build::context::Found;
 use crate::ops::build::event::{Event, Listener, Speaker};
 use crate::ops::build::graph::Fetch;
 use crate::ops::build::plan::{Base, Named, Outside, Plan, Wishes};
 use crate::ops::build::step::Site;
-use crate::ops::{Session, pull, sweep};
+use crate::ops::{Session, network as networks, pull, sweep};
 use crate::process::identity::Identity;
 use crate::process::userns;
+use crate::runtime::cgroup::Group;
 use crate::spec::container::PullPolicy;
 use crate::spec::digest::Digest;
+use crate::spec::network::PRIVATE;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::spec::time::Time;
@@ -92,8 +98,8 @@ pub struct Request {
     pub contexts: BTreeMap<String, String>,
     /// `--secret`: what each says.
     pub secrets: BTreeMap<String, Vec<u8>>,
-    /// `--ssh`: an agent's socket for each name.
-    pub agents: BTreeMap<String, PathBuf>,
+    /// `--ssh`: an agent for each name.
+    pub agents: BTreeMap<String, Agent>,
     /// `--pull`.
     pub pull: PullPolicy,
     /// Settings of every `RUN`.
@@ -124,6 +130,10 @@ pub struct Request {
     pub quiet: bool,
     /// How registries are to be spoken to.
     pub asked: Asked,
+    /// `--retry`.
+    pub retries: Option<u32>,
+    /// `--retry-delay`.
+    pub delay: Option<Duration>,
     /// `--check`: nothing is built.
     pub check: bool,
     /// `--ignorefile`.
@@ -187,10 +197,16 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     if request.check {
         return Ok(Built::default());
     }
+    let parent = request.runs.cgroup_parent.as_deref();
+    let group = Group::find(&request.runs.limits, parent)?;
     if request.wishes.no_cache != plan::NoCache::Everything {
         cache::bring_in(session, request)?;
     }
-    let mut world = World::new(session, request, &found)?;
+    let agents = start_agents(session, request)?;
+    let mut world = World::new(session, request, &found);
+    for (id, agent) in &agents {
+        world.agents.insert(id.clone(), agent.socket());
+    }
     let plan = plan::plan(&file, &found.name, &found.text, &request.wishes, &mut world)?;
     for warning in &plan.warnings {
         session.progress.warn(warning);
@@ -204,6 +220,7 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
         &found,
         &plan,
         world.known,
+        group.as_ref(),
         (watch, &mut made),
     );
     watch.end(result.as_ref().ok());
@@ -214,6 +231,17 @@ pub fn build(session: &Session, request: &Request, watch: &mut dyn Watch) -> Res
     send::send(session, request, &built)?;
     cache::send_out(session, request, &built)?;
     Ok(built)
+}
+
+/// An agent for each `--ssh` that names keys.
+fn start_agents(session: &Session, request: &Request) -> Result<Vec<(String, agent::Running)>> {
+    let mut all = Vec::new();
+    for (id, agent) in &request.agents {
+        if let Agent::Keys(keys) = agent {
+            all.push((id.clone(), agent::Running::start(session, keys)?));
+        }
+    }
+    Ok(all)
 }
 
 /// The checks: warnings, or with `# check=error=true` and `--check` the end.
@@ -251,11 +279,14 @@ fn in_builder(
     found: &Found,
     plan: &Plan,
     known: HashMap<Digest, Layer>,
+    group: Option<&Group>,
     (watch, made): (&mut dyn Watch, &mut bool),
 ) -> Result<Built> {
     let (events, speaking) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
     let (result, telling) = pipe_with(PipeFlags::CLOEXEC).what(|| "cannot make a pipe")?;
     let mut writers = Some((speaking, telling));
+    let network = session.store.stage("network")?;
+    let network_plan = networks::plan(session, PRIVATE)?;
     let child = userns::launch(identity, |channel| {
         let Some((speaking, telling)) = writers.take() else {
             return 1;
@@ -273,6 +304,9 @@ fn in_builder(
                         contexts: &found.places,
                         speaker: &Speaker::new(speaking),
                         runs: &request.runs,
+                        group,
+                        network: &network,
+                        network_plan: &network_plan,
                         ttl: request.ttl.map(|ttl| ttl.as_secs()),
                         keep: !request.forgetful,
                         jobs: request.jobs,
@@ -378,19 +412,22 @@ struct World<'a> {
     request: &'a Request,
     found: &'a Found,
     images: HashMap<(String, Option<Platform>), Base>,
+    /// The sockets of the build's own SSH agents.
+    agents: BTreeMap<String, PathBuf>,
     /// The blobs of images' layers, by their diff ids.
     known: HashMap<Digest, Layer>,
 }
 
 impl<'a> World<'a> {
-    fn new(session: &'a Session, request: &'a Request, found: &'a Found) -> Result<Self> {
-        Ok(Self {
+    fn new(session: &'a Session, request: &'a Request, found: &'a Found) -> Self {
+        Self {
             session,
             request,
             found,
             images: HashMap::new(),
+            agents: BTreeMap::new(),
             known: HashMap::new(),
-        })
+        }
     }
 }
 
@@ -410,6 +447,8 @@ impl World<'_> {
             platform: platform.cloned(),
             asked: self.request.asked.clone(),
             nameless,
+            retries: self.request.retries,
+            delay: self.request.delay,
             ..pull::Request::default()
         };
         pull::ensure_by(self.session, name, &request)
@@ -459,7 +498,10 @@ impl Outside for World<'_> {
     }
 
     fn agent(&mut self, id: &str) -> Result<Option<PathBuf>> {
-        Ok(self.request.agents.get(id).cloned())
+        Ok(match self.request.agents.get(id) {
+            Some(Agent::Socket(path)) => Some(path.clone()),
+            Some(Agent::Keys(_)) | None => self.agents.get(id).cloned(),
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use crate::error::{Context, Error, Result};
 use crate::image::assemble::{self, Config, History, Made, PLAIN_TAR};
-use crate::ops::build::graph::Id;
+use crate::ops::build::graph::{From, Id, Work};
 use crate::ops::build::plan::{self, Plan, Target};
 use crate::ops::build::solve::{self, Solved};
 use crate::ops::build::step::{Site, trees};
@@ -283,7 +283,13 @@ fn failure(
     known: &HashMap<Digest, Layer>,
 ) -> Error {
     let node = &plan.graph.nodes[id];
-    let error = error.what(format!("build step {} failed", step_number(&node.name)));
+    let mut error = error.what(format!("build step {} failed", step_number(&node.name)));
+    if let Some((place, lines)) = plan.places.get(&id) {
+        error = error.what(place.clone()).drawn(lines);
+    }
+    if let Some(hint) = meant(&node.work, &node.text) {
+        error = error.hint(hint);
+    }
     let Some(state) = plan.states.get(&id) else {
         return error;
     };
@@ -329,6 +335,27 @@ fn failure(
         }
         // The state's image is a help; that it could not be made is no news.
         Err(_) => error,
+    }
+}
+
+/// What a step that failed was perhaps meant to be.
+fn meant(work: &Work, text: &str) -> Option<&'static str> {
+    match work {
+        Work::Run(run) if text.starts_with("RUN [") && run.words.first()? == "/bin/sh" => {
+            Some("a list of words is JSON, all in double quotes: `RUN [\"program\", \"word\"]`")
+        }
+        Work::Copy(copy)
+            if matches!(copy.from, From::Context(_))
+                && copy
+                    .paths
+                    .iter()
+                    .any(|path| path.split('/').any(|part| part == "..")) =>
+        {
+            Some(
+                "no path leads out of the context: build a directory above it, with `-f` for the Dockerfile",
+            )
+        }
+        _ => None,
     }
 }
 

@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 
 use self::scope::{Done, Scope, object, set_env, set_pair, strings};
 use crate::build::dockerfile::{Dockerfile, Instruction, Stage, Step, Word};
-use crate::build::problem::{Problem, Span};
+use crate::build::problem::{Problem, Span, excerpt};
 use crate::build::word;
 use crate::error::{Error, Result};
 use crate::image::assemble::{Config, History};
@@ -81,6 +81,8 @@ pub struct Wishes {
     pub target: Option<String>,
     /// `--platform`; none is this machine's.
     pub platforms: Vec<Platform>,
+    /// `--from`: takes the place of the first image.
+    pub from: Option<String>,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
     /// `--env`.
@@ -93,6 +95,8 @@ pub struct Wishes {
     pub no_cache: NoCache,
     /// `--network`.
     pub network: Option<RunNetwork>,
+    /// `--allow network.host`: a `RUN` may ask for the machine's network.
+    pub host_network: bool,
     /// `--volume`: paths here and inside, read-only or not.
     pub volumes: Vec<(std::path::PathBuf, String, bool)>,
     /// `SOURCE_DATE_EPOCH`.
@@ -124,6 +128,8 @@ pub struct Plan {
     pub graph: Graph,
     /// What is made, for each platform.
     pub targets: Vec<Target>,
+    /// Of every step of the file, where it stands, and its line as an error shows it.
+    pub places: BTreeMap<Id, (String, String)>,
     /// Of every `RUN`, what an image of the state before it would say.
     pub states: BTreeMap<Id, State>,
     /// The instructions of all stages that are needed, in the file's order.
@@ -218,6 +224,11 @@ pub fn plan(
     Ok(plan)
 }
 
+/// A place in a file, in the words of an error.
+fn place(name: &str, at: Span) -> String {
+    format!("{name}:{}:{}", at.line, at.column)
+}
+
 struct Planner<'a> {
     file: &'a Dockerfile,
     name: &'a str,
@@ -236,6 +247,19 @@ struct Planner<'a> {
     used_args: Vec<String>,
 }
 impl<'a> Planner<'a> {
+    /// Keeps where in the file a step stands.
+    fn remember(&mut self, id: Id, at: Span) {
+        let lines = excerpt(self.text, at, "");
+        let place = place(self.name, at);
+        self.plan.places.insert(id, (place, lines));
+    }
+
+    /// Shows where in the file an error comes from.
+    fn placed(&self, error: Error, at: Span) -> Error {
+        let lines = excerpt(self.text, at, "");
+        error.what(place(self.name, at)).drawn(&lines)
+    }
+
     fn fault(&self, at: Span, message: impl Into<String>) -> Error {
         Problem::new(at, message).into_error(self.name, self.text)
     }
@@ -334,7 +358,6 @@ impl<'a> Planner<'a> {
         }
         let stage = &self.file.stages[number];
         let done = self.begin(stage, number)?;
-        let file_steps = stage.steps.iter().filter(|step| makes_files(step)).count();
         let shell = strings(&done.settings, "Shell")
             .unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()]);
         let mut scope = Scope {
@@ -345,7 +368,7 @@ impl<'a> Planner<'a> {
             shell,
             cmd_is_ours: false,
             count: 1,
-            total: file_steps + 1,
+            total: self.total_of(stage),
         };
         let from = Line {
             text: stage.text.clone(),
@@ -423,7 +446,7 @@ impl<'a> Planner<'a> {
         self.expand(text, &|name| scope.variable(name))
     }
 
-    fn node(&mut self, scope: &mut Scope<'a>, text: String, work: Work) -> Id {
+    fn node(&mut self, scope: &mut Scope<'a>, step: &Step, text: String, work: Work) -> Id {
         scope.count += 1;
         let name = format!(
             "{} {text}",
@@ -437,6 +460,7 @@ impl<'a> Planner<'a> {
             times: self.times(scope.done.created),
             no_cache: self.no_cache(scope.stage),
         });
+        self.remember(id, step.at);
         scope.done.last = Some(id);
         id
     }

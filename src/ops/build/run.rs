@@ -3,10 +3,6 @@
 //! The program is started as a container's is, by the same runtime, in the build's
 //! user namespace. What it writes ends up in the directory that becomes the layer.
 //!
-//! Its network is the machine's, unless `none` is said: to begin a step then takes no
-//! time, and its servers, proxies and resolvers are those that work here. Docker's is
-//! isolated with a way out; what a step could see more here is what the user could.
-//!
 //! Lives here: mounts of the step, its files of `/etc`, and what a failure says.
 //! Must not: fork (`role::step` does), or make the layer (`step`).
 //! Called by: `step`.
@@ -29,17 +25,19 @@ use crate::network::resolv::Resolver;
 use crate::ops::build::copy::{Target, Writer, Writing};
 use crate::ops::build::event::Event;
 use crate::ops::build::foreign;
-use crate::ops::build::gather::field;
-use crate::ops::build::graph::{From, RunMount, RunNetwork, RunWork, Times};
+use crate::ops::build::graph::{From, RunMount, RunWork, Times};
+use crate::ops::build::network::Way;
 use crate::ops::build::step::{self, Ground, Mounted, Reading, Site, Source, Start};
+use crate::ops::build::summary::field;
 use crate::ops::launch::StepJob;
 use crate::rootfs::{self, Tree};
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::program::Program;
 use crate::runtime::sequence::Bundle;
 use crate::runtime::{capabilities, inside};
-use crate::spec::container::{Namespaces, NetworkMode, Record, Restart, Ulimit};
+use crate::spec::container::{Namespaces, Record, Restart, Ulimit};
 use crate::spec::digest::{Digest, Hasher};
+use crate::spec::limits::Limits;
 use crate::spec::mount::{Mount, Source as MountSource};
 use crate::spec::time::Time;
 use crate::store::layers::LayerInfo;
@@ -63,6 +61,18 @@ pub struct Settings {
     pub dns_search: Vec<String>,
     /// `--dns-option`.
     pub dns_options: Vec<String>,
+    /// `--memory`, `--cpu-shares` and the like: of each `RUN` by itself.
+    pub limits: Limits,
+    /// `--cgroup-parent`.
+    pub cgroup_parent: Option<String>,
+    /// `--group-add`.
+    pub groups: Vec<String>,
+    /// `--no-hosts`: `/etc/hosts` is the image's.
+    pub no_hosts: bool,
+    /// `--security-opt no-new-privileges`.
+    pub no_new_privileges: bool,
+    /// `--security-opt seccomp=unconfined`.
+    pub seccomp_unconfined: bool,
     /// `--debug-shell`: a shell is opened where a step failed.
     pub debug_shell: bool,
 }
@@ -86,7 +96,10 @@ pub fn contents(site: &Site<'_>, start: &Start<'_>, work: &RunWork) -> Result<Ve
         };
         let opened = Source::open(site, start, from)?;
         let paths = [source.clone()];
-        let (digest, _) = opened.content(site, &reading(&paths))?;
+        let (digest, found) = opened.content(site, &reading(&paths))?;
+        if let Some(mut found) = found {
+            found.keep(site);
+        }
         all.push(digest);
     }
     Ok(all)
@@ -147,6 +160,7 @@ pub fn run(
     start: &Start<'_>,
     work: &RunWork,
 ) -> Result<(Option<Digest>, LayerInfo)> {
+    let mut way = Way::find(site, work.network)?;
     let ground = Ground::unmounted(site, start.parent)?;
     let mut mounts = Mounts {
         site,
@@ -160,38 +174,42 @@ pub fn run(
         mounts.add(mount)?;
     }
     let (lines, held, mounted) = (mounts.lines, mounts.held, mounts.mounted);
-    let record = record(site, work, lines)?;
-    let bundle = bundle(site, work, &record, &ground)?;
+    let record = record(site, work, &way, lines)?;
+    let bundle = bundle(site, &way, &record, &ground)?;
     let points = mount_points(&bundle);
     let program = program(site, work, &record);
+    let leaf = site
+        .group
+        .map(|group| group.leaf(&format!("step-{}", start.id)))
+        .transpose()?;
     let status = (site.roles.step)(StepJob {
         bundle: &bundle,
+        leaf: leaf.as_ref(),
         program: program.clone(),
-        own_network: work.network == RunNetwork::None,
+        network: way.network(),
         terminal: None,
         heard: &mut |error, bytes| site.speaker.output(start.id, error, bytes),
     })
     .map_err(|error| foreign::explain(error, &work.platform))?;
     if status != 0 {
         if site.runs.debug_shell {
-            open_shell(site, work, &bundle, program)?;
+            open_shell(site, &mut way, &bundle, program)?;
         }
-        return Err(Error::of(
+        let error = Error::of(
             Kind::Failed,
             format!("`{}` exited with status {status}", start.node.text),
-        ));
+        );
+        return Err(match leaf.map_or(0, |leaf| leaf.killed()) {
+            0 => error,
+            _ => error.hint("it needed more memory than it had: give it more with --memory"),
+        });
     }
     drop((mounted, held));
     ground.finish(site, start, &points)
 }
 
 /// Opens a shell where the step failed, with what it left.
-fn open_shell(
-    site: &Site<'_>,
-    work: &RunWork,
-    bundle: &Bundle,
-    mut program: Program,
-) -> Result<()> {
+fn open_shell(site: &Site<'_>, way: &mut Way, bundle: &Bundle, mut program: Program) -> Result<()> {
     let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
         return Err(Error::new("there is no terminal to open a shell on")
             .hint("leave --debug-shell out, or run it from a terminal"));
@@ -206,8 +224,9 @@ fn open_shell(
     let streams = [fd(&terminal)?, fd(&terminal)?, fd(&terminal)?];
     (site.roles.step)(StepJob {
         bundle,
+        leaf: None,
         program,
-        own_network: work.network == RunNetwork::None,
+        network: way.network(),
         terminal: Some(streams),
         heard: &mut |_, _| {},
     })?;
@@ -265,6 +284,7 @@ impl Mounts<'_> {
                     source: MountSource::Tmpfs {
                         size: *size,
                         mode: None,
+                        options: Vec::new(),
                     },
                     ..plain(target)
                 });
@@ -503,9 +523,12 @@ fn mount_points(bundle: &Bundle) -> Vec<String> {
     points
 }
 
-fn bundle(site: &Site<'_>, work: &RunWork, record: &Record, ground: &Ground) -> Result<Bundle> {
+fn bundle(site: &Site<'_>, way: &Way, record: &Record, ground: &Ground) -> Result<Bundle> {
     let mut files = Vec::new();
-    for (name, text) in etc_files(site, work, record)? {
+    for (name, text) in etc_files(site, way, record)? {
+        if name == "hosts" && site.runs.no_hosts {
+            continue;
+        }
         let path = ground.place(name);
         fs::write(&path, text)
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)))
@@ -533,26 +556,23 @@ fn bundle(site: &Site<'_>, work: &RunWork, record: &Record, ground: &Ground) -> 
     })
 }
 
-fn etc_files(
-    site: &Site<'_>,
-    work: &RunWork,
-    record: &Record,
-) -> Result<[(&'static str, String); 3]> {
-    let shared = work.network == RunNetwork::Host;
+fn etc_files(site: &Site<'_>, way: &Way, record: &Record) -> Result<[(&'static str, String); 3]> {
+    let shared = matches!(way, Way::Machine);
     let machine_hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let machine_resolv = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let hosts = Hosts {
         machine: shared.then_some(machine_hosts.as_str()),
-        ips: &[],
+        ips: &way.addresses(),
         linked: &[],
         hostname: &record.hostname,
         domainname: "",
         extra: &site.runs.hosts,
-        gateway: shared.then(|| std::net::IpAddr::from([127, 0, 0, 1])),
+        gateway: way.gateway(),
     };
     let resolver = Resolver {
         machine: &machine_resolv,
-        gateway: None,
+        // Servers of its own are asked directly.
+        gateway: way.server().filter(|_| site.runs.dns.is_empty()),
         names: false,
         shared,
         servers: &site.runs.dns,
@@ -567,7 +587,7 @@ fn etc_files(
 }
 
 /// A step in the words of a container, for the runtime's plan.
-fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record> {
+fn record(site: &Site<'_>, work: &RunWork, way: &Way, mounts: Vec<Mount>) -> Result<Record> {
     let settings = site.runs;
     Ok(Record {
         version: 1,
@@ -583,7 +603,7 @@ fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record>
         env: work.env.iter().chain(&work.quiet_env).cloned().collect(),
         workdir: work.workdir.clone(),
         user: work.user.clone(),
-        groups: Vec::new(),
+        groups: settings.groups.clone(),
         hostname: "buildkitsandbox".to_owned(),
         domainname: String::new(),
         tty: false,
@@ -595,10 +615,7 @@ fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record>
         anonymous_volumes: Vec::new(),
         publish: Vec::new(),
         expose: Vec::new(),
-        network: match work.network {
-            RunNetwork::Host => NetworkMode::Host,
-            RunNetwork::None => NetworkMode::None,
-        },
+        network: way.mode(),
         networks: Vec::new(),
         links: Vec::new(),
         network_capture: None,
@@ -618,8 +635,8 @@ fn record(site: &Site<'_>, work: &RunWork, mounts: Vec<Mount>) -> Result<Record>
         cap_add: Vec::new(),
         cap_drop: Vec::new(),
         privileged: work.insecure,
-        no_new_privileges: false,
-        seccomp_unconfined: work.insecure,
+        no_new_privileges: settings.no_new_privileges,
+        seccomp_unconfined: work.insecure || settings.seccomp_unconfined,
         ulimits: settings.ulimits.clone(),
         sysctls: BTreeMap::new(),
         shm_size: settings.shm_size.unwrap_or(64 << 20),
@@ -634,10 +651,10 @@ fn program(site: &Site<'_>, work: &RunWork, record: &Record) -> Program {
         workdir: work.workdir.clone(),
         make_workdir: true,
         user: work.user.clone(),
-        groups: Vec::new(),
+        groups: record.groups.clone(),
         capabilities: record.capabilities.clone(),
         ulimits: record.ulimits.clone(),
-        no_new_privileges: false,
+        no_new_privileges: record.no_new_privileges,
         seccomp: !record.seccomp_unconfined,
         map: site.identity.map.clone(),
         tty: false,

@@ -7,11 +7,11 @@
 
 use std::fs;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::layer::fold;
-use crate::image::layer::write::{self, Options};
-use crate::ops::build::gather::field;
-use crate::ops::build::step::{Sink, Site, directory, trees};
+use crate::image::layer::write::Options;
+use crate::ops::build::step::{Site, adopt, directory, trees};
+use crate::ops::build::summary::field;
 use crate::spec::digest::{Digest, Hasher};
 use crate::spec::time::Time;
 use crate::store::build::StepRecord;
@@ -33,8 +33,8 @@ pub fn squash(site: &Site<'_>, layers: &[Digest], kept: usize) -> Result<Vec<Dig
     let key = hasher.finish();
     let _turn = site.store.lock_blob(&key)?;
     let map = site.identity.map.name();
-    let known = site.store.find_step(&key).and_then(|record| record.layer);
-    let one = match known.filter(|layer| site.store.has_layer(&map, layer)) {
+    let known = site.store.find_whole_step(&key, &map);
+    let one = match known.and_then(|record| record.layer) {
         Some(layer) => layer,
         None => fold_new(site, below, new, &key)?,
     };
@@ -57,19 +57,13 @@ fn fold_new(site: &Site<'_>, below: &[Digest], new: &[Digest], key: &Digest) -> 
         file,
         &site.identity.map,
     )?;
-    let mut sink = Sink::default();
-    let written = write::write(&tree, Options::default(), &mut sink)?;
-    let layer = sink.finish();
-    let map = site.identity.map.name();
-    if !site.store.has_layer(&map, &layer) {
-        site.store
-            .adopt_layer(&tree, &written.left_out, &map, &layer, written.info)?;
-    }
+    let (layer, info) = adopt(site, &tree, Options::default(), false)?;
+    let layer = layer.ok_or_else(|| Error::internal("a squash made no layer"))?;
     if site.keep {
         let record = StepRecord {
             layer: Some(layer.clone()),
             step: format!("{} layers squashed", new.len()),
-            size: written.info.size,
+            size: info.size,
             created: Time::now().unix(),
             content: None,
         };

@@ -29,16 +29,19 @@ use crate::build::ignore::Ignore;
 use crate::error::{Context, Error, Result};
 use crate::image::layer::changes::Scope;
 use crate::image::layer::write::{self, Options};
+use crate::network::plan::Plan;
 use crate::ops::build::copy::{self, Target, Writer, Writing};
 use crate::ops::build::event::{Event, Speaker};
-use crate::ops::build::gather::{self, Look, Piece, field};
+use crate::ops::build::gather::{self, Look, Piece, Scanned};
 use crate::ops::build::graph::{CopyWork, From, Id, Node, RunWork, Work};
 use crate::ops::build::hashes::Hashes;
 use crate::ops::build::run;
+use crate::ops::build::summary::field;
 use crate::ops::build::{archive, clock, fetch};
 use crate::ops::launch::Roles;
 use crate::process::identity::Identity;
 use crate::rootfs::{self, Tree};
+use crate::runtime::cgroup::Group;
 use crate::spec::digest::{Digest, Hasher};
 use crate::spec::time::Time;
 use crate::store::Store;
@@ -63,6 +66,12 @@ pub struct Site<'a> {
     pub speaker: &'a Speaker,
     /// Settings of every `RUN`.
     pub runs: &'a run::Settings,
+    /// Where the limits of every `RUN` are kept, if there are any.
+    pub group: Option<&'a Group>,
+    /// Where the process of the build's network serves, once there is one.
+    pub network: &'a Staged,
+    /// That network.
+    pub network_plan: &'a Plan,
     /// Steps older than this are made anew, in seconds.
     pub ttl: Option<u64>,
     /// What steps make is kept for other builds.
@@ -124,16 +133,11 @@ pub fn known(site: &Site<'_>, node: &Node, key: &Digest) -> Option<Made> {
     if node.no_cache {
         return None;
     }
-    let record = site.store.find_step(key)?;
-    let map = site.identity.map.name();
-    let there = record
-        .layer
-        .as_ref()
-        .is_none_or(|layer| site.store.has_layer(&map, layer));
+    let record = site.store.find_whole_step(key, &site.identity.map.name())?;
     let young = site
         .ttl
         .is_none_or(|ttl| Store::step_age(&record).as_secs() <= ttl);
-    (there && young).then(|| Made {
+    young.then(|| Made {
         layer: record.layer,
         cached: true,
         key: key.clone(),
@@ -246,11 +250,14 @@ fn copy_step(site: &Site<'_>, start: &Start<'_>, work: &CopyWork) -> Result<Made
         exclude: exclude.as_ref(),
         lines: &work.exclude,
     };
-    let (content, pieces) = source.content(site, &read)?;
+    let (content, mut known) = source.content(site, &read)?;
     let key = copy_key(start, work, &content);
-    make_once(site, start, &key, || {
-        let pieces = match pieces {
-            Some(pieces) => pieces,
+    let made = make_once(site, start, &key, || {
+        let pieces = match &mut known {
+            Some(known) => {
+                known.keep(site);
+                source.pieces(site, &read, std::mem::take(&mut known.scanned))?
+            }
             None => source.read(site, &read)?,
         };
         for (pattern, found) in work.paths.iter().zip(&pieces) {
@@ -263,7 +270,11 @@ fn copy_step(site: &Site<'_>, start: &Start<'_>, work: &CopyWork) -> Result<Made
         let ground = Ground::new(site, below)?;
         write_copy(site, start, work, &source, &pieces, &ground)?;
         ground.finish(site, start, &[])
-    })
+    });
+    if let Some(known) = &mut known {
+        known.keep(site);
+    }
+    made
 }
 
 fn ignoring(lines: &[String]) -> Result<Option<Ignore>> {
@@ -410,6 +421,23 @@ pub struct Reading<'a> {
     pub lines: &'a [String],
 }
 
+/// What was read of a source.
+pub struct Found {
+    /// What each pattern means.
+    scanned: Vec<Vec<Scanned>>,
+    /// What there is to know the next time.
+    hashes: Option<Hashes>,
+}
+
+impl Found {
+    /// Keeps what was learned of files: as soon as nobody has to wait for it.
+    pub fn keep(&mut self, site: &Site<'_>) {
+        if let Some(hashes) = self.hashes.take() {
+            hashes.save(site.store);
+        }
+    }
+}
+
 /// A tree that is read from.
 pub struct Source {
     /// Its root.
@@ -457,11 +485,11 @@ impl Source {
         &self,
         site: &Site<'_>,
         reading: &Reading<'_>,
-    ) -> Result<(Digest, Option<Vec<Vec<Piece>>>)> {
+    ) -> Result<(Digest, Option<Found>)> {
         // Layers never change, so what was found in them once is so for ever.
         let memo = self.layers.as_ref().map(|layers| {
             let mut hasher = Hasher::default();
-            field(&mut hasher, b"rpod", b"content 1");
+            field(&mut hasher, b"rpod", b"content 2");
             for layer in layers {
                 field(&mut hasher, b"layer", layer.as_str().as_bytes());
             }
@@ -475,11 +503,21 @@ impl Source {
         {
             return Ok((content, None));
         }
-        let pieces = self.read(site, reading)?;
+        let mut hashes = match self.context {
+            Some(_) => Hashes::load(site.store, &fstat(&self.root)?),
+            None => Hashes::none(),
+        };
+        let mut look = self.look(site, Some(&mut hashes));
+        let mut scanned = Vec::new();
         let mut hasher = Hasher::default();
-        for pieces in &pieces {
-            let digest = gather::digest(pieces);
-            field(&mut hasher, b"pieces", digest.as_str().as_bytes());
+        for pattern in reading.paths {
+            let paths = look.resolve(pattern)?;
+            let all = paths.iter().map(|path| look.scan(path, reading.exclude));
+            let all = all.collect::<Result<Vec<Scanned>>>()?;
+            let mut pieces = Hasher::default();
+            all.iter().for_each(|one| one.put(&mut pieces));
+            field(&mut hasher, b"pieces", &pieces.finish_raw());
+            scanned.push(all);
         }
         let content = hasher.finish();
         if let Some(memo) = memo {
@@ -492,55 +530,56 @@ impl Source {
             };
             site.store.save_step(&memo, &record)?;
         }
-        Ok((content, Some(pieces)))
+        let hashes = Some(hashes);
+        Ok((content, Some(Found { scanned, hashes })))
     }
 
-    /// Reads what patterns mean, each by itself.
+    /// Returns what patterns mean, each by itself, of what was scanned for a digest.
+    fn pieces(
+        &self,
+        site: &Site<'_>,
+        reading: &Reading<'_>,
+        scanned: Vec<Vec<Scanned>>,
+    ) -> Result<Vec<Vec<Piece>>> {
+        let mut look = self.look(site, None);
+        let mut of = |one: Scanned| one.piece(&mut look, reading.exclude);
+        let all = scanned.into_iter();
+        all.map(|of_one| of_one.into_iter().map(&mut of).collect())
+            .collect()
+    }
+
+    /// Returns what patterns mean, each by itself, where no digest is asked for.
     pub fn read(&self, site: &Site<'_>, reading: &Reading<'_>) -> Result<Vec<Vec<Piece>>> {
-        let mut hashes = match self.context {
-            Some(_) => Hashes::load(site.store, &fstat(&self.root)?),
-            None => Hashes::none(),
-        };
-        let ignore = self
-            .context
-            .and_then(|number| site.contexts[number].ignore.as_ref());
-        let mut look = Look {
-            root: self.root.as_fd(),
-            ignore,
-            owners: self.context.is_none(),
-            hashes: &mut hashes,
-            name: &self.name,
-            left_out: 0,
-        };
+        let mut look = self.look(site, None);
         let mut all = Vec::new();
         for pattern in reading.paths {
             let paths = look.resolve(pattern)?;
             let pieces = paths.iter().map(|path| look.piece(path, reading.exclude));
             all.push(pieces.collect::<Result<Vec<Piece>>>()?);
         }
-        hashes.save(site.store);
         Ok(all)
+    }
+
+    fn look<'a>(&'a self, site: &'a Site<'_>, hashes: Option<&'a mut Hashes>) -> Look<'a> {
+        let ignore = self.context.map(|number| &site.contexts[number].ignore);
+        Look {
+            root: self.root.as_fd(),
+            ignore: ignore.and_then(Option::as_ref),
+            owners: self.context.is_none(),
+            hashes,
+            name: &self.name,
+            left_out: 0,
+        }
     }
 
     /// Finds a path for a mount; says whether something in it is left out.
     pub fn find(&self, site: &Site<'_>, path: &str) -> Result<(PathBuf, bool)> {
         let parts = gather::components(path.as_bytes()).join(&b'/');
         let plain = PathBuf::from(OsStr::from_bytes(&parts));
-        let ignore = self
-            .context
-            .and_then(|number| site.contexts[number].ignore.as_ref());
-        if ignore.is_none() {
+        let mut look = self.look(site, None);
+        if look.ignore.is_none() {
             return Ok((plain, false));
         }
-        let mut hashes = Hashes::load(site.store, &fstat(&self.root)?);
-        let mut look = Look {
-            root: self.root.as_fd(),
-            ignore,
-            owners: false,
-            hashes: &mut hashes,
-            name: &self.name,
-            left_out: 0,
-        };
         look.piece(&parts, None)?;
         Ok((plain, look.left_out > 0))
     }
@@ -687,20 +726,36 @@ impl Ground {
             latest: None,
             owner: None,
         };
-        let mut sink = Sink::default();
-        let written = write::write(&tree, options, &mut sink)?;
-        let digest = sink.finish();
-        if written.info.files == 0 && matches!(start.node.work, Work::Workdir { .. }) {
-            return Ok((None, written.info));
+        // A directory that was there already needs no layer.
+        let needless = matches!(start.node.work, Work::Workdir { .. });
+        let made = adopt(site, &tree, options, needless)?;
+        if made.0.is_some() {
+            atomic::delete(&self.staged.path().join("work"));
         }
-        let map = site.identity.map.name();
-        if !site.store.has_layer(&map, &digest) {
-            site.store
-                .adopt_layer(&tree, &written.left_out, &map, &digest, written.info)?;
-        }
-        atomic::delete(&self.staged.path().join("work"));
-        Ok((Some(digest), written.info))
+        Ok(made)
     }
+}
+
+/// Makes a layer of a directory, which is moved; `needless` says that none is needed
+/// where there is nothing in it.
+pub fn adopt(
+    site: &Site<'_>,
+    tree: &Path,
+    options: Options<'_>,
+    needless: bool,
+) -> Result<(Option<Digest>, LayerInfo)> {
+    let mut sink = Sink::default();
+    let written = write::write(tree, options, &mut sink)?;
+    if needless && written.info.files == 0 {
+        return Ok((None, written.info));
+    }
+    let digest = sink.finish();
+    let map = site.identity.map.name();
+    if !site.store.has_layer(&map, &digest) {
+        site.store
+            .adopt_layer(tree, &written.left_out, &map, &digest, written.info)?;
+    }
+    Ok((Some(digest), written.info))
 }
 
 /// Takes away what was only made to be mounted on, and the directories on the way to it.

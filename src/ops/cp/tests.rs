@@ -74,6 +74,7 @@ impl House {
                 monitor: |_| 0,
                 net: |_| 0,
                 step: |_| Ok(0),
+                agent: |_| 0,
             },
         };
         Self { dir, session }

@@ -41,6 +41,7 @@ pub fn session() -> (tempfile::TempDir, Session) {
             monitor: |_| 0,
             net: |_| 0,
             step: |_| Ok(0),
+            agent: |_| 0,
         },
     };
     (dir, session)

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use super::Monitor;
 use crate::dataplane::control::{self, NetJob, Wanted};
 use crate::dataplane::link;
+use crate::dataplane::orphans;
 use crate::dataplane::register::addresses;
 use crate::error::{Context, Error, Result};
 use crate::network::{device, hosts};
@@ -228,6 +229,10 @@ impl Monitor {
             &place.attached.endpoints,
         )?;
         place.client = client;
+        // Whoever waits for an answer by the way out of before is told that none comes.
+        // That it could not be is no failure: then the program finds out by itself.
+        let endpoints = place.attached.endpoints.clone();
+        drop(self.inside(|| orphans::end(&endpoints)));
         Ok(())
     }
 }

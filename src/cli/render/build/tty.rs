@@ -11,6 +11,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use super::{Steps, seconds};
+use crate::build::problem::cells;
 use crate::cli::render::terminal;
 use crate::ops::build::event::Event;
 use crate::ops::build::plan::Plan;
@@ -57,15 +58,15 @@ impl Tty {
         } else {
             ""
         };
-        let mut lines = vec![
+        let mut lines = vec![cut(
             format!(
                 "[+] Building {} ({done}/{}) {state}",
                 seconds(self.begun.elapsed()),
                 self.steps.0.len()
             )
-            .trim_end()
-            .to_owned(),
-        ];
+            .trim_end(),
+            width,
+        )];
         for id in &self.order {
             let step = &self.steps.0[*id];
             let time = step.took.unwrap_or_else(|| self.steps.since(*id));
@@ -149,34 +150,44 @@ impl Watch for Tty {
     }
 }
 
+/// Characters of a line that has room for a time.
+const NARROWEST: usize = 10;
+
 fn size() -> (usize, usize) {
     let of = std::io::stderr();
     if !of.is_terminal() {
         return (80, 1000);
     }
     match rustix::termios::tcgetwinsize(&of) {
-        Ok(size) if size.ws_col > 20 && size.ws_row > 4 => {
-            (size.ws_col.into(), usize::from(size.ws_row) - 1)
-        }
+        // One that does not know its size says 0.
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (
+            usize::from(size.ws_col).max(NARROWEST),
+            usize::from(size.ws_row).max(3) - 1,
+        ),
         _ => (80, 23),
     }
 }
 
 fn spread(left: &str, right: &str, width: usize) -> String {
     let left = cut(left, width.saturating_sub(right.len() + 1));
-    let gap = width.saturating_sub(left.chars().count() + right.len());
+    let gap = width.saturating_sub(left.chars().map(cells).sum::<usize>() + right.len());
     format!("{left}{}{right}", " ".repeat(gap))
 }
 
 fn cut(line: &str, width: usize) -> String {
     let line = line.replace(['\t', '\n'], " ");
-    if line.chars().count() <= width {
+    if line.chars().map(cells).sum::<usize>() <= width {
         return line;
     }
-    line.chars()
-        .take(width.saturating_sub(1))
-        .chain(['…'])
-        .collect()
+    let mut room = width.saturating_sub(1);
+    let fits = |c: &char| match room.checked_sub(cells(*c)) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    };
+    line.chars().take_while(fits).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -188,5 +199,8 @@ mod tests {
         assert_eq!(spread("left", "1.0s", 12), "left    1.0s");
         assert_eq!(spread("a long line", "1.0s", 12), "a long… 1.0s");
         assert_eq!(cut("äöü", 2), "ä…");
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("日本語", 6), "日本語");
+        assert_eq!(spread("日本語", "1s", 7), "日…  1s");
     }
 }

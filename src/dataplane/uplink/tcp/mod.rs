@@ -63,7 +63,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{SocketType, sockopt};
 
 use super::flow::{Flow, Protocol};
 use super::serve::{Ground, Token};
@@ -518,12 +518,7 @@ impl Streams {
 }
 
 fn connect(to: SocketAddr) -> Result<OwnedFd, Errno> {
-    let family = match to {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    let fd = socket::make(socket::family(to.ip()), SocketType::STREAM)?;
     // The container's own TCP has waited for more already, if it wanted to.
     sockopt::set_tcp_nodelay(&fd, true)?;
     sockopt::set_socket_keepalive(&fd, true)?;

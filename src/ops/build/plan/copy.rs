@@ -72,15 +72,21 @@ impl<'a> Planner<'a> {
                             let fetched = self
                                 .outside
                                 .fetch(&path, checksum.as_deref(), add.keep_git_dir)
-                                .map_err(|error| {
-                                    error.what(format!("{}:{}", self.name, word.at.line))
-                                })?;
+                                .map_err(|error| self.placed(error, word.at))?;
                             work.fetched.push(fetched);
                         }
                         _ => work.paths.push(path),
                     }
                 }
             }
+        }
+        if let Some(word) = add.and_then(|add| add.checksum.as_ref())
+            && work.fetched.is_empty()
+        {
+            return Err(self.fault(
+                word.at,
+                "--checksum is for what is fetched from an address, and nothing here is",
+            ));
         }
         let several = work.paths.len() + work.inline.len() + work.fetched.len() > 1;
         if several && !work.target.ends_with('/') {
@@ -92,7 +98,7 @@ impl<'a> Planner<'a> {
             .into_error(self.name, self.text));
         }
         let created_by = format!("{} # buildkit", step.text);
-        let id = self.node(scope, step.text.clone(), Work::Copy(Box::new(work)));
+        let id = self.node(scope, step, step.text.clone(), Work::Copy(Box::new(work)));
         scope.done.rows.push(Row {
             created_by,
             step: Some(id),

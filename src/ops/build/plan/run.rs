@@ -34,11 +34,18 @@ impl<'a> Planner<'a> {
             });
         }
         let network = match &run.network {
-            None => self.wishes.network.unwrap_or(RunNetwork::Host),
+            None => self.wishes.network.unwrap_or(RunNetwork::Default),
             Some(word) => match self.value(scope, word)?.as_str() {
                 "none" => RunNetwork::None,
-                "host" => RunNetwork::Host,
-                "default" => self.wishes.network.unwrap_or(RunNetwork::Host),
+                "host" if self.wishes.host_network => RunNetwork::Host,
+                "host" => {
+                    return Err(
+                        Problem::new(word.at, "RUN --network=host has to be allowed")
+                            .hint("allow it with `rpod build --allow network.host`")
+                            .into_error(self.name, self.text),
+                    );
+                }
+                "default" => self.wishes.network.unwrap_or(RunNetwork::Default),
                 other => {
                     return Err(self.fault(
                         word.at,
@@ -91,7 +98,7 @@ impl<'a> Planner<'a> {
             base: scope.done.base.clone(),
             settings: scope.done.settings.clone(),
         };
-        let id = self.node(scope, step.text.clone(), Work::Run(Box::new(work)));
+        let id = self.node(scope, step, step.text.clone(), Work::Run(Box::new(work)));
         self.plan.states.insert(id, state);
         scope.done.rows.push(Row {
             created_by,

@@ -20,7 +20,7 @@ impl<'a> Planner<'a> {
             Instruction::Run(run) => self.run(scope, step, run),
             Instruction::Copy(copy) => self.copy(scope, step, copy, None),
             Instruction::Add(copy, add) => self.copy(scope, step, copy, Some(add)),
-            Instruction::Workdir(path) => self.workdir(scope, path),
+            Instruction::Workdir(path) => self.workdir(scope, step, path),
             Instruction::Env(pairs) => self.env(scope, pairs),
             Instruction::Label(pairs) => self.label(scope, pairs),
             Instruction::Arg(pairs) => self.arg(scope, pairs),
@@ -154,7 +154,9 @@ impl<'a> Planner<'a> {
         let mut all = Vec::new();
         for word in ports {
             for text in self.value(scope, word)?.split_whitespace() {
-                for port in expanded_ports(text)
+                // As docker: of what is written as for a publication, the port inside.
+                let port = text.rsplit_once(':').map_or(text, |(_, port)| port);
+                for port in expanded_ports(port)
                     .ok_or_else(|| self.fault(word.at, format!("\"{text}\" is no port")))?
                 {
                     scope.object("ExposedPorts").insert(port.clone(), json!({}));
@@ -166,7 +168,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn workdir(&mut self, scope: &mut Scope<'a>, word: &Word) -> Result<()> {
+    fn workdir(&mut self, scope: &mut Scope<'a>, step: &Step, word: &Word) -> Result<()> {
         let path = self.value(scope, word)?;
         if path.is_empty() {
             return Err(self.fault(word.at, "the path is empty"));
@@ -178,7 +180,7 @@ impl<'a> Planner<'a> {
             path: path.clone(),
             owner,
         };
-        let id = self.node(scope, format!("WORKDIR {path}"), work);
+        let id = self.node(scope, step, format!("WORKDIR {path}"), work);
         scope.done.rows.push(Row {
             created_by: format!("WORKDIR {path}"),
             step: Some(id),

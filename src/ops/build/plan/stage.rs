@@ -13,15 +13,19 @@ use super::{EARLIEST, Named, Planner, Row, makes_files};
 use crate::build::dockerfile::Stage;
 use crate::build::parse;
 use crate::build::problem::{Problem, Span};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::image::assemble::Config;
 use crate::ops::build::graph::{CopyWork, From, Id, Node, Times, Work};
 use crate::runtime::program::DEFAULT_PATH;
+use crate::spec::digest::Digest;
 use crate::spec::platform::Platform;
 
 impl<'a> Planner<'a> {
     pub(super) fn begin(&mut self, stage: &'a Stage, number: usize) -> Result<Done> {
-        let image = self.expand(&stage.image, &|name| self.global(name))?;
+        let image = match &self.wishes.from {
+            Some(image) if number == 0 => image.clone(),
+            _ => self.expand(&stage.image, &|name| self.global(name))?,
+        };
         if image.is_empty() {
             return Err(Problem::new(stage.image.at, "the image's name is empty")
                 .label("nothing is left when its variables are put in")
@@ -69,7 +73,14 @@ impl<'a> Planner<'a> {
         let base = self
             .outside
             .image(&image, platform.as_ref())
-            .map_err(|error| error.what(format!("{}:{}", self.name, stage.at.line)))?;
+            .map_err(|error| match error.kind() {
+                // Its name makes no sense, and is not what was typed.
+                Kind::Usage if image != stage.image.text && error.hints().is_empty() => error.hint(
+                    "give its ARG a default before the first FROM, or pass it with --build-arg",
+                ),
+                _ => error,
+            })
+            .map_err(|error| self.placed(error, stage.image.at))?;
         let mut config = base.config.clone();
         let mut settings = config.settings().clone();
         let mut env: Vec<(String, String)> = Vec::new();
@@ -81,17 +92,8 @@ impl<'a> Planner<'a> {
             env.insert(0, ("PATH".to_owned(), DEFAULT_PATH.to_owned()));
             set_env(&mut settings, &env);
         }
-        let node = self.add(Node {
-            name: format!(
-                "{} FROM {image}",
-                self.title(stage, number, 1, self.total_of(stage))
-            ),
-            text: stage.text.clone(),
-            parent: None,
-            work: Work::Base(base.layers),
-            times: Times::Kept,
-            no_cache: false,
-        });
+        let title = self.title(stage, number, 1, self.total_of(stage));
+        let node = self.base(format!("{title} FROM {image}"), &stage.text, base.layers);
         Ok(Done {
             base: config,
             settings,
@@ -145,6 +147,7 @@ impl<'a> Planner<'a> {
     pub(super) fn triggers(&mut self, scope: &mut Scope<'a>) -> Result<()> {
         let triggers = strings(&scope.done.settings, "OnBuild").unwrap_or_default();
         scope.done.settings.remove("OnBuild");
+        let first = self.plan.graph.nodes.len();
         for trigger in triggers {
             let step = parse::trigger(&trigger, self.file.escape).map_err(|problem| {
                 problem
@@ -153,6 +156,10 @@ impl<'a> Planner<'a> {
             })?;
             scope.total += usize::from(makes_files(&step));
             self.step(scope, &step)?;
+        }
+        // They stand in no file here but by the image's name.
+        for id in first..self.plan.graph.nodes.len() {
+            self.remember(id, scope.stage.at);
         }
         Ok(())
     }
@@ -183,7 +190,7 @@ impl<'a> Planner<'a> {
             .outside
             .image(&image, self.platform.as_ref())
             .map_err(|error| {
-                let error = error.what(format!("{}:{}:{}", self.name, at.line, at.column));
+                let error = self.placed(error, at);
                 let names: Vec<&str> = self.file.stages[..scope.number]
                     .iter()
                     .filter_map(|stage| stage.name.as_deref())
@@ -193,24 +200,24 @@ impl<'a> Planner<'a> {
                     None => error,
                 }
             })?;
-        let id = self.add(Node {
-            name: format!("FROM {image}"),
-            text: format!("FROM {image}"),
-            parent: None,
-            work: Work::Base(base.layers),
-            times: Times::Kept,
-            no_cache: false,
-        });
+        let text = format!("FROM {image}");
+        let id = self.base(text.clone(), &text, base.layers);
         self.images.insert(image, id);
         Ok(From::Node(id))
     }
 
     pub(super) fn empty(&mut self) -> Id {
+        let text = "FROM scratch";
+        self.base(text.to_owned(), text, Vec::new())
+    }
+
+    /// Adds a step that is the layers of an image.
+    fn base(&mut self, name: String, text: &str, layers: Vec<Digest>) -> Id {
         self.add(Node {
-            name: "FROM scratch".to_owned(),
-            text: "FROM scratch".to_owned(),
+            name,
+            text: text.to_owned(),
             parent: None,
-            work: Work::Base(Vec::new()),
+            work: Work::Base(layers),
             times: Times::Kept,
             no_cache: false,
         })
