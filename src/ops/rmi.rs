@@ -307,12 +307,18 @@ fn check_unused(session: &Session, images: &[Digest], text: &str, force: bool) -
     }
     let mut users: Vec<Record> = records(&session.store)?;
     users.retain(|record| images.contains(&record.image_id));
-    let runs = |record: &Record| {
+    let (mut running, mut ended) = (Vec::new(), Vec::new());
+    for record in users {
         let status = state::load(&session.host, &session.store, &record.id).map(|s| s.status);
-        // One whose state cannot be read may be running.
-        matches!(status, Err(_) | Ok(Status::Running | Status::Restarting))
-    };
-    let (running, ended): (Vec<Record>, Vec<Record>) = users.into_iter().partition(runs);
+        match status {
+            Ok(Status::Running | Status::Restarting) => running.push(record),
+            Ok(_) => ended.push(record),
+            // Its maker gave way to us, or somebody has just removed it.
+            Err(_) if !session.store.container_path(&record.id).is_dir() => {}
+            // One whose state cannot be read may be running.
+            Err(_) => running.push(record),
+        }
+    }
     let quoted = |records: &[Record]| {
         let list: Vec<String> = records.iter().map(|r| format!("\"{}\"", r.name)).collect();
         list.join(", ")

@@ -381,9 +381,14 @@ fn what_an_image_of_a_list_lacks_is_fetched_from_where_the_list_was_pushed() {
     require!(Registry::available(), "{NO_REGISTRY}");
     let (rpod, registry) = (Sandbox::new(), Registry::start());
     let name = registry.name("team/app:2.0");
-    list_of_two(&rpod, &name);
+    let image = busybox("tiny");
+    let own = registry.push_as(&image, "team/app:own");
+    let foreign = image.platform(other(), "linux");
+    let foreign = registry.push_as(&foreign, "team/app:foreign");
+    rpod.run(&["manifest", "create", &name, &own, &foreign])
+        .success();
     rpod.run(&["manifest", "push", "--all", &name]).success();
-    rpod.run(&["rmi", "own", "foreign"]).success();
+    rpod.run(&["rmi", &own, &foreign]).success();
     let list = inspect(&rpod, &name);
     let member = list["manifests"][1]["digest"].as_str().unwrap().to_owned();
     let blobs = rpod.store().join("images/blobs/sha256");
