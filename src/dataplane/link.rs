@@ -25,7 +25,8 @@ use netlink_packet_route::link::{
     Stats64,
 };
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol,
+    RouteScope, RouteType,
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePortRange};
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
@@ -42,6 +43,12 @@ const LOOPBACK: u32 = 1;
 
 /// Routing mark of a published port's sockets inside (`SO_MARK`).
 pub const MARK: u32 = 0x10;
+
+/// The congestion control of streams that do not leave this machine. Others may
+/// pace what they send, with a timer for every few segments, and measure how much
+/// a network carries where there is none. Every kernel has this one, and lets
+/// every process choose it.
+pub const UNPACED: &str = "reno";
 
 /// Routing table that takes every address for one of ours.
 const TABLE: u8 = 100;
@@ -380,7 +387,8 @@ pub fn transparent(ip: IpAddr, gateway: IpAddr, udp_ports: &[u16]) -> Result<()>
     let doing = || "cannot keep clients' addresses for published ports";
     local_everything(&mut netlink, ip).what(doing)?;
     let family = family(ip);
-    let mut marked = rule(family, 100, TABLE);
+    // Before that of connected networks, which a gateway's address is of.
+    let mut marked = rule(family, 30, TABLE);
     marked.attributes.push(RuleAttribute::FwMark(MARK));
     add_rule(&mut netlink, marked).what(doing)?;
     // Named for TCP over IPv4, it covers both versions.
@@ -613,6 +621,8 @@ fn local_everything(netlink: &mut Netlink, ip: IpAddr) -> io::Result<()> {
     route.attributes.extend([
         RouteAttribute::Oif(LOOPBACK),
         RouteAttribute::PrefSource(RouteAddress::from(ip)),
+        // What the program answers has gone no further than to the ports process.
+        RouteAttribute::Metrics(vec![RouteMetric::CcAlgo(UNPACED.to_owned())]),
     ]);
     netlink.change(
         RouteNetlinkMessage::NewRoute(route),
