@@ -7,11 +7,12 @@
 #   traffic.pl ask-udp HOST PORT COUNT       the same by datagrams
 #   traffic.pl connect HOST PORT COUNT       COUNT connections, one byte each
 #
-# Whatever waits, waits a minute at most.
+# Whatever waits, waits twenty seconds at most.
 use strict;
 use warnings;
 use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
 use IO::Select;
+use POSIX ();
 
 my $CHUNK = 128 * 1024;
 my ($what, @words) = @ARGV;
@@ -20,7 +21,8 @@ $SIG{PIPE} = 'DEFAULT';
 sub serve {
     my ($port) = @_;
     my $parent = getppid;
-    $SIG{CHLD} = 'IGNORE';
+    # Waited for at once: what they have used is the server's from then on.
+    $SIG{CHLD} = sub { 1 while waitpid(-1, POSIX::WNOHANG) > 0 };
     socket(my $listener, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
     setsockopt($listener, SOL_SOCKET, SO_REUSEADDR, 1);
     bind($listener, sockaddr_in($port, INADDR_ANY)) or die "bind: $!";
@@ -46,7 +48,7 @@ sub serve {
                 next;
             }
             next if fork;
-            alarm 60;
+            alarm 20;
             answer($client);
             exit;
         }
@@ -98,7 +100,7 @@ sub stream {
     my $part = int($bytes / $streams);
     for (1 .. $streams) {
         next if fork;
-        alarm 60;
+        alarm 20;
         my $server = call($host, $port);
         syswrite $server, sprintf '%-16s', "$what $part";
         if ($what eq 'up') {
@@ -116,7 +118,7 @@ sub stream {
 
 sub ask {
     my ($host, $port, $count) = @_;
-    alarm 60;
+    alarm 20;
     my $server = call($host, $port);
     syswrite $server, sprintf '%-16s', 'ask 0';
     for (1 .. $count) {
@@ -128,7 +130,7 @@ sub ask {
 
 sub ask_udp {
     my ($host, $port, $count) = @_;
-    alarm 60;
+    alarm 20;
     socket(my $server, PF_INET, SOCK_DGRAM, 0) or die "socket: $!";
     connect($server, sockaddr_in($port, inet_aton($host))) or die "connect: $!";
     for (1 .. $count) {
@@ -139,7 +141,7 @@ sub ask_udp {
 
 sub connects {
     my ($host, $port, $count) = @_;
-    alarm 60;
+    alarm 20;
     for (1 .. $count) {
         my $server = call($host, $port + 1);
         sysread($server, my $byte, 1) == 1 or die 'no answer';
