@@ -33,6 +33,8 @@ pub enum Stream {
 pub struct Log {
     file: File,
     buffer: Vec<u8>,
+    /// A line was cut off by a full disk.
+    torn: bool,
 }
 
 impl Log {
@@ -46,6 +48,7 @@ impl Log {
         Ok(Self {
             file,
             buffer: Vec::new(),
+            torn: false,
         })
     }
 
@@ -54,6 +57,7 @@ impl Log {
         Ok(Self {
             file: File::options().write(true).open("/dev/null")?,
             buffer: Vec::new(),
+            torn: false,
         })
     }
 
@@ -65,6 +69,10 @@ impl Log {
             Stream::Err => "stderr",
         };
         self.buffer.clear();
+        if self.torn {
+            // What is left of that line must not swallow the next one.
+            self.buffer.push(b'\n');
+        }
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let (text, tag) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, 'F'),
@@ -75,7 +83,7 @@ impl Log {
             self.buffer.extend(text);
             self.buffer.push(b'\n');
         }
-        drop(self.file.write_all(&self.buffer));
+        self.torn = self.file.write_all(&self.buffer).is_err();
     }
 }
 
@@ -136,5 +144,25 @@ mod tests {
             ]
         );
         assert_eq!(parse(b"nonsense"), None);
+    }
+
+    #[test]
+    fn a_line_cut_off_by_a_full_disk_leaves_the_next_one_whole() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log");
+        let mut log = Log::open(&path).expect("opened");
+        log.append(Stream::Out, b"one\n");
+        // What write(2) of a full disk leaves of a line.
+        let text = std::fs::read(&path).expect("read");
+        std::fs::write(&path, &text[..text.len() - 2]).expect("cut");
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let file = std::mem::replace(&mut log.file, full.expect("opened"));
+        log.append(Stream::Out, b"lost\n");
+        log.file = file;
+        log.append(Stream::Out, b"next\n");
+        let text = std::fs::read(&path).expect("read");
+        let lines: Vec<_> = text.split(|b| *b == b'\n').filter_map(parse).collect();
+        let texts: Vec<&[u8]> = lines.iter().map(|line| line.text).collect();
+        assert_eq!(texts, [&b"on"[..], b"next"]);
     }
 }

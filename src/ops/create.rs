@@ -489,7 +489,7 @@ fn mounts(config: &Config, request: &Request) -> Result<Vec<Mount>> {
     }
     for target in config.volumes().iter().flatten() {
         let mount =
-            Mount::parse_volume(target).what(|| "cannot use a volume that the image asks for")?;
+            Mount::of_image(target).what(|| "cannot use a volume that the image asks for")?;
         if !all.iter().any(|other| other.target == mount.target) {
             all.push(mount);
         }

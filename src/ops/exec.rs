@@ -29,6 +29,7 @@ use crate::process::channel::Channel;
 use crate::process::frames::Hello;
 use crate::process::identity::Identity;
 use crate::process::leave::leave;
+use crate::process::pipe::pipe;
 use crate::runtime::program::Program;
 use crate::runtime::{capabilities, exec, mounts, terminal};
 use crate::spec::container::{ProcessId, Record, Status};
@@ -303,8 +304,4 @@ fn inside(
         Kind::Failed => error.kind_of(Kind::CannotInvoke),
         _ => error,
     })
-}
-
-fn pipe() -> Result<(OwnedFd, OwnedFd)> {
-    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).what(|| "cannot make a pipe")
 }

@@ -138,11 +138,11 @@ pub fn relink(session: &Session, record: &Record, endpoints: &[Endpoint]) {
     let Some(place) = place else { return };
     let all: BTreeSet<ContainerId> = text.lines().filter_map(|id| id.parse().ok()).collect();
     for id in all {
-        let file = session.store.container_path(&id).join("hosts");
         // One that has gone has no lines, and one that cannot be written is as it was.
-        if let Ok(text) = fs::read_to_string(&file) {
+        if let Ok(text) = session.store.container_file(&id, "hosts") {
             let moved = moved(&text, record.id.short(), place.v4.ip.into());
             if moved != text {
+                let file = session.store.container_path(&id).join("hosts");
                 drop(fs::write(&file, moved));
             }
         }

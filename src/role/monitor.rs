@@ -31,6 +31,7 @@ use crate::ops::launch::{MonitorJob, Network, Started, Way};
 use crate::process::channel::Channel;
 use crate::process::laps;
 use crate::process::leave::leave;
+use crate::process::pipe::pipe;
 use crate::process::userns::{self, Entry};
 use crate::role::init::{self, InitJob, Links, Ready, Said};
 use crate::role::{capture, ports};
@@ -406,7 +407,7 @@ impl Monitor {
                 .open("/dev/null")?;
             return Ok((null.into(), None));
         }
-        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (read, write) = pipe()?;
         Ok(if input {
             (read, Some(write))
         } else {

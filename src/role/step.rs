@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use crate::error::{Context, Error, Result};
 use crate::ops::launch::StepJob;
 use crate::process::channel::Channel;
+use crate::process::pipe::pipe;
 use crate::role::init::{self, InitJob, Links, Ready, Said};
 use crate::sys::namespace;
 use crate::sys::process::{self, Exit};
@@ -28,7 +29,6 @@ use crate::sys::process::{self, Exit};
 /// Runs a program to its end.
 pub fn main(job: StepJob<'_>) -> Result<i32> {
     let (ours, theirs) = Channel::pair()?;
-    let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
     let (output, errors, streams) = match job.terminal {
         Some(streams) => (None, None, streams),
         None => {

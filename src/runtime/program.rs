@@ -2,7 +2,8 @@
 //!
 //! 1. limits, while we may still raise them
 //! 2. the user, from the container's own files: names mean nothing outside
-//! 3. the working directory, made as root where it is missing
+//! 3. the working directory, made as root where it is missing, and entered as root:
+//!    it may be one that the user cannot enter (`-u 1000` in an image of root's `/root`)
 //! 4. the bounding set, while we have CAP_SETPCAP
 //! 5. groups and user, keeping capabilities for the two steps that follow
 //! 6. the filter of system calls: without `no_new_privs` it needs CAP_SYS_ADMIN
@@ -15,10 +16,10 @@
 //! Always true: what follows step 5 opens nothing as root.
 
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat2, statat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -88,19 +89,23 @@ impl Program {
         if self.make_workdir {
             self.ensure_workdir()?;
         }
+        let entered = std::env::set_current_dir(&self.workdir).is_ok();
+        if self.tty {
+            // The terminal was made by root, and is the user's to open again as /dev/stdout.
+            let owner = Some(rustix::fs::Uid::from_raw(user.uid));
+            rustix::fs::fchown(rustix::stdio::stdin(), owner, None)
+                .what(|| "cannot give the terminal to its user")?;
+        }
         capabilities::limit(&self.capabilities)?;
         capabilities::keep()?;
         user::enter(&user)?;
-        std::env::set_current_dir(&self.workdir)
-            .what(|| {
-                format!(
-                    "cannot change to the working directory \"{}\"",
-                    self.workdir
-                )
-            })
-            .map_err(|error| error.kind_of(Kind::CannotInvoke))?;
+        if !entered {
+            // Where root may not go, on a network's disk, its owner may.
+            self.enter_workdir()?;
+        }
         self.restrict(user.uid)?;
         let path = self.find()?;
+        refuse_ourselves(&path)?;
         signal::reset()?;
         let error = process::execute(OsStr::new(&path), &self.words, &self.env);
         Err(self.explain(&path, &error))
@@ -142,6 +147,16 @@ impl Program {
         }
         std::fs::create_dir_all(&self.workdir)
             .what(|| format!("cannot make the working directory \"{}\"", self.workdir))
+            .map_err(|error| error.kind_of(Kind::CannotInvoke))
+    }
+
+    fn enter_workdir(&self) -> Result<()> {
+        let what = || {
+            let path = &self.workdir;
+            format!("cannot change to the working directory \"{path}\"")
+        };
+        std::env::set_current_dir(&self.workdir)
+            .what(what)
             .map_err(|error| error.kind_of(Kind::CannotInvoke))
     }
 
@@ -214,6 +229,61 @@ impl Program {
         }
     }
 }
+
+/// Until execve(2) this process is rpod, a file of the machine's, to which links such as
+/// `/proc/self/exe` lead. Run as the program, or as a script's interpreter, it would be in
+/// reach of the container: root inside is its owner and may change its mode, or its
+/// content once nobody runs it.
+fn refuse_ourselves(path: &str) -> Result<()> {
+    let mut path = path.as_bytes().to_owned();
+    for _ in 0..INTERPRETERS {
+        // By its name it is a file that somebody mounted to be run here.
+        if opened(&path, ResolveFlags::NO_MAGICLINKS).is_err_and(|error| error == Errno::LOOP)
+            && is_ourselves(&path)
+        {
+            let shown = String::from_utf8_lossy(&path);
+            let why = "it is a link to rpod's own file, which is no program of the container's";
+            return Err(Error::of(Kind::CannotInvoke, why).what(format!("cannot run \"{shown}\"")));
+        }
+        // execve(2) says what is wrong with it.
+        let Ok(file) = opened(&path, ResolveFlags::empty()) else {
+            return Ok(());
+        };
+        let mut first = [0; FIRST_LINE];
+        let length = rustix::io::read(&file, &mut first).unwrap_or(0);
+        match interpreter(&first[..length]) {
+            Some(next) => path = next.to_owned(),
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+fn opened(path: &[u8], resolve: ResolveFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    openat2(CWD, path, flags, Mode::empty(), resolve)
+}
+
+fn is_ourselves(path: &[u8]) -> bool {
+    let found = statat(CWD, path, AtFlags::empty());
+    match (found, statat(CWD, "/proc/self/exe", AtFlags::empty())) {
+        (Ok(found), Ok(own)) => (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino),
+        (Err(_), _) => false,
+        (Ok(_), Err(_)) => true,
+    }
+}
+
+/// What a script's first line names, as execve(2) reads it.
+fn interpreter(script: &[u8]) -> Option<&[u8]> {
+    let line = script.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
+    line.split(is_space).find(|word| !word.is_empty())
+}
+
+/// Scripts that are interpreters of scripts, as many as the kernel follows.
+const INTERPRETERS: usize = 6;
+/// Bytes of a first line that the kernel reads (BINPRM_BUF_SIZE).
+const FIRST_LINE: usize = 256;
 
 fn executable(file: &str) -> Result<(), Errno> {
     let stat = statat(CWD, file, AtFlags::empty())?;

@@ -51,6 +51,19 @@ pub enum Source {
 }
 
 impl Mount {
+    /// Returns the volume that an image asks for: its text is a path inside and nothing
+    /// else. Read as the text after `-v`, it could name a directory of the machine.
+    pub fn of_image(target: &str) -> Result<Self> {
+        Ok(Self {
+            source: Source::Anonymous,
+            target: target_path(target).map_err(|why| usage("VOLUME", target, &why))?,
+            read_only: false,
+            no_copy: false,
+            create_source: false,
+            propagation: None,
+        })
+    }
+
     /// Parses the text after `-v`: `[SOURCE:]TARGET[:OPTIONS]`.
     pub fn parse_volume(text: &str) -> Result<Self> {
         let bad = |why: &str| usage("-v", text, why);

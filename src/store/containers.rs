@@ -19,6 +19,9 @@ use crate::spec::network::Attachment;
 use crate::store::Store;
 use crate::store::atomic::{self, random_bytes};
 
+/// Bytes of a file of a container's `/etc` at most.
+const SMALL: u64 = 1 << 20;
+
 impl Store {
     /// Returns an id that no container has.
     pub fn new_container_id(&self) -> ContainerId {
@@ -28,6 +31,20 @@ impl Store {
     /// Returns a container's directory.
     pub fn container_path(&self, id: &ContainerId) -> PathBuf {
         self.root().join("containers").join(id.as_str())
+    }
+
+    /// Reads one of the files of `/etc` that a container has from its directory.
+    ///
+    /// # Errors
+    /// When it is larger than such a file is: the container can write it as well.
+    pub fn container_file(&self, id: &ContainerId, name: &str) -> io::Result<String> {
+        let mut text = String::new();
+        let file = File::open(self.container_path(id).join(name))?;
+        io::Read::read_to_string(&mut io::Read::take(file, SMALL + 1), &mut text)?;
+        if text.len() as u64 > SMALL {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(text)
     }
 
     /// Publishes a new container under its id and its name.

@@ -302,3 +302,60 @@ fn a_layer_whose_bytes_are_not_its_digest_is_refused() {
         .stderr_has(&digest[7..19]);
     assert_eq!(host.rpod.run(&["images", "-q"]).success().stdout(), "");
 }
+
+#[test]
+fn a_volume_of_an_image_is_a_path_inside_and_never_one_of_the_machine() {
+    let guarded = Guarded::new();
+    let text = format!("{}:/theirs", guarded.witness.display());
+    let image = Image::new("evil")
+        .layer(busybox_layer())
+        .config("Volumes", serde_json::json!({ text: {} }))
+        .cmd(&[
+            "sh",
+            "-c",
+            "rm -f /theirs/file; touch /theirs/new; ls /theirs",
+        ]);
+    let load = guarded.rpod.command(&["load"]);
+    load.stdin(image.docker_archive()).run().success();
+    let ran = guarded.rpod.run(&["run", "--rm", "evil"]);
+    ran.stdout_lacks("file");
+    guarded.assert_untouched();
+}
+
+#[test]
+fn an_image_cannot_have_rpod_itself_run_as_its_program() {
+    let guarded = Guarded::new();
+    let layer = busybox_layer()
+        .executable("bin/script", "#!/proc/self/exe --version\n")
+        .executable("bin/scripted", "#! /bin/script\n")
+        .link("bin/linked", "/proc/self/exe");
+    let image = Image::new("evil").layer(layer).cmd(&["true"]);
+    let load = guarded.rpod.command(&["load"]);
+    load.stdin(image.docker_archive()).run().success();
+    let programs = [
+        "/proc/self/exe",
+        "/proc/1/exe",
+        "linked",
+        "script",
+        "scripted",
+    ];
+    for program in programs {
+        let ran = guarded
+            .rpod
+            .run(&["run", "--rm", "evil", program, "--version"]);
+        ran.fails(126).stderr_has("rpod's own file");
+    }
+    guarded
+        .rpod
+        .run(&["run", "-d", "--name", "on", "evil", "sleep", "60"])
+        .success();
+    for program in programs {
+        let ran = guarded.rpod.run(&["exec", "on", program, "--version"]);
+        // There, the first process is the container's own program.
+        match program {
+            "/proc/1/exe" => ran.stdout_lacks("rpod"),
+            _ => ran.fails(126).stderr_has("rpod's own file"),
+        };
+    }
+    guarded.rpod.remove_all();
+}

@@ -148,3 +148,55 @@ fn a_single_id_runs_what_needs_no_other_and_says_so_once() {
     again.success();
     assert_eq!(again.stderr(), "");
 }
+
+#[test]
+fn a_user_may_open_its_standard_streams_again() {
+    require!(probe::subordinate_ids(), "{NEEDS_IDS}");
+    let rpod = Sandbox::with(&["busybox"]);
+    let script = "echo out > /dev/stdout && echo err > /dev/stderr && cat /dev/stdin";
+    let ran = |arguments: &[&str]| {
+        let words = [arguments, &["sh", "-c", script]].concat();
+        let ran = rpod.command(&words).stdin("in\n").run();
+        ran.success().stdout_is("out\nin\n").stderr_has("err");
+    };
+    ran(&["run", "--rm", "-i", "-u", "1000", "busybox"]);
+    rpod.run(&["run", "-d", "--name", "on", "busybox", "sleep", "60"])
+        .success();
+    ran(&["exec", "-i", "-u", "1000", "on"]);
+    rpod.remove_all();
+}
+
+#[test]
+fn a_user_has_its_own_terminal() {
+    require!(probe::subordinate_ids(), "{NEEDS_IDS}");
+    let rpod = Sandbox::with(&["busybox"]);
+    let script = "echo a-word > /dev/stdout; stat -L -c owner=%u /dev/stdout";
+    for init in [&[][..], &["--init"][..]] {
+        let words = [
+            &["run", "--rm", "-t", "-u", "1000"],
+            init,
+            &["busybox", "sh", "-c", script],
+        ]
+        .concat();
+        let ran = rpod.command(&words).spawn_on_terminal().wait();
+        ran.success().stdout_has("a-word").stdout_has("owner=1000");
+    }
+}
+
+#[test]
+fn a_user_begins_in_a_directory_that_only_root_can_enter() {
+    require!(probe::subordinate_ids(), "{NEEDS_IDS}");
+    let rpod = Sandbox::new();
+    let archive = rpod.work().join("private.tar");
+    let layer = busybox_layer().entry(Entry::directory("root").mode(0o700));
+    let image = Image::new("private")
+        .layer(layer)
+        .config("WorkingDir", "/root".into())
+        .cmd(&["sh", "-c", "readlink /proc/self/cwd; ls . || echo closed"]);
+    image.write_docker_archive(&archive);
+    rpod.load(&archive);
+    // As docker: the program stands there and can do nothing in it.
+    rpod.run(&["run", "--rm", "-u", "1000", "private"])
+        .success()
+        .stdout_is("/root\nclosed\n");
+}

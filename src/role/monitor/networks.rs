@@ -117,7 +117,8 @@ impl Monitor {
 
     /// Changes `hosts` and `resolv.conf` where they stand: inside they are mounts of these files.
     fn rewrite_files(&self, before: &[Endpoint], now: &[Endpoint]) -> Result<()> {
-        let path = self.job.store.container_path(&self.record().id);
+        let (store, id) = (&self.job.store, &self.record().id);
+        let path = store.container_path(id);
         let all = |endpoints: &[Endpoint]| -> Vec<IpAddr> {
             endpoints.iter().flat_map(addresses).collect()
         };
@@ -126,8 +127,7 @@ impl Monitor {
             let gone = |ip: &&IpAddr| !other.contains(ip);
             one.iter().filter(gone).copied().collect()
         };
-        let file = path.join("hosts");
-        let text = fs::read_to_string(&file)?;
+        let text = store.container_file(id, "hosts")?;
         let text = hosts::moved(
             &text,
             (&self.record().hostname, &self.record().domainname),
@@ -140,10 +140,9 @@ impl Monitor {
             (Some(from), Some(to)) if from != to => replace_word(&text, from, to),
             _ => text,
         };
-        fs::write(&file, moves(text))?;
-        let file = path.join("resolv.conf");
-        let text = fs::read_to_string(&file)?;
-        fs::write(&file, moves(text))?;
+        fs::write(path.join("hosts"), moves(text))?;
+        let text = store.container_file(id, "resolv.conf")?;
+        fs::write(path.join("resolv.conf"), moves(text))?;
         Ok(())
     }
 
