@@ -18,7 +18,7 @@ stop_traffic() {
 }
 
 # A client that never waits for ever.
-traffic() { timed=$(timeout -k 5 70 perl "$HOME/traffic.pl" "$@"); }
+traffic() { timed=$(timeout -k 5 "${limit:-25}" perl "$HOME/traffic.pl" "$@"); }
 
 # A container with what the programs need.
 container() {
@@ -32,7 +32,7 @@ hold() {
   servers+=("$holder")
   sleep 0.3
 }
-within() { timed=$(nsenter -t "$1" -U -n --preserve-credentials timeout -k 5 70 perl "$HOME/traffic.pl" "${@:2}"); }
+within() { timed=$(nsenter -t "$1" -U -n --preserve-credentials timeout -k 5 25 perl "$HOME/traffic.pl" "${@:2}"); }
 
 # pasta and slirp4netns with the namespaces `pasta_in` and `slirp_in`, and the words of each.
 join_pasta() {
@@ -49,49 +49,90 @@ join_slirp() {
 }
 
 # Published ports: a client on the machine, by its own address and by its loopback.
+# Of each contender: its port, the process that forwards and the one that serves.
 inbound() {
   has_traffic inbound || return
+  # Some stop for ever in the middle of a stream, now and then.
+  local limit=8 twice=1
+  declare -A gate=() forwarder=() server=()
   perl "$HOME/traffic.pl" serve $port & servers+=($!)
-  command='exec perl /traffic.pl serve 5000' container traffic -p $((port + 10)):5000 -p $((port + 11)):5001
-  join_pasta -t $((port + 20)):5000,$((port + 21)):5001 -u none -T none -U none
-  join_slirp --api-socket "$HOME/run/slirp.sock"
+  gate[loopback]=$port server[loopback]=$!
+  command='exec perl /traffic.pl serve 5000' container traffic -p $((port + 10)):5000 -p $((port + 11)):5001 -p $((port + 10)):5000/udp &&
+    gate[rpod]=$((port + 10)) server[rpod]=$(R inspect -f '{{.State.Pid}}' traffic) forwarder[rpod]=$(pgrep -u "$(id -u)" -n rpod-ports)
+  join_pasta -t $((port + 20)):5000,$((port + 21)):5001 -u $((port + 20)):5000 -T none -U none &&
+    gate[pasta]=$((port + 20)) forwarder[pasta]=$pasta && serve_within pasta "$pasta_in"
+  join_slirp --api-socket "$HOME/run/slirp.sock" &&
+    gate[slirp4netns]=$((port + 30)) forwarder[slirp4netns]=$slirp && serve_within slirp4netns "$slirp_in"
   sleep 1
-  local n
-  for n in 0 1; do
-    perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; print $s $ARGV[1]; $s->shutdown(1); <$s>' \
-      "$HOME/run/slirp.sock" "{\"execute\":\"add_hostfwd\",\"arguments\":{\"proto\":\"tcp\",\"host_port\":$((port + 30 + n)),\"guest_port\":$((5000 + n))}}"
-  done
-  for n in "$pasta_in" "$slirp_in"; do
-    nsenter -t "$n" -U -n --preserve-credentials perl "$HOME/traffic.pl" serve 5000 & servers+=($!)
-  done
+  [[ -n ${gate[slirp4netns]:-} ]] && {
+    hostfwd tcp 30 5000
+    hostfwd tcp 31 5001
+    hostfwd udp 30 5000
+  }
   sleep 1
-  say "published port, 1 GB in one stream, from the machine's own address; hold ≥ 0.6 × loopback, 2 × pasta, 3 × slirp4netns"
-  contest rpod_far loopback_far pasta_far slirp4netns_far
+  say "published port, 500 MB in one stream, from the machine's own address; hold ≥ 0.6 × loopback, 2 × pasta, 3 × slirp4netns"
+  arrive up "$far" 500000000
   say 'the same the other way; hold as above'
-  contest rpod_back loopback_back pasta_back slirp4netns_back
+  arrive down "$far" 500000000
   say 'from its loopback; hold ≥ pasta'
-  contest rpod_near loopback_near pasta_near slirp4netns_near
+  arrive up 127.0.0.1 500000000
+  say 'four streams, from its own address'
+  arrive up "$far" 500000000 4
   say '2,000 connections one after another, one byte each; hold 1.5 × pasta'
-  contest rpod_connect loopback_connect pasta_connect slirp4netns_connect
+  arrive connect 127.0.0.1 2000
+  say 'the same from its own address'
+  arrive connect "$far" 2000
+  say '5,000 questions and answers, one after another, by TCP'
+  arrive ask 127.0.0.1 5000
+  say '5,000 by UDP'
+  arrive ask-udp 127.0.0.1 5000
   stop_traffic
 }
 
-loopback_far() { traffic up "$far" $port 1000000000 1; }
-rpod_far() { traffic up "$far" $((port + 10)) 1000000000 1; }
-pasta_far() { traffic up "$far" $((port + 20)) 1000000000 1; }
-slirp4netns_far() { traffic up "$far" $((port + 30)) 1000000000 1; }
-loopback_back() { traffic down "$far" $port 1000000000 1; }
-rpod_back() { traffic down "$far" $((port + 10)) 1000000000 1; }
-pasta_back() { traffic down "$far" $((port + 20)) 1000000000 1; }
-slirp4netns_back() { traffic down "$far" $((port + 30)) 1000000000 1; }
-loopback_near() { traffic up 127.0.0.1 $port 1000000000 1; }
-rpod_near() { traffic up 127.0.0.1 $((port + 10)) 1000000000 1; }
-pasta_near() { traffic up 127.0.0.1 $((port + 20)) 1000000000 1; }
-slirp4netns_near() { traffic up 127.0.0.1 $((port + 30)) 1000000000 1; }
-loopback_connect() { traffic connect 127.0.0.1 $port 2000; }
-rpod_connect() { traffic connect 127.0.0.1 $((port + 10)) 2000; }
-pasta_connect() { traffic connect 127.0.0.1 $((port + 20)) 2000; }
-slirp4netns_connect() { traffic connect 127.0.0.1 $((port + 30)) 2000; }
+serve_within() {
+  nsenter -t "$2" -U -n --preserve-credentials perl "$HOME/traffic.pl" serve 5000 & servers+=($!)
+  server[$1]=$!
+}
+
+# hostfwd PROTOCOL OFFSET PORT: asks slirp4netns for a port.
+hostfwd() {
+  perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; print $s $ARGV[1]; $s->shutdown(1); <$s>' \
+    "$HOME/run/slirp.sock" "{\"execute\":\"add_hostfwd\",\"arguments\":{\"proto\":\"$1\",\"host_port\":$((port + $2)),\"guest_port\":$3}}"
+}
+
+# arrive WAY HOST COUNT [STREAMS]: the contest, and what it costs in processor time,
+# of the forwarder alone and of all with client and server: a second is what limits two
+# processors that have nothing else to do.
+arrive() {
+  flow=("$1" "$2") amount=("${@:3}")
+  [[ $1 == up || $1 == down ]] && ((${#amount[@]} == 1)) && amount+=(1)
+  : >"$HOME/cpu"
+  contest rpod_in loopback_in pasta_in slirp4netns_in
+  local each=1e9 unit='s a gigabyte'
+  [[ $1 == up || $1 == down ]] || each=1000 unit='s a thousand'
+  sort -k1,1 -k3,3n "$HOME/cpu" | awk -v each=$each -v count="$3" -v unit="$unit" '
+    { part[$1] = part[$1] " " $2; all[$1] = all[$1] " " $3 }
+    END { for (who in all) { n = split(all[who], a, " "); split(part[who], p, " "); m = int((n + 1) / 2)
+      printf "  %-22s CPU: forwarder %.3f, with client and server %.3f %s\n", who, p[m] / 100 * each / count, a[m] / 100 * each / count, unit } }'
+}
+
+# arrived NAME: one round of a contender's, and what its processes have used meanwhile.
+arrived() {
+  [[ -n ${gate[$1]:-} ]] || { echo 'it does not run here'; return 1; }
+  local before=0 after=0 serving client status
+  [[ -n ${forwarder[$1]:-} ]] && before=$(ticks "${forwarder[$1]}")
+  serving=$(ticks "${server[$1]}" all)
+  client=$({ TIMEFORMAT='%U %S'; time traffic "${flow[0]}" "${flow[1]}" "${gate[$1]}" "${amount[@]}" >"$HOME/traffic.log" 2>&1; } 2>&1)
+  status=$?
+  ((status)) && { grep . "$HOME/traffic.log" || echo "no end within $limit s"; return $status; }
+  [[ -n ${forwarder[$1]:-} ]] && after=$(ticks "${forwarder[$1]}")
+  awk -v name="$1" -v own=$((after - before)) -v server=$(($(ticks "${server[$1]}" all) - serving)) -v client="$client" \
+    'BEGIN { split(client, c, " "); print name, own, own + server + 100 * (c[1] + c[2]) }' >>"$HOME/cpu"
+}
+loopback_in() { arrived loopback; }
+rpod_in() { arrived rpod; }
+pasta_in() { arrived pasta; }
+slirp4netns_in() { arrived slirp4netns; }
 
 # The way out: a client in each namespace, and a server at the machine's own address.
 outbound() {
@@ -128,6 +169,9 @@ outbound() {
   stop_traffic
 }
 
+# Ticks of a process, of 10 ms: what it has used itself, its threads together; `all`:
+# with its children that have ended.
+ticks() { awk -v all="${2:-}" '{ sub(/.*\) /, ""); print $12 + $13 + (all ? $14 + $15 : 0) }' "/proc/$1/stat"; }
 # Seconds a process has used itself, its threads together; and those the machine has: what the
 # kernel does in nobody's name counts there.
 used() { awk 'FNR == 1 { own += $1 } END { printf "%.6f\n", own / 1e9 }' /proc/"$1"/task/*/schedstat; }

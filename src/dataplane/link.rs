@@ -28,7 +28,8 @@ use netlink_packet_route::neighbour::{
     NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol,
+    RouteScope, RouteType,
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePortRange};
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
@@ -46,6 +47,12 @@ const LOOPBACK: u32 = 1;
 
 /// Routing mark of a published port's sockets inside (`SO_MARK`).
 pub const MARK: u32 = 0x10;
+
+/// The congestion control of streams that do not leave this machine. Others may
+/// pace what they send, with a timer for every few segments, and measure how much
+/// a network carries where there is none. Every kernel has this one, and lets
+/// every process choose it.
+pub const UNPACED: &str = "reno";
 
 /// Routing table that takes every address for one of ours.
 const TABLE: u8 = 100;
@@ -668,6 +675,8 @@ fn local_everything(netlink: &mut Netlink, ip: IpAddr) -> io::Result<()> {
     route.attributes.extend([
         RouteAttribute::Oif(LOOPBACK),
         RouteAttribute::PrefSource(RouteAddress::from(ip)),
+        // What the program answers has gone no further than to the ports process.
+        RouteAttribute::Metrics(vec![RouteMetric::CcAlgo(UNPACED.to_owned())]),
     ]);
     netlink.change(
         RouteNetlinkMessage::NewRoute(route),

@@ -8,25 +8,31 @@
 //! A direction is in one of two modes:
 //!
 //! ```text
-//!         a read filled the whole buffer, and a pipe is to be had
+//!         a read filled the whole buffer, or the other side took a part only
 //! copying ──────────────────────────────────────────────────────▶ splicing
-//!    ▲     peek → send → drop what was sent                          │   socket → pipe → socket
+//!    ▲     read → send                                               │   socket → pipe → socket
 //!    └──────────────────────────────────────────────────────────────┘
 //!         a turn moved less than a buffer, and the pipe is empty
 //! ```
 //!
 //! Copying is best for questions and answers (fewer calls), splicing for bulk (no
-//! copy). Copying peeks first and takes from the socket only what the other
-//! side has taken, so a short write leaves nothing to be kept here. A pipe is
-//! one of a pool: making one costs more than a small transfer.
+//! copy). What the other side did not take of a copy goes into the pipe. Where
+//! all pipes are in use, copying goes on, and peeks first, so that it takes from
+//! the socket only what the other side has taken. A pipe is one of a pool:
+//! making one costs more than a small transfer.
 //!
 //! Every socket is watched once, for edges; what an edge said is remembered
-//! until a call says "not now". A direction moves at most [`TURN`] bytes before
-//! others have theirs.
+//! until a call says "not now", or has read less than there was room for (see
+//! [`Side::thorough`]). A direction moves at most [`TURN`] bytes before others
+//! have theirs.
 //!
 //! Connections inside are made with the client's own address where the kernel
 //! lets us (`IP_TRANSPARENT`, a mark, and the rules of `link::transparent`);
-//! else with the client's address and another port; else in our own name.
+//! else with the client's address and another port; else in our own name. They
+//! stay on this machine, and so do many clients': such streams are not paced
+//! ([`link::UNPACED`]), which is half of what they would cost where the
+//! machine's congestion control paces. What a short connection can do without
+//! is done without: each call is a part of what it takes.
 //!
 //! Lives here: [`Relay`], its loop and its connections.
 //! Must not: bind a port of the machine's (`publish`), or enter a namespace.
@@ -46,7 +52,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, socko
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use crate::dataplane::datagram::Datagrams;
-use crate::dataplane::link::MARK;
+use crate::dataplane::link::{MARK, UNPACED};
 use crate::dataplane::publish::{Bound, Listener};
 use crate::dataplane::source::Target;
 use crate::spec::network::Endpoint;
@@ -72,16 +78,21 @@ const CONNECTIONS: usize = 16 * 1024;
 /// Descriptors kept free for what is neither a connection nor a pipe.
 const RESERVE: usize = 32;
 
-/// How long nothing is accepted after the system had no room.
+/// How long nothing is accepted, and no pipe made, after the system had no room.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections taken from one listener before others have their turn.
+/// Connections taken from one listener before others have their turn, while many wait.
 const ACCEPTS: usize = 64;
+
+/// The longest first send that no limit of segments cuts in two, so that its end
+/// would wait for an acknowledgement: what IPv6 promises of every link.
+const WHOLE: usize = 1220;
 
 /// What is watched of both ends of a connection, each change once.
 const INTEREST: Interest = Interest::IN
     .union(Interest::OUT)
     .union(Interest::RDHUP)
+    .union(Interest::PRI)
     .union(Interest::ET);
 
 /// The published ports of one container.
@@ -100,6 +111,8 @@ pub struct Relay {
     most: usize,
     /// Bytes of this turn of the loop.
     moved: usize,
+    /// Connections taken at once: one, and twice as many each time there were that many.
+    accepts: usize,
     /// None: the listeners are watched. Else not before this moment, or the end of a connection.
     paused: Option<Instant>,
 }
@@ -142,9 +155,17 @@ impl Relay {
             buffer: vec![0; BUFFER].into_boxed_slice(),
             most: most.clamp(1, CONNECTIONS),
             moved: 0,
+            accepts: 1,
             paused: None,
             epoll,
         };
+        for listener in &relay.listeners {
+            // Its connections have these from it. Bytes go on as they come: whether to
+            // gather them is the ends' decision. A client that vanished without a word
+            // is found out after some hours.
+            sockopt::set_tcp_nodelay(&listener.fd, true).ok();
+            sockopt::set_socket_keepalive(&listener.fd, true).ok();
+        }
         relay.watch_listeners()?;
         relay.datagrams.watch(&relay.epoll)?;
         Ok(relay)
@@ -232,7 +253,7 @@ impl Relay {
     }
 
     fn accept(&mut self, index: usize) {
-        for _ in 0..ACCEPTS {
+        for _ in 0..self.accepts {
             if self.flows.count >= self.most {
                 // The end of a connection ends the pause sooner.
                 return self.pause(Duration::from_secs(3600));
@@ -251,7 +272,10 @@ impl Relay {
                         return self.pause(PAUSE);
                     }
                 }
-                Err(Errno::AGAIN) => return,
+                Err(Errno::AGAIN) => {
+                    self.accepts = 1;
+                    return;
+                }
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                     return self.pause(PAUSE);
                 }
@@ -259,6 +283,9 @@ impl Relay {
                 Err(_) => {}
             }
         }
+        // The listener tells again when there are more; to ask it is a call for nothing
+        // when clients come one after another.
+        self.accepts = (self.accepts * 2).min(ACCEPTS);
     }
 
     /// Connects a client that has come with the program.
@@ -271,10 +298,6 @@ impl Relay {
                 .connect(address, port)
                 .inspect_err(|_| reset(&client))?,
         };
-        // Bytes go on as they come: whether to gather them is the ends' decision.
-        sockopt::set_tcp_nodelay(&client, true).ok();
-        // A client that vanished without a word is found out after some hours.
-        sockopt::set_socket_keepalive(&client, true).ok();
         let key = self.flows.insert(Flow::new(client, server, again));
         let Some(flow) = self.flows.get(key.slot) else {
             return Ok(());
@@ -352,12 +375,12 @@ impl Relay {
         };
         side.readable |= ended || flags.intersects(Interest::IN | Interest::RDHUP);
         side.writable |= ended || flags.contains(Interest::OUT);
+        side.thorough |= ended || flags.intersects(Interest::RDHUP | Interest::PRI);
         // An error is met by the next read, behind the data that came before
         // it; but nobody reads any more where the end was read already.
         let unheard = broken && half.done;
         if !client && !flow.connected && side.writable {
-            let outcome = sockopt::socket_error(&side.fd);
-            if !matches!(outcome, Ok(Ok(()))) {
+            if ended && !matches!(sockopt::socket_error(&side.fd), Ok(Ok(()))) {
                 if self.start_over(key) {
                     return;
                 }
@@ -385,13 +408,19 @@ impl Relay {
             &mut flow.server,
             &mut self.buffer,
             &mut self.pipes,
+            flow.down.done,
         );
         let down = flow.down.pump(
             &mut flow.server,
             &mut flow.client,
             &mut self.buffer,
             &mut self.pipes,
+            flow.up.done,
         );
+        if flow.down.pipe.is_some() && !flow.told_path {
+            flow.told_path = true;
+            unpace(&flow.client.fd);
+        }
         self.moved += flow.up.moved + flow.down.moved;
         match (up, down) {
             (Err(_), _) | (_, Err(_)) => self.end(slot, true),
@@ -423,20 +452,35 @@ impl Relay {
 
 fn connect_from(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<OwnedFd> {
     let fd = socket::make(socket::family(to.ip()), SocketType::STREAM)?;
-    sockopt::set_tcp_nodelay(&fd, true)?;
+    // Before it connects: one that was paced once stays so. Where it is forbidden, it is paced.
+    sockopt::set_tcp_congestion(&fd, UNPACED).ok();
     if let Some(from) = from {
         socket::set_transparent(&fd, to.is_ipv6())?;
         socket::set_mark(&fd, MARK)?;
-        // One client may come to several of the container's ports with one port of its own.
-        sockopt::set_socket_reuseaddr(&fd, true)?;
         if from.port() == 0 && from.is_ipv4() {
             socket::set_late_port(&fd)?;
+        } else {
+            // One client may come to several of the container's ports with one port of its own.
+            sockopt::set_socket_reuseaddr(&fd, true)?;
         }
         rustix::net::bind(&fd, &from)?;
     }
     match rustix::net::connect(&fd, &to) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Leaves the rest of a stream to a client on this machine unpaced: its path is no network.
+fn unpace(client: &OwnedFd) {
+    let here = rustix::net::getsockname(client).and_then(SocketAddr::try_from);
+    let there = rustix::net::getpeername(client)
+        .and_then(|peer| peer.map_or(Err(Errno::NOTCONN), SocketAddr::try_from));
+    // Who reaches an address of this machine from this machine does so with that address.
+    if let (Ok(here), Ok(there)) = (here, there)
+        && (here.ip() == there.ip() || there.ip().to_canonical().is_loopback())
+    {
+        sockopt::set_tcp_congestion(client, UNPACED).ok();
     }
 }
 
@@ -470,6 +514,8 @@ struct Flow {
     connected: bool,
     /// It is in the queue of those that wait for their turn.
     queued: bool,
+    /// The way to the client has been looked at.
+    told_path: bool,
     /// Made by IPv6: where to try by IPv4 when that is refused.
     again: Option<u16>,
 }
@@ -483,6 +529,7 @@ impl Flow {
             down: Half::default(),
             connected: false,
             queued: false,
+            told_path: false,
             again,
         }
     }
@@ -493,6 +540,20 @@ struct Side {
     fd: OwnedFd,
     readable: bool,
     writable: bool,
+    /// Its end or urgent bytes were told: reads may stop short of what there is,
+    /// and only "not now" says that everything has been read.
+    thorough: bool,
+    sent: Sent,
+}
+
+/// What was sent to a socket so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    /// It left at once, because nothing was before it.
+    Little,
+    /// More: from then on nothing waits for acknowledgements.
+    Much,
 }
 
 impl Side {
@@ -501,7 +562,22 @@ impl Side {
             fd,
             readable: false,
             writable: false,
+            thorough: false,
+            sent: Sent::Nothing,
         }
+    }
+
+    /// Is called before `count` bytes are sent. Many a connection has one question
+    /// and one answer, and does without the option.
+    fn prompt(&mut self, count: usize) {
+        self.sent = match self.sent {
+            Sent::Nothing if count <= WHOLE => Sent::Little,
+            Sent::Much => return,
+            _ => {
+                sockopt::set_tcp_nodelay(&self.fd, true).ok();
+                Sent::Much
+            }
+        };
     }
 }
 
@@ -532,12 +608,15 @@ enum Turn {
 }
 
 impl Half {
+    /// Moves what can be moved. `last` says that the other direction is done, so
+    /// that the connection is closed when this one is.
     fn pump(
         &mut self,
         from: &mut Side,
         to: &mut Side,
         buffer: &mut [u8],
         pipes: &mut Pipes,
+        last: bool,
     ) -> Result<Turn, Errno> {
         self.moved = 0;
         let turn = loop {
@@ -551,12 +630,15 @@ impl Half {
                 Some(pipe) if self.held > 0 => drain(pipe, self.held, to),
                 _ if self.ended => {
                     self.done = true;
-                    // The other end may have gone altogether; it will say so itself.
-                    rustix::net::shutdown(&to.fd, Shutdown::Write).ok();
+                    if !last {
+                        // The other end may have gone altogether; it will say so itself.
+                        rustix::net::shutdown(&to.fd, Shutdown::Write).ok();
+                    }
                     continue;
                 }
                 Some(pipe) => fill(pipe, from),
-                None => copy(from, to, buffer),
+                None if pipes.spare() => copy(from, to, buffer),
+                None => copy_peeking(from, to, buffer),
             };
             match step {
                 Ok(Step::In(count)) => self.held = count,
@@ -568,6 +650,15 @@ impl Half {
                     self.moved += count;
                     if full {
                         self.pipe = pipes.take();
+                    }
+                }
+                Ok(Step::Part { count, length }) => {
+                    self.moved += count;
+                    let pipe = pipes.take().ok_or(Errno::MFILE)?;
+                    self.held = rustix::io::write(&pipe.write, &buffer[count..length])?;
+                    self.pipe = Some(pipe);
+                    if self.held < length - count {
+                        return Err(Errno::NOBUFS);
                     }
                 }
                 Ok(Step::Ended) => self.ended = true,
@@ -597,6 +688,8 @@ enum Step {
     Out(usize),
     /// So many bytes were copied; the read was `full`.
     Through { count: usize, full: bool },
+    /// So many bytes of the buffer's `length` were sent; the rest is in the buffer alone.
+    Part { count: usize, length: usize },
     /// The source has ended.
     Ended,
     /// One of the two sides is not ready.
@@ -625,6 +718,7 @@ fn drain(pipe: &Pipe, held: usize, to: &mut Side) -> Result<Step, Errno> {
     if !to.writable {
         return Ok(Step::Wait);
     }
+    to.prompt(held);
     match rustix::pipe::splice(&pipe.read, None, &to.fd, None, held, SPLICE) {
         Ok(0) => Err(Errno::PIPE),
         Ok(count) => Ok(Step::Out(count)),
@@ -640,6 +734,38 @@ fn copy(from: &mut Side, to: &mut Side, buffer: &mut [u8]) -> Result<Step, Errno
     if !from.readable || !to.writable {
         return Ok(Step::Wait);
     }
+    let length = match rustix::net::recv(&from.fd, &mut *buffer, RecvFlags::empty()) {
+        Ok((0, _)) => return Ok(Step::Ended),
+        Ok((length, _)) => length,
+        Err(Errno::AGAIN) => {
+            from.readable = false;
+            return Ok(Step::Wait);
+        }
+        Err(error) => return Err(error),
+    };
+    let full = length == BUFFER;
+    // epoll(7): a short read says that there is no more, as "not now" would.
+    from.readable = full || from.thorough;
+    to.prompt(length);
+    let count = match rustix::net::send(&to.fd, &buffer[..length], SendFlags::NOSIGNAL) {
+        Ok(count) => count,
+        Err(Errno::AGAIN) => 0,
+        // What was read is not lost: a signal comes before anything is sent.
+        Err(Errno::INTR) => return Ok(Step::Part { count: 0, length }),
+        Err(error) => return Err(error),
+    };
+    to.writable = count == length;
+    Ok(match to.writable {
+        true => Step::Through { count, full },
+        false => Step::Part { count, length },
+    })
+}
+
+/// As [`copy`], where there is no pipe for what the other side does not take.
+fn copy_peeking(from: &mut Side, to: &mut Side, buffer: &mut [u8]) -> Result<Step, Errno> {
+    if !from.readable || !to.writable {
+        return Ok(Step::Wait);
+    }
     let length = match rustix::net::recv(&from.fd, &mut *buffer, RecvFlags::PEEK) {
         Ok((0, _)) => return Ok(Step::Ended),
         Ok((length, _)) => length,
@@ -649,6 +775,7 @@ fn copy(from: &mut Side, to: &mut Side, buffer: &mut [u8]) -> Result<Step, Errno
         }
         Err(error) => return Err(error),
     };
+    to.prompt(length);
     let count = match rustix::net::send(&to.fd, &buffer[..length], SendFlags::NOSIGNAL) {
         Ok(count) => count,
         Err(Errno::AGAIN) => {
@@ -673,11 +800,24 @@ struct Pipe {
     write: OwnedFd,
 }
 
+/// Makes a pipe that takes a whole buffer at least: a user who has too many
+/// already gets smaller ones, and those are of no use here.
+fn make_pipe() -> Option<Pipe> {
+    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+    let (read, write) = rustix::pipe::pipe_with(flags).ok()?;
+    let size = rustix::pipe::fcntl_setpipe_size(&write, PIPE)
+        .or_else(|_| rustix::pipe::fcntl_getpipe_size(&write))
+        .ok()?;
+    (size >= BUFFER).then_some(Pipe { read, write })
+}
+
 /// The pipes that are ready for use.
 struct Pipes {
     free: Vec<Pipe>,
     made: usize,
     most: usize,
+    /// When the system had none for us.
+    refused: Option<Instant>,
 }
 
 impl Pipes {
@@ -686,23 +826,28 @@ impl Pipes {
             free: Vec::new(),
             made: 0,
             most,
+            refused: None,
         }
+    }
+
+    /// Says whether [`Self::take`] returns a pipe, and makes one if need be.
+    fn spare(&mut self) -> bool {
+        if self.free.is_empty()
+            && self.made < self.most
+            && self.refused.is_none_or(|moment| moment.elapsed() >= PAUSE)
+        {
+            let made = make_pipe();
+            self.refused = made.is_none().then(Instant::now);
+            self.made += usize::from(made.is_some());
+            self.free.extend(made);
+        }
+        !self.free.is_empty()
     }
 
     /// Returns an empty pipe; none when all are in use: copying goes on then.
     fn take(&mut self) -> Option<Pipe> {
-        if let Some(pipe) = self.free.pop() {
-            return Some(pipe);
-        }
-        if self.made >= self.most {
-            return None;
-        }
-        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-        let (read, write) = rustix::pipe::pipe_with(flags).ok()?;
-        // Where the user has too many pipes already, it stays as small as it is.
-        rustix::pipe::fcntl_setpipe_size(&write, PIPE).ok();
-        self.made += 1;
-        Some(Pipe { read, write })
+        self.spare();
+        self.free.pop()
     }
 
     fn give_back(&mut self, pipe: Pipe, empty: bool) {

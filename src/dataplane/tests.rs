@@ -744,8 +744,11 @@ impl Published {
             .spawn(|| link::configure(std::slice::from_ref(&endpoint)).expect("configured"))
             .join();
         // After the processes that stay: a fork's copy would keep the ports bound.
-        let bound = publish::bind(&parse_publish(publish).expect("parsed"), &mut Vec::new())
-            .expect("bound");
+        let mappings: Vec<_> = publish
+            .split(' ')
+            .flat_map(|one| parse_publish(one).expect("parsed"))
+            .collect();
+        let bound = publish::bind(&mappings, &mut Vec::new()).expect("bound");
         let ports = bound.mappings.iter().filter_map(|m| m.host_port).collect();
         let (read, control) = std::io::pipe().expect("a pipe");
         let job = PortsJob {
@@ -801,7 +804,8 @@ fn plugged(plan: &Plan, ip: Ipv4Addr) -> Place {
 #[test]
 fn a_server_sees_who_its_clients_are() {
     machine(|| {
-        let published = Published::new("8080");
+        // The rules that datagrams need lead no stream astray.
+        let published = Published::new("8080 5353/udp");
         let port = published.ports[0];
         for listening in ["0.0.0.0:8080", "[::]:8080"] {
             let _server = serve_streams(&published.container, listening, tell_address);
@@ -891,6 +895,54 @@ fn every_byte_arrives_and_each_direction_ends_by_itself() {
             stream.read_to_end(&mut back).expect("read");
             assert!(back == sent, "{length}: {} came back", back.len());
         }
+    });
+}
+
+/// Many small turns on both sides, each answered at once, and bulk in between:
+/// nothing is left lying because a read was short or a send was taken in part.
+#[test]
+fn conversations_go_on_between_bulk() {
+    machine(|| {
+        let published = Published::new("8080");
+        let port = published.ports[0];
+        let _server = serve_streams(&published.container, "0.0.0.0:8080", |mut stream, _| {
+            let mut length = [0; 4];
+            while stream.read_exact(&mut length).is_ok() {
+                let mut all = vec![0; u32::from_le_bytes(length) as usize];
+                stream.read_exact(&mut all).expect("read");
+                stream.write_all(&all).expect("written");
+            }
+        });
+        let mut stream = connect(&format!("127.0.0.1:{port}")).expect("reached");
+        let timeout = Some(Duration::from_secs(20));
+        stream.set_read_timeout(timeout).expect("set");
+        for length in [
+            1, 1, 900, 1500, 65_536, 2, 65_537, 9_000_000, 3, 64, 200_000, 1,
+        ] {
+            for _ in 0..3 {
+                let sent = pattern(length);
+                stream
+                    .write_all(&(length as u32).to_le_bytes())
+                    .expect("written");
+                stream.write_all(&sent).expect("written");
+                let mut back = vec![0; length];
+                stream.read_exact(&mut back).expect("read");
+                assert!(back == sent, "{length}");
+            }
+        }
+        // Urgent bytes end a read before there is no more.
+        rustix::net::send(
+            &stream,
+            &2_u32.to_le_bytes(),
+            rustix::net::SendFlags::empty(),
+        )
+        .expect("sent");
+        rustix::net::send(&stream, b"ab!", rustix::net::SendFlags::OOB).expect("sent");
+        stream.write_all(&1_u32.to_le_bytes()).expect("written");
+        stream.write_all(b"c").expect("written");
+        let mut back = [0; 3];
+        stream.read_exact(&mut back).expect("read");
+        assert_eq!(&back, b"abc");
     });
 }
 
