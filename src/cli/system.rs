@@ -77,7 +77,7 @@ impl Act for Df {
 /// Show what is broken in the store, and mend it
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Exits with 1 when something is broken, and with --repair when something still is."
+    after_help = "Exits with 1 when something is broken, and with --repair when something still is. With --force, the anonymous volumes of a container go with it."
 )]
 pub struct Check {
     /// Compare sizes alone, and unpack no layer to compare it
@@ -86,7 +86,7 @@ pub struct Check {
     /// Fetch, unpack or make again what is broken
     #[arg(short, long)]
     repair: bool,
-    /// With --repair, remove containers that cannot be mended, and volumes made for them alone
+    /// With --repair, remove containers that cannot be mended
     #[arg(short, long)]
     force: bool,
     /// Take for broken a layer or blob that nothing has needed for so long
