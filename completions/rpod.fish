@@ -313,7 +313,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand push" -l cert-dir -d 'Take the
 complete -c rpod -n "__fish_rpod_using_subcommand push" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
 complete -c rpod -n "__fish_rpod_using_subcommand push" -s a -l all-tags -d 'Push every tag of the repository'
 complete -c rpod -n "__fish_rpod_using_subcommand push" -s q -l quiet -d 'Print only the image\'s name when it is there'
-complete -c rpod -n "__fish_rpod_using_subcommand push" -l remove-signatures -d 'podman\'s; signatures are things of their own here, and none goes along'
+complete -c rpod -n "__fish_rpod_using_subcommand push" -l remove-signatures -d 'Leave signatures where they are; none goes along'
 complete -c rpod -n "__fish_rpod_using_subcommand push" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand push" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand images" -s f -l filter -d 'Show those that fit (can be repeated)' -r
@@ -403,10 +403,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l provenance -d 'docke
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -425,7 +425,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache -d 'Take no
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -440,7 +440,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand save" -l format -d 'Write dock
 complete -c rpod -n "__fish_rpod_using_subcommand save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand save" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand save" -s m -l multi-image-archive -d 'Take several images, as always'
-complete -c rpod -n "__fish_rpod_using_subcommand save" -l uncompressed -d 'podman\'s; layers are written as they are kept, compressed or not'
+complete -c rpod -n "__fish_rpod_using_subcommand save" -l uncompressed -d 'Write layers as they are kept, compressed or not'
 complete -c rpod -n "__fish_rpod_using_subcommand save" -s q -l quiet -d 'Say nothing while saving'
 complete -c rpod -n "__fish_rpod_using_subcommand save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand login" -s u -l username -d 'User\'s name' -r
@@ -804,10 +804,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -826,7 +826,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -903,7 +903,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -s a -l all-tags -d 'Push every tag of the repository'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only the image\'s name when it is there'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l remove-signatures -d 'podman\'s; signatures are things of their own here, and none goes along'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l remove-signatures -d 'Leave signatures where they are; none goes along'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from rm" -l platform -d 'Remove it only if it is for this platform' -r
@@ -922,7 +922,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'Write to this file or directory instead of standard output' -r -F
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l platform -d 'Take only images for this platform: linux/arm64' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Take several images, as always'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'podman\'s; layers are written as they are kept, compressed or not'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Write layers as they are kept, compressed or not'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say nothing while saving'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
@@ -1005,10 +1005,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1027,7 +1027,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -1110,10 +1110,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1132,7 +1132,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -1204,10 +1204,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1226,7 +1226,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -1312,7 +1312,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subc
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l creds -d 'Log in with these for this once; others on this machine can see them' -r
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -s p -l purge -d 'Remove the list from this machine when it is there'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only the list\'s digest when it is there'
-complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l remove-signatures -d 'podman\'s; signatures are things of their own here, and none goes along'
+complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l remove-signatures -d 'Leave signatures where they are; none goes along'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -l insecure -d 'Accept a registry without a certificate that is trusted'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from push" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand manifest; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
@@ -1413,7 +1413,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand system; and not __fish_seen_su
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Take for broken a layer or blob that nothing has needed for so long' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Compare sizes alone, and unpack no layer to compare it'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s r -l repair -d 'Fetch, unpack or make again what is broken'
-complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair, remove containers that cannot be mended, and volumes made for them alone'
+complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair, remove containers that cannot be mended'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from check" -s h -l help -d 'Print this help'
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Show as a Go template says, or as table or json' -r
 complete -c rpod -n "__fish_rpod_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
