@@ -403,10 +403,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l provenance -d 'docke
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -425,7 +425,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-cache -d 'Take no
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -804,10 +804,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -826,7 +826,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcomm
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand image; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -1005,10 +1005,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1027,7 +1027,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subco
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand builder; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -1110,10 +1110,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1132,7 +1132,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
@@ -1204,10 +1204,10 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l sbom -d 'docker\'s: what is attested, which is nothing' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l builder -d 'docker\'s: there is one builder' -r
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l call -d 'docker\'s: build or check' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l isolation -d 'podman\'s: steps run in containers' -r
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l identity-label -d 'podman\'s: no label tells who built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l isolation -d 'Podman\'s: steps run in containers' -r
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l identity-label -d 'Podman\'s: no label tells who built' -r -f -a "true\t''
 false\t''"
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l skip-unused-stages -d 'podman\'s: what the target does not need is not built' -r -f -a "true\t''
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l skip-unused-stages -d 'Podman\'s: what the target does not need is not built' -r -f -a "true\t''
 false\t''"
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l rm -d 'docker\'s: no container is left behind' -r -f -a "true\t''
 false\t''"
@@ -1226,7 +1226,7 @@ complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcom
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-hosts -d 'Leave /etc/hosts of RUN as the image has it'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l check -d 'Only check the Dockerfile'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l debug-shell -d 'Open a shell where a RUN failed'
-complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s D -l disable-compression -d 'podman\'s: nothing is compressed before it leaves the machine'
+complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -s D -l disable-compression -d 'Podman\'s: nothing is compressed before it leaves the machine'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l load -d 'docker\'s: an image is always in the store'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l compress -d 'docker\'s: nothing is sent that could be compressed'
 complete -c rpod -n "__fish_rpod_using_subcommand buildx; and __fish_seen_subcommand_from b" -l disable-content-trust -d 'docker\'s; there is no such trust to disable'
