@@ -297,7 +297,7 @@ pub struct Push {
     /// Write the list and its images as oci or v2s2 (docker's)
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
-    /// podman's; signatures are things of their own here, and none goes along
+    /// Podman's; signatures are things of their own here, and none goes along
     #[arg(long, hide = true)]
     remove_signatures: bool,
     #[command(flatten)]

@@ -42,7 +42,7 @@ pub struct Args {
     compression: Compression,
     #[command(flatten)]
     registry: Registry,
-    /// podman's; signatures are things of their own here, and none goes along
+    /// Podman's; signatures are things of their own here, and none goes along
     #[arg(long, hide = true)]
     remove_signatures: bool,
     /// docker's; there is no such trust to disable

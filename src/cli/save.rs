@@ -20,7 +20,7 @@ pub struct Args {
     /// Take several images, as always
     #[arg(short, long)]
     multi_image_archive: bool,
-    /// podman's; layers are written as they are kept, compressed or not
+    /// Podman's; layers are written as they are kept, compressed or not
     #[arg(long, hide = true)]
     uncompressed: bool,
     /// Write to this file or directory instead of standard output
