@@ -291,9 +291,14 @@ fn rights_and_places_of_a_run_can_be_changed() {
         "--retry-delay=1s",
     ];
     build(&rpod, text, &flags).success();
+    // Where there is one id, a filter answers changes of ids in any case: 2.
+    let single = inside(
+        &rpod,
+        "wc -l < /proc/self/uid_map; awk '{n += $3} END {print n}' /proc/self/uid_map",
+    ) == "1\n1\n";
     assert_eq!(
         inside(&rpod, "cat /kept | tr -d '\\t'"),
-        "NoNewPrivs:1\nSeccomp:0\n"
+        format!("NoNewPrivs:1\nSeccomp:{}\n", if single { 2 } else { 0 })
     );
     for (flag, hint) in [
         ("--provenance=mode=max", "--provenance=false"),
