@@ -54,6 +54,10 @@ pub const MARK: u32 = 0x10;
 /// every process choose it.
 pub const UNPACED: &str = "reno";
 
+/// Packets that wait at the way out at most: so many come in the time that a busy machine
+/// lets its reader wait for a processor.
+const WAITING: u32 = 4096;
+
 /// Routing table that takes every address for one of ours.
 const TABLE: u8 = 100;
 
@@ -505,7 +509,10 @@ pub fn way_out(device: &str) -> Result<()> {
     link.header.index = index;
     link.header.flags = LinkFlags::Up;
     link.header.change_mask = LinkFlags::Up;
-    link.attributes = vec![LinkAttribute::Mtu(65520)];
+    link.attributes = vec![
+        LinkAttribute::Mtu(65520),
+        LinkAttribute::TxQueueLen(WAITING),
+    ];
     netlink
         .change(RouteNetlinkMessage::SetLink(link), 0)
         .what(doing)?;
@@ -659,6 +666,9 @@ fn default_route(netlink: &mut Netlink, index: u32, gateway: IpAddr) -> io::Resu
     route.attributes.extend([
         RouteAttribute::Gateway(RouteAddress::from(gateway)),
         RouteAttribute::Oif(index),
+        // A stream of the container's goes no further than to the way out, which
+        // lets the machine's own sockets pace it.
+        RouteAttribute::Metrics(vec![RouteMetric::CcAlgo(UNPACED.to_owned())]),
     ]);
     netlink.change(
         RouteNetlinkMessage::NewRoute(route),

@@ -52,25 +52,29 @@ pub fn raise_descriptor_limit() -> usize {
 /// Returns an address of this machine by which others reach it: the one with
 /// which it would speak to the world now, or else any that is not loopback. No packet is sent.
 pub fn own_address(six: bool) -> Option<IpAddr> {
-    let (any, world): (SocketAddr, SocketAddr) = if six {
-        // Of the blocks for documentation: whoever has a default route has one to them.
-        (
-            (Ipv6Addr::UNSPECIFIED, 0).into(),
-            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(),
-        )
+    // Of the blocks for documentation: whoever has a default route has one to them.
+    let world = if six {
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()
     } else {
-        (
-            (Ipv4Addr::UNSPECIFIED, 0).into(),
-            (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
-        )
+        Ipv4Addr::new(192, 0, 2, 1).into()
     };
-    let chosen = UdpSocket::bind(any)
-        .and_then(|socket| socket.connect(world).and_then(|()| socket.local_addr()))
-        .map(|address| address.ip());
-    match chosen {
-        Ok(ip) if !ip.is_loopback() && !ip.is_unspecified() => Some(ip),
+    match source_for(world) {
+        Some(ip) if !ip.is_loopback() && !ip.is_unspecified() => Some(ip),
         _ => interface_address(six),
     }
+}
+
+/// Returns the address with which this machine would speak to another now: to one of
+/// its own, that one. No packet is sent.
+pub fn source_for(other: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if other.is_ipv6() {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((other, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 fn interface_address(six: bool) -> Option<IpAddr> {

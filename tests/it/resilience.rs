@@ -251,16 +251,15 @@ fn a_container_out_to_harm_stalls_no_others() {
         let sent = evil.wait().success().line();
         println!("{what}, {sent} times: {told}");
         let (failed, worst) = told.split_once(' ').unwrap();
-        // New streams and datagrams wait in one queue for the way out: a container that
-        // makes them as fast as it can makes others begin again, but only while it does.
-        if matches!(what, "streams" | "datagrams") {
-            let after = rpod.run(&live).success().line();
-            assert!(after.starts_with("0 "), "after {what}: {after}");
+        assert_eq!(failed, "0", "{what}");
+        // A name that is lost is asked for again after five seconds, and a stream that
+        // is lost after one, which is what may happen once where all wait in one queue.
+        let most = if matches!(what, "streams" | "datagrams") {
+            2000
         } else {
-            assert_eq!(failed, "0", "{what}");
-            // What is lost is asked again after five seconds.
-            assert!(worst.parse::<u32>().unwrap() < 4000, "{what}: {worst} ms");
-        }
+            4000
+        };
+        assert!(worst.parse::<u32>().unwrap() < most, "{what}: {worst} ms");
         let all = rpod.processes();
         let net = all.iter().find(|process| process.name == "rpod-net");
         let status = format!("/proc/{}/status", net.expect("a net process").pid);

@@ -12,7 +12,6 @@
 //! Called by: `role::net`; the rest of `dataplane::uplink`.
 //! Always true: a frame that the kernel does not take is a packet lost.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -107,8 +106,13 @@ impl Device {
         Ok(length)
     }
 
-    /// Returns how many bytes were read and written since the last time.
-    pub fn moved(&mut self) -> usize {
+    /// Returns how many bytes were read and written in this turn of the loop.
+    pub fn has_moved(&self) -> usize {
+        self.moved
+    }
+
+    /// A turn of the loop begins; returns how many bytes were read and written in the last.
+    pub fn begin_turn(&mut self) -> usize {
         std::mem::take(&mut self.moved)
     }
 
@@ -273,12 +277,4 @@ pub fn unwrap(frame: &[u8]) -> Option<(&[u8], bool)> {
 /// Returns the room that one frame needs.
 pub fn frame() -> Vec<u8> {
     vec![0; tun::HEADER + PACKET]
-}
-
-/// Says whether a read has failed only for now.
-pub fn for_now(error: Errno) -> bool {
-    matches!(
-        io::Error::from(error).kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }

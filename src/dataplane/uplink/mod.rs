@@ -48,6 +48,7 @@ mod reach;
 mod serve;
 mod table;
 mod tcp;
+mod turns;
 mod udp;
 mod wire;
 

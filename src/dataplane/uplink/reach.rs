@@ -6,16 +6,17 @@
 //! leave of its own.
 //!
 //! Lives here: [`Reach`].
-//! Must not: remember an address of the machine's: it may have moved.
+//! Must not: remember an address of the machine's beyond a turn of the loop: it may have moved.
 //! Called by: the rest of `dataplane::uplink`.
 //! Always true: no loopback address is reached without leave, in whatever form
 //! it is written; nobody goes out whose address is no network's of ours.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::network::plan::Plan;
-use crate::sys::net::own_address;
+use crate::sys::net::{own_address, source_for};
 
 /// A network whose addresses go out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Reach {
     networks: Vec<Network>,
     /// Those that may reach the machine's loopback.
     trusted: BTreeSet<IpAddr>,
+    /// The machine's address in each version of IP, where it was asked for in this turn.
+    own: Cell<[Option<Option<IpAddr>>; 2]>,
 }
 
 impl Reach {
@@ -126,8 +129,26 @@ impl Reach {
             };
             return Some(SocketAddr::new(loopback, to.port()));
         }
-        let own = own_address(six).filter(|own| is_public(*own))?;
+        let own = self.own(six).filter(|own| is_public(*own))?;
         Some(SocketAddr::new(own, to.port()))
+    }
+
+    /// Says whether an address that [`Reach::way`] gave is one of this machine.
+    pub fn is_here(&self, ip: IpAddr) -> bool {
+        let known = self.own.get()[usize::from(ip.is_ipv6())];
+        ip.is_loopback() || known == Some(Some(ip)) || source_for(ip) == Some(ip)
+    }
+
+    /// A turn of the loop begins: the machine may have moved.
+    pub fn begin_turn(&mut self) {
+        self.own.take();
+    }
+
+    fn own(&self, six: bool) -> Option<IpAddr> {
+        let mut known = self.own.get();
+        let own = *known[usize::from(six)].get_or_insert_with(|| own_address(six));
+        self.own.set(known);
+        own
     }
 }
 

@@ -4,7 +4,8 @@
 //! Must not: know how a protocol goes on.
 //! Called by: `dataplane::uplink`.
 //! Always true: it waits in one place only; of each source of work a bounded
-//! share is done before the others have their turn.
+//! share is done before the others have their turn. What the device has is taken
+//! first, and what takes long is put off ([`Turns`]): its queue is everybody's.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,14 +20,24 @@ use super::echo::Echoes;
 use super::fragments::Fragments;
 use super::reach::Reach;
 use super::table::Place;
-use super::tcp::Streams;
+use super::tcp::{Opening, Streams, refuse};
+use super::turns::{Shares, Turns};
 use super::udp::Datagrams;
+use super::wire::tcp::{ACK, RST, SYN};
 use super::wire::{ICMP, ICMP6, TCP, UDP, intact, ip, tcp, udp};
 use super::{Order, Source, Waits};
 use crate::sys::epoll::{self, Eager, Epoll, Event, Interest};
 
-/// Frames read in one turn.
-const FRAMES: usize = 64;
+/// Frames read in one turn, and bytes of them.
+const FRAMES: usize = 256;
+const BYTES: usize = 2 * 1024 * 1024;
+
+/// Streams begun in one turn.
+const OPENINGS: usize = 16;
+
+/// What it takes to make a socket, and to answer what is nobody's: see [`cost`].
+const FIRST: u32 = 8;
+const STRAY: u32 = 1;
 
 /// Bytes of a turn that may be questions and answers.
 const LITTLE: usize = 8192;
@@ -58,6 +69,8 @@ pub struct Serve {
     datagrams: Datagrams,
     echoes: Echoes,
     fragments: Fragments,
+    openings: Turns<Opening>,
+    shares: Shares,
     sources: Vec<Box<dyn Source>>,
     orders: Receiver<Order>,
     bell: Arc<OwnedFd>,
@@ -85,6 +98,8 @@ impl Serve {
             datagrams: Datagrams::default(),
             echoes: Echoes::default(),
             fragments: Fragments::default(),
+            openings: Turns::default(),
+            shares: Shares::default(),
             sources: Vec::new(),
             orders,
             bell,
@@ -102,7 +117,7 @@ impl Serve {
     /// Waits once, and does what there is.
     pub fn turn(&mut self, events: &mut [Event]) -> std::io::Result<()> {
         let patience = self.patience();
-        let little = self.ground.device.moved() <= LITTLE;
+        let little = self.ground.device.begin_turn() <= LITTLE;
         let epoll = &self.ground.epoll;
         let ready = self.eager.wait(epoll, events, patience, little)?;
         let ready: Vec<(Token, Interest)> = ready
@@ -110,18 +125,26 @@ impl Serve {
             .map(|event| (Token::unpack(event.data.u64()), event.flags))
             .collect();
         self.ground.now = Instant::now();
+        self.ground.reach.begin_turn();
+        let tells = |what| ready.iter().any(|(token, _)| *token == what);
         // What was ordered before a frame came holds for it.
-        if ready.iter().any(|(token, _)| *token == Token::Bell) {
+        if tells(Token::Bell) {
             self.obey();
+        }
+        if tells(Token::Device) {
+            self.read_frames();
+        } else {
+            self.shares.renew();
         }
         for (token, flags) in ready {
             self.hear(token, flags);
         }
+        self.begin_streams();
         while let Some(token) = self.ground.clock.pop(self.ground.now) {
             self.ring(Token::unpack(token));
         }
         self.streams.pay(&self.ground);
-        self.streams.settle(&mut self.ground);
+        self.streams.settle(&mut self.ground, 2 * BYTES);
         self.wake_sources();
         Ok(())
     }
@@ -134,7 +157,7 @@ impl Serve {
     }
 
     fn patience(&self) -> Option<Duration> {
-        if self.streams.waiting() {
+        if self.streams.waiting() || !self.openings.is_empty() {
             return Some(Duration::ZERO);
         }
         let sources = self.sources.iter().filter_map(|source| source.deadline());
@@ -150,8 +173,7 @@ impl Serve {
 
     fn hear(&mut self, token: Token, flags: Interest) {
         match token {
-            Token::Bell => {}
-            Token::Device => self.read_frames(),
+            Token::Bell | Token::Device => {}
             Token::Stream(place) => self.streams.ready(&mut self.ground, place, flags),
             Token::Datagram(place) => self.datagrams.ready(&mut self.ground, place, flags),
             Token::Echo(place) => self.echoes.ready(&mut self.ground, place, flags),
@@ -226,6 +248,7 @@ impl Serve {
                 }
                 Order::Forget(inside) => {
                     self.ground.reach.trust(inside, false);
+                    self.openings.forget(inside);
                     self.streams.forget(&mut self.ground, inside);
                     self.datagrams.forget(&mut self.ground, inside);
                     self.echoes.forget(&mut self.ground, inside);
@@ -236,14 +259,38 @@ impl Serve {
 
     fn read_frames(&mut self) {
         let mut frame = std::mem::take(&mut self.frame);
+        let mut bytes = 0;
         for _ in 0..FRAMES {
             match self.ground.device.read(&mut frame) {
-                Ok(length) => self.take(&frame[..length]),
-                Err(error) if device::for_now(error) => break,
-                Err(_) => break,
+                Ok(length) => {
+                    self.take(&frame[..length]);
+                    bytes += length;
+                    if bytes > BYTES {
+                        break;
+                    }
+                }
+                Err(_) => {
+                    self.shares.renew();
+                    break;
+                }
             }
         }
         self.frame = frame;
+    }
+
+    fn begin_streams(&mut self) {
+        for _ in 0..OPENINGS {
+            let Some(opening) = self.openings.next() else {
+                return;
+            };
+            self.streams.open(&mut self.ground, &opening);
+        }
+    }
+
+    /// Allows so many flows.
+    #[cfg(test)]
+    pub fn allow(&mut self, most: usize) {
+        self.ground.most = most;
     }
 
     /// Returns how many bytes of streams are here.
@@ -264,6 +311,9 @@ impl Serve {
             return;
         }
         if header.fragment.is_some() {
+            if !self.shares.spend(header.source, cost(payload)) {
+                return;
+            }
             if let Some((header, whole)) = self.fragments.add(&header, payload, self.ground.now) {
                 self.deliver(&header, &whole, false);
             }
@@ -273,30 +323,50 @@ impl Serve {
     }
 
     fn deliver(&mut self, header: &ip::Ip, payload: &[u8], unfinished: bool) {
-        if !unfinished && !intact(header, payload) {
-            return;
-        }
         let at = |port| SocketAddr::new(header.source, port);
         let to = |port| SocketAddr::new(header.destination, port);
+        let intact = || unfinished || intact(header, payload);
         match header.protocol {
             TCP => {
-                if let Some(segment) = tcp::parse(payload) {
-                    let key = (at(segment.source), to(segment.destination));
-                    self.streams.take(&mut self.ground, key, header, &segment);
+                let Some(segment) = tcp::parse(payload).filter(|_| intact()) else {
+                    return;
+                };
+                let key = (at(segment.source), to(segment.destination));
+                if segment.flags & (SYN | ACK | RST) == SYN {
+                    let opening = Opening::new(key, header, payload);
+                    self.openings.add(header.source, opening);
+                } else if let Some(place) = self.streams.find(&key) {
+                    self.streams.go_on(&mut self.ground, place, &segment);
+                } else if self.shares.spend(header.source, STRAY) {
+                    refuse(&mut self.ground, key, &segment);
                 }
             }
             UDP => {
-                if let Some(datagram) = udp::parse(payload) {
-                    let key = (at(datagram.source), to(datagram.destination));
+                let Some(datagram) = udp::parse(payload) else {
+                    return;
+                };
+                let key = (at(datagram.source), to(datagram.destination));
+                let known = self.datagrams.knows(&key.0);
+                let first = if known { 0 } else { FIRST };
+                if self.shares.spend(header.source, first + cost(payload)) && intact() {
                     let begin = &payload[..8];
                     self.datagrams
                         .take(&mut self.ground, key, header, (datagram.payload, begin));
                 }
             }
-            ICMP | ICMP6 => self.echoes.take(&mut self.ground, header, payload),
+            ICMP | ICMP6 => {
+                if self.shares.spend(header.source, STRAY + cost(payload)) && intact() {
+                    self.echoes.take(&mut self.ground, header, payload);
+                }
+            }
             _ => {}
         }
     }
+}
+
+/// What it takes to pass on a packet, in packets of the smallest.
+fn cost(payload: &[u8]) -> u32 {
+    1 + payload.len() as u32 / 8192
 }
 
 /// What an event or a moment is about, in 64 bits: 4 of kind, 28 of slot, 32 of generation.

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
+use rustix::process::{Resource, Rlimit};
 
 use super::Uplink;
 use crate::dataplane::link;
@@ -403,6 +404,45 @@ fn who_has_not_been_spoken_to_is_not_heard() {
         let (count, _) = socket.recv_from(&mut said).expect("heard");
         assert_eq!(&said[..count], b"friend");
         drop(heard);
+    });
+}
+
+#[test]
+fn who_speaks_to_many_takes_no_others_answers() {
+    let servers = || {
+        // There is room for 75 flows.
+        let limit = Rlimit {
+            current: Some(400),
+            maximum: Some(400),
+        };
+        rustix::process::setrlimit(Resource::Nofile, limit).expect("set");
+        let socket = UdpSocket::bind(at(FOUR, 53)).expect("bound");
+        std::thread::spawn(move || {
+            let (mut said, mut patient) = ([0; 9], None);
+            loop {
+                let (count, from) = socket.recv_from(&mut said).expect("heard");
+                match &said[..count] {
+                    b"later" => patient = Some(from),
+                    b"now" => drop(socket.send_to(b"answer", patient.expect("asked before"))),
+                    _ => {}
+                }
+            }
+        });
+    };
+    world(servers, |_| {
+        ip("addr add 172.17.0.3/32 dev lo");
+        let patient = UdpSocket::bind("172.17.0.3:0").expect("bound");
+        let time = Some(Duration::from_secs(10));
+        patient.set_read_timeout(time).expect("set");
+        patient.send_to(b"later", at(FOUR, 53)).expect("sent");
+        std::thread::sleep(Duration::from_millis(100));
+        for question in [&b"x"[..]; 200].into_iter().chain([&b"now"[..]]) {
+            let other = UdpSocket::bind("172.17.0.2:0").expect("bound");
+            other.send_to(question, at(FOUR, 53)).expect("sent");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut answer = [0; 9];
+        assert_eq!(patient.recv(&mut answer).expect("heard"), 6);
     });
 }
 

@@ -13,7 +13,8 @@
 //! Lives here: [`Datagrams`].
 //! Must not: keep a datagram.
 //! Called by: `dataplane::uplink::serve`.
-//! Always true: when there are too many flows, the one silent for longest goes.
+//! Always true: when one address has too many flows, those of it go that were silent for
+//! longest; when all together have, those of whom has the most.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -37,6 +38,8 @@ use crate::sys::socket::{self, Mishap, Origin};
 const SILENCE: Duration = Duration::from_secs(180);
 /// Whom one flow may speak to at a time; the first spoken to is forgotten first.
 const PEERS: usize = 64;
+/// How many addresses may have as many flows as they like before all have less room.
+const PARTS: usize = 4;
 /// Datagrams read from one socket in one turn.
 const TURN: usize = 32;
 
@@ -44,6 +47,8 @@ const TURN: usize = 32;
 #[derive(Default)]
 pub struct Datagrams {
     table: Table<SocketAddr, Flow>,
+    /// How many each address has.
+    by_source: HashMap<IpAddr, usize>,
 }
 
 struct Flow {
@@ -87,10 +92,15 @@ impl Datagrams {
         self.table.len()
     }
 
+    /// Says whether an address and port inside has a flow.
+    pub fn knows(&self, inside: &SocketAddr) -> bool {
+        self.table.find(inside).is_some()
+    }
+
     /// Counts those of each address.
     pub fn count(&self, all: &mut HashMap<IpAddr, u64>) {
-        for (inside, _) in self.table.iter() {
-            *all.entry(inside.ip()).or_default() += 1;
+        for (inside, own) in &self.by_source {
+            *all.entry(*inside).or_default() += *own as u64;
         }
     }
 
@@ -149,9 +159,7 @@ impl Datagrams {
     }
 
     fn begin(&mut self, ground: &mut Ground, inside: SocketAddr) -> Result<Place, Errno> {
-        if self.table.len() >= ground.most / 4 {
-            self.drop_oldest(ground);
-        }
+        self.make_room(ground, inside.ip());
         let six = inside.is_ipv6();
         let fd = socket::make(socket::family(inside.ip()), SocketType::DGRAM)?;
         if six {
@@ -179,17 +187,33 @@ impl Datagrams {
         flow.set_whole(false);
         flow.alarm
             .set(ground.now + SILENCE, token, &mut ground.clock);
+        *self.by_source.entry(inside.ip()).or_default() += 1;
         Ok(self.table.insert(inside, flow))
     }
 
-    fn drop_oldest(&mut self, ground: &mut Ground) {
-        let mut oldest = None;
-        self.table.places(|_, flow| {
-            oldest = Some(oldest.map_or(flow.last, |at: Instant| at.min(flow.last)));
-            false
+    /// Lets one more flow of an address in.
+    fn make_room(&mut self, ground: &mut Ground, inside: IpAddr) {
+        let most = ground.most / 4;
+        let own = self.by_source.get(&inside).copied().unwrap_or_default();
+        let crowd = if own >= most / PARTS {
+            inside
+        } else if self.table.len() >= most {
+            let all = self.by_source.iter();
+            all.max_by_key(|(_, own)| **own)
+                .map_or(inside, |(source, _)| *source)
+        } else {
+            return;
+        };
+        let mut last = Vec::new();
+        let places = self.table.places(|from, flow| {
+            let theirs = from.ip() == crowd;
+            last.extend(theirs.then_some(flow.last));
+            theirs
         });
-        let first = self.table.places(|_, flow| Some(flow.last) == oldest);
-        if let Some(place) = first.first() {
+        let mut silent: Vec<_> = last.into_iter().zip(places).collect();
+        silent.sort_by_key(|(last, _)| *last);
+        // Several at once: to look for them takes longer than to end one.
+        for (_, place) in silent.iter().take((silent.len() / 16).max(1)) {
             self.remove(ground, *place);
         }
     }
@@ -256,7 +280,13 @@ impl Datagrams {
     }
 
     fn remove(&mut self, ground: &mut Ground, place: Place) {
-        if let Some((_, mut flow)) = self.table.remove(place) {
+        if let Some((inside, mut flow)) = self.table.remove(place) {
+            if let Some(own) = self.by_source.get_mut(&inside.ip()) {
+                *own -= 1;
+                if *own == 0 {
+                    self.by_source.remove(&inside.ip());
+                }
+            }
             let token = Token::Datagram(place).pack();
             flow.alarm.end(token, &mut ground.clock);
         }

@@ -68,10 +68,11 @@ use rustix::net::{SocketType, sockopt};
 use super::flow::{Flow, Protocol};
 use super::serve::{Ground, Token};
 use super::table::{Place, Table};
-use super::wire::TCP;
 use super::wire::icmp::Trouble;
 use super::wire::ip::{HOPS, Ip};
 use super::wire::tcp::{ACK, Header, Options, RST, SYN, Segment};
+use super::wire::{TCP, tcp};
+use crate::dataplane::link::UNPACED;
 use crate::sys::epoll::Interest;
 use crate::sys::socket;
 use stream::{Awaits, DELAY, LONGEST, Stage, Stream};
@@ -84,6 +85,8 @@ const SCALE: u8 = 7;
 const LARGEST: u16 = 65480;
 /// How often is tried.
 const TRIES: u32 = 12;
+/// Bytes of the longest header.
+const LONGEST_HEADER: usize = 60;
 /// How many probes.
 const PROBES: u32 = 9;
 /// What is heard of a socket.
@@ -95,12 +98,47 @@ const EVENTS: Interest = Interest::IN
 /// A stream's ends as the container sees them: its own, and the other.
 pub type Key = (SocketAddr, SocketAddr);
 
+/// A SYN whose turn has yet to come.
+#[derive(Debug)]
+pub struct Opening {
+    key: Key,
+    ip: Ip,
+    /// Its header with the options; what it carries comes again.
+    header: [u8; LONGEST_HEADER],
+    length: usize,
+}
+
+impl Opening {
+    /// Keeps what there is to know of it.
+    pub fn new(key: Key, ip: &Ip, segment: &[u8]) -> Self {
+        let mut header = [0; LONGEST_HEADER];
+        let length = segment.len().min(LONGEST_HEADER);
+        header[..length].copy_from_slice(&segment[..length]);
+        Self {
+            key,
+            ip: *ip,
+            header,
+            length,
+        }
+    }
+}
+
+/// How many streams an address has.
+#[derive(Clone, Copy, Default)]
+struct Own {
+    all: usize,
+    /// Those that one of the two ends has yet to answer.
+    half: usize,
+}
+
 /// All streams.
 #[derive(Default)]
 pub struct Streams {
     table: Table<Key, Stream>,
     /// How many each address has: none may take the room of all.
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<IpAddr, Own>,
+    /// How many there are that one of the two ends has yet to answer.
+    half: usize,
     /// Those to look at before the loop waits.
     due: Vec<Place>,
     /// Those whose acknowledgement was put off, and until when.
@@ -151,7 +189,7 @@ impl Streams {
     /// Counts those of each address.
     pub fn count(&self, all: &mut HashMap<IpAddr, u64>) {
         for (inside, own) in &self.by_source {
-            *all.entry(*inside).or_default() += *own as u64;
+            *all.entry(*inside).or_default() += own.all as u64;
         }
     }
 
@@ -161,32 +199,48 @@ impl Streams {
         self.held
     }
 
-    /// Takes a segment.
-    pub fn take(&mut self, ground: &mut Ground, key: Key, ip: &Ip, segment: &Segment<'_>) {
-        if let Some(place) = self.table.find(&key) {
-            return self.go_on(ground, place, ip, segment);
-        }
-        if segment.has(RST) {
+    /// Finds the stream that a segment is of.
+    pub fn find(&self, key: &Key) -> Option<Place> {
+        self.table.find(key)
+    }
+
+    /// Takes a SYN whose turn has come.
+    pub fn open(&mut self, ground: &mut Ground, opening: &Opening) {
+        let Opening { key, ip, .. } = opening;
+        let Some(segment) = tcp::parse(&opening.header[..opening.length]) else {
             return;
+        };
+        if let Some(place) = self.find(key) {
+            let calls = |stream: &Stream| stream.stage == Stage::Calling;
+            let next = segment.seq.wrapping_add(1);
+            match self.table.get_mut(place) {
+                Some((_, stream)) if calls(stream) && next != stream.next => {
+                    // Another program inside has the port by now.
+                    self.reset_outside(ground, place);
+                }
+                _ => return self.go_on(ground, place, &segment),
+            }
         }
-        if segment.has(SYN) && !segment.has(ACK) {
-            return self.begin(ground, key, ip, segment);
-        }
-        refuse(ground, key, segment);
+        self.begin(ground, *key, ip, &segment);
     }
 
     fn begin(&mut self, ground: &mut Ground, key: Key, ip: &Ip, segment: &Segment<'_>) {
         let (inside, peer) = key;
-        let own = self.by_source.get(&inside.ip()).copied().unwrap_or(0);
+        let own = self.by_source.get(&inside.ip()).copied();
+        let own = own.unwrap_or_default();
         let most = ground.most / 4 * 3;
-        if self.table.len() >= most || own >= most - most / 4 {
+        if self.table.len() >= most
+            || own.all >= most - most / 4
+            || self.half >= most / 2
+            || own.half >= most / 4
+        {
             // The container asks again; by then another may have ended.
             return;
         }
         let Some(to) = ground.reach.way(inside.ip(), peer) else {
             return refuse(ground, key, segment);
         };
-        let fd = match connect(to) {
+        let fd = match connect(to, ground.reach.is_here(to.ip())) {
             Ok(fd) => fd,
             Err(Errno::CONNREFUSED) => return refuse(ground, key, segment),
             Err(error) => {
@@ -204,7 +258,10 @@ impl Streams {
         let first = self.first_number(&key, ground.now);
         let stream = Stream::new(fd, segment, first, ground.now);
         self.table.insert(key, stream);
-        *self.by_source.entry(inside.ip()).or_insert(0) += 1;
+        let own = self.by_source.entry(inside.ip()).or_default();
+        own.all += 1;
+        own.half += 1;
+        self.half += 1;
     }
 
     /// Nobody can guess it (RFC 6528).
@@ -245,6 +302,7 @@ impl Streams {
     fn connected(&mut self, ground: &mut Ground, place: Place) {
         if let Some((_, stream)) = self.table.get_mut(place) {
             stream.stage = Stage::Answered;
+            stream.ready();
             stream.nxt = stream.una.wrapping_add(1);
             stream.max = stream.nxt;
             let room = socket::send_room(&stream.fd).unwrap_or_default();
@@ -310,11 +368,12 @@ impl Streams {
         }
     }
 
-    fn go_on(&mut self, ground: &mut Ground, place: Place, ip: &Ip, segment: &Segment<'_>) {
-        let Some((key, stream)) = self.table.get_mut(place) else {
+    /// Takes a segment of a stream's.
+    pub fn go_on(&mut self, ground: &mut Ground, place: Place, segment: &Segment<'_>) {
+        let Some(((inside, _), stream)) = self.table.get_mut(place) else {
             return;
         };
-        let key = *key;
+        let half = stream.is_half();
         stream.heard = ground.now;
         stream.probes = 0;
         stream.note_stamp(segment);
@@ -325,11 +384,6 @@ impl Streams {
             return;
         }
         if stream.stage == Stage::Calling {
-            if segment.has(SYN) && segment.seq.wrapping_add(1) != stream.next {
-                // Another program inside has the port by now.
-                self.reset_outside(ground, place);
-                self.begin(ground, key, ip, segment);
-            }
             return;
         }
         if segment.has(SYN) {
@@ -346,6 +400,12 @@ impl Streams {
             let kept = stream.kept();
             let taken = stream.take_payload(segment, HELD_ALL.saturating_sub(self.held));
             self.held = self.held + stream.kept() - kept;
+            if half && !stream.is_half() {
+                self.half -= 1;
+                if let Some(own) = self.by_source.get_mut(&inside.ip()) {
+                    own.half -= 1;
+                }
+            }
             if taken.is_err() {
                 return self.tear(ground, place);
             }
@@ -362,11 +422,16 @@ impl Streams {
         }
     }
 
-    /// Does what the turn's events have made possible, for each stream at once.
-    pub fn settle(&mut self, ground: &mut Ground) {
-        for place in std::mem::take(&mut self.due) {
+    /// Does what the turn's events have made possible, for each stream at once. Those that
+    /// are left when so many bytes have moved are the first of the next turn.
+    pub fn settle(&mut self, ground: &mut Ground, most: usize) {
+        let mut due = std::mem::take(&mut self.due).into_iter();
+        while ground.device.has_moved() < most
+            && let Some(place) = due.next()
+        {
             self.settle_one(ground, place);
         }
+        self.due.splice(0..0, due);
     }
 
     fn settle_one(&mut self, ground: &mut Ground, place: Place) {
@@ -449,6 +514,9 @@ impl Streams {
             Awaits::Acknowledgement if stream.tries > TRIES => {
                 return self.tear(ground, place);
             }
+            Awaits::Acknowledgement if stream.is_half() && stream.tries > TRIES / 2 => {
+                return self.tear(ground, place);
+            }
             // A reader may pause as long as it likes, if it answers (RFC 9293, 3.8.6.1).
             Awaits::Window if stream.tries > TRIES && ground.now - stream.heard > 2 * LONGEST => {
                 return self.tear(ground, place);
@@ -507,9 +575,12 @@ impl Streams {
         stream.alarm.end(token, &mut ground.clock);
         self.held -= stream.kept();
         let inside = key.0.ip();
-        if let Some(count) = self.by_source.get_mut(&inside) {
-            *count -= 1;
-            if *count == 0 {
+        let half = usize::from(stream.is_half());
+        self.half -= half;
+        if let Some(own) = self.by_source.get_mut(&inside) {
+            own.all -= 1;
+            own.half -= half;
+            if own.all == 0 {
                 self.by_source.remove(&inside);
             }
         }
@@ -517,11 +588,13 @@ impl Streams {
     }
 }
 
-fn connect(to: SocketAddr) -> Result<OwnedFd, Errno> {
+/// Calls an address, which may be `here` on this machine.
+fn connect(to: SocketAddr, here: bool) -> Result<OwnedFd, Errno> {
     let fd = socket::make(socket::family(to.ip()), SocketType::STREAM)?;
-    // The container's own TCP has waited for more already, if it wanted to.
-    sockopt::set_tcp_nodelay(&fd, true)?;
-    sockopt::set_socket_keepalive(&fd, true)?;
+    if here {
+        // Before it connects: one that was paced once stays so. Where it is forbidden, it is paced.
+        sockopt::set_tcp_congestion(&fd, UNPACED).ok();
+    }
     match rustix::net::connect(&fd, &to) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
         Err(error) => Err(error),
@@ -529,7 +602,10 @@ fn connect(to: SocketAddr) -> Result<OwnedFd, Errno> {
 }
 
 /// Answers a segment that is nobody's, or may not be anybody's (RFC 9293, 3.10.7.1).
-fn refuse(ground: &mut Ground, (inside, peer): Key, segment: &Segment<'_>) {
+pub fn refuse(ground: &mut Ground, (inside, peer): Key, segment: &Segment<'_>) {
+    if segment.has(RST) {
+        return;
+    }
     let mut header = Header {
         source: peer.port(),
         destination: inside.port(),

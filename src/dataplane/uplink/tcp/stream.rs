@@ -143,7 +143,7 @@ impl Stream {
         let next = segment.seq.wrapping_add(1);
         let room = if said.stamp.is_some() { STAMP } else { 0 };
         Self {
-            peeks: socket::set_peek_offset(&fd, 0).is_ok(),
+            peeks: false,
             fd,
             begun: now,
             stage: Stage::Calling,
@@ -182,6 +182,19 @@ impl Stream {
             heard: now,
             probes: 0,
         }
+    }
+
+    /// Says whether one of the two ends has yet to answer.
+    pub fn is_half(&self) -> bool {
+        self.stage != Stage::Open
+    }
+
+    /// Readies the socket, which has just connected.
+    pub fn ready(&mut self) {
+        self.peeks = socket::set_peek_offset(&self.fd, 0).is_ok();
+        // The container's own TCP has waited for more already, if it wanted to.
+        sockopt::set_tcp_nodelay(&self.fd, true).ok();
+        sockopt::set_socket_keepalive(&self.fd, true).ok();
     }
 
     /// Returns the timestamps of what is sent now, where the container wants them.

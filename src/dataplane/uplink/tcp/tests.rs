@@ -12,13 +12,32 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::dataplane::uplink::serve::Serve;
 use crate::dataplane::uplink::wire::ip::{self, HOPS, Ip};
-use crate::dataplane::uplink::wire::tcp::{ACK, FIN, Header, Options, SYN, Stamp, options, parse};
+use crate::dataplane::uplink::wire::tcp::{
+    ACK, FIN, Header, Options, RST, SYN, Stamp, options, parse,
+};
 use crate::dataplane::uplink::wire::{TCP, fold, pseudo, sum};
 use crate::dataplane::uplink::{Network, Order, device};
 use crate::sys::epoll;
 use crate::sys::tun;
 
 const PORT: u16 = 40000;
+
+/// Another container.
+const NEIGHBOUR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 17, 0, 3));
+
+const OPENING: Header = Header {
+    source: 0,
+    destination: 0,
+    seq: 100,
+    ack: 0,
+    flags: SYN,
+    window: 0,
+    options: Options {
+        mss: Some(1460),
+        scale: Some(7),
+        stamp: None,
+    },
+};
 
 /// The stack and a container's end of one stream.
 struct Inside {
@@ -31,6 +50,7 @@ struct Inside {
 /// What an answer says.
 #[derive(Debug)]
 struct Answer {
+    to: SocketAddr,
     seq: u32,
     ack: u32,
     flags: u8,
@@ -57,7 +77,9 @@ impl Inside {
             mtu: 65520,
         };
         orders.send(Order::Serve(network)).expect("ordered");
-        orders.send(Order::Loopback(own)).expect("ordered");
+        for inside in [own, NEIGHBOUR] {
+            orders.send(Order::Loopback(inside)).expect("ordered");
+        }
         let mut serve = Serve::new(heard, bell).expect("ready");
         serve.turn(&mut epoll::room(8)).expect("obeyed");
         let port = server.local_addr().expect("bound").port();
@@ -71,31 +93,7 @@ impl Inside {
 
     /// Sends a segment, and returns what is answered to it.
     fn say(&mut self, header: Header, payload: &[u8]) -> Answer {
-        let header = Header {
-            source: self.own.port(),
-            destination: self.peer.port(),
-            window: 65535,
-            ..header
-        };
-        let mut segment = vec![0; header.length()];
-        header.write(&mut segment, 0);
-        segment.extend(payload);
-        let check = !fold(sum(
-            pseudo(self.own.ip(), self.peer.ip(), TCP, segment.len()),
-            &segment,
-        ));
-        header.write(&mut segment, check);
-        let about = Ip {
-            source: self.own.ip(),
-            destination: self.peer.ip(),
-            protocol: TCP,
-            hops: HOPS,
-            whole: true,
-            fragment: None,
-        };
-        let mut packet = vec![0; ip::header_length(self.own.ip())];
-        ip::write(&mut packet, &about, segment.len(), 1);
-        let frame = [&[0; tun::HEADER][..], &packet, &segment].concat();
+        let frame = frame(self.own, self.peer, header, payload);
         // What was said without being asked, such as a wider window, is no answer.
         while rustix::io::read(&self.wire, &mut device::frame()).is_ok() {}
         self.serve.take(&frame);
@@ -103,45 +101,72 @@ impl Inside {
     }
 
     fn answer(&mut self) -> Answer {
-        let mut frame = device::frame();
         loop {
-            match rustix::io::read(&self.wire, &mut frame) {
-                Ok(length) => {
-                    let (packet, _) = device::unwrap(&frame[..length]).expect("a frame");
-                    let (_, payload) = ip::parse(packet).expect("a packet");
-                    let segment = parse(payload).expect("a segment");
-                    return Answer {
-                        seq: segment.seq,
-                        ack: segment.ack,
-                        flags: segment.flags,
-                        stamp: options(segment.options).stamp,
-                    };
-                }
-                Err(rustix::io::Errno::AGAIN) => {
-                    self.serve.turn(&mut epoll::room(8)).expect("a turn");
-                }
-                Err(error) => panic!("{error}"),
+            match self.heard() {
+                Some(answer) => return answer,
+                None => self.serve.turn(&mut epoll::room(8)).expect("a turn"),
             }
         }
     }
 
+    /// What was answered by now.
+    fn heard(&mut self) -> Option<Answer> {
+        let mut frame = device::frame();
+        let length = match rustix::io::read(&self.wire, &mut frame) {
+            Err(rustix::io::Errno::AGAIN) => return None,
+            read => read.expect("read"),
+        };
+        let (packet, _) = device::unwrap(&frame[..length]).expect("a frame");
+        let (header, payload) = ip::parse(packet).expect("a packet");
+        let segment = parse(payload).expect("a segment");
+        Some(Answer {
+            to: (header.destination, segment.destination).into(),
+            seq: segment.seq,
+            ack: segment.ack,
+            flags: segment.flags,
+            stamp: options(segment.options).stamp,
+        })
+    }
+
+    /// Somebody inside wants a stream.
+    fn ask_for(&mut self, own: SocketAddr, peer: SocketAddr) {
+        self.serve.take(&frame(own, peer, OPENING, b""));
+    }
+
     /// Opens the stream from number 100 on; returns what was answered.
     fn open(&mut self, stamp: Option<Stamp>) -> Answer {
-        let options = Options {
-            mss: Some(1460),
-            scale: Some(7),
-            stamp,
-        };
-        let opening = Header {
-            seq: 100,
-            flags: SYN,
-            options,
-            ..Header::default()
-        };
+        let mut opening = OPENING;
+        opening.options.stamp = stamp;
         let answer = self.say(opening, b"");
         assert_eq!((answer.flags, answer.ack), (SYN | ACK, 101));
         answer
     }
+}
+
+/// A segment from inside, as the device brings it.
+fn frame(own: SocketAddr, peer: SocketAddr, header: Header, payload: &[u8]) -> Vec<u8> {
+    let header = Header {
+        source: own.port(),
+        destination: peer.port(),
+        window: 65535,
+        ..header
+    };
+    let mut segment = vec![0; header.length()];
+    header.write(&mut segment, 0);
+    segment.extend(payload);
+    let check = pseudo(own.ip(), peer.ip(), TCP, segment.len());
+    header.write(&mut segment, !fold(sum(check, &segment)));
+    let about = Ip {
+        source: own.ip(),
+        destination: peer.ip(),
+        protocol: TCP,
+        hops: HOPS,
+        whole: true,
+        fragment: None,
+    };
+    let mut packet = vec![0; ip::header_length(own.ip())];
+    ip::write(&mut packet, &about, segment.len(), 1);
+    [&[0; tun::HEADER][..], &packet, &segment].concat()
 }
 
 /// A segment from `seq` on that was sent at `moment`.
@@ -246,4 +271,47 @@ fn what_comes_beyond_what_was_offered_is_not_kept() {
     }
     // As many as are kept, each after a byte that is missing.
     assert_eq!(inside.serve.kept(), 128);
+}
+
+#[test]
+fn who_wants_one_stream_does_not_wait_behind_all_that_another_wants() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let (peer, nobody) = (inside.peer, SocketAddr::new(inside.peer.ip(), 1));
+    for port in 1..2000 {
+        inside.ask_for(SocketAddr::new(inside.own.ip(), port), nobody);
+    }
+    let neighbour = SocketAddr::new(NEIGHBOUR, PORT);
+    inside.ask_for(neighbour, peer);
+    let before = std::iter::from_fn(|| Some(inside.answer()));
+    let before = before.take_while(|answer| answer.to != neighbour).count();
+    assert!(before < 100, "{before} were answered before");
+    // All the same, each of the many is answered in the end.
+    for _ in before..1999 {
+        assert!(inside.answer().flags & RST != 0);
+    }
+}
+
+#[test]
+fn streams_that_nobody_answers_take_no_others_room() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    // Who has as many waiting as it may is silent to all others.
+    let full = TcpListener::bind("127.0.0.1:0").expect("bound");
+    rustix::net::listen(&full, 0).expect("a short queue");
+    let silent = full.local_addr().expect("bound");
+    let waiting = TcpStream::connect(silent).expect("the one there is room for");
+    let mut inside = Inside::new(&server);
+    let (own, gateway) = (inside.own.ip(), inside.peer.ip());
+    inside.serve.allow(64);
+    for port in 1..60 {
+        let silent = SocketAddr::new(gateway, silent.port());
+        inside.ask_for(SocketAddr::new(own, port), silent);
+    }
+    for _ in 0..8 {
+        inside.ask_for(SocketAddr::new(NEIGHBOUR, 1), inside.peer);
+        assert_eq!(inside.answer().flags, SYN | ACK, "a neighbour");
+    }
+    // A quarter of three quarters of 64, and the neighbour.
+    assert_eq!(inside.serve.burden().0, 12 + 1);
+    drop(waiting);
 }
