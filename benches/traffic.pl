@@ -7,8 +7,10 @@
 #   traffic.pl ask-udp HOST PORT COUNT       the same by datagrams
 #   traffic.pl connect HOST PORT COUNT       COUNT connections, one byte each
 #
-# Whatever waits, waits twenty seconds at most. A client says how many microseconds it took,
-# from before it connects, or of datagrams before the first question.
+# Streams of both ends are not paced, whatever the machine's choice (bbr paces): what is
+# measured is who carries them. Whatever waits, waits twenty seconds at most. A client says
+# how many microseconds it took, from before it connects, or of datagrams before the first
+# question.
 use strict;
 use warnings;
 use Time::HiRes qw(time);
@@ -28,6 +30,7 @@ sub serve {
     socket(my $listener, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
     setsockopt($listener, SOL_SOCKET, SO_REUSEADDR, 1);
     bind($listener, sockaddr_in($port, INADDR_ANY)) or die "bind: $!";
+    unpaced($listener);
     listen($listener, 4096) or die "listen: $!";
     socket(my $datagrams, PF_INET, SOCK_DGRAM, 0) or die "socket: $!";
     bind($datagrams, sockaddr_in($port, INADDR_ANY)) or die "bind: $!";
@@ -35,6 +38,7 @@ sub serve {
     socket(my $quick, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
     setsockopt($quick, SOL_SOCKET, SO_REUSEADDR, 1);
     bind($quick, sockaddr_in($port + 1, INADDR_ANY)) or die "bind: $!";
+    unpaced($quick);
     listen($quick, 4096) or die "listen: $!";
     my $all = IO::Select->new($listener, $datagrams, $quick);
     while (getppid == $parent) {
@@ -56,6 +60,9 @@ sub serve {
         }
     }
 }
+
+# TCP_CONGESTION of tcp(7); every kernel has this one. What is accepted has it too.
+sub unpaced { setsockopt($_[0], IPPROTO_TCP, 13, 'reno') or die "reno: $!" }
 
 sub answer {
     my ($client) = @_;
@@ -93,6 +100,7 @@ sub call {
     my ($host, $port) = @_;
     socket(my $server, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
     setsockopt($server, IPPROTO_TCP, TCP_NODELAY, 1);
+    unpaced($server);
     connect($server, sockaddr_in($port, inet_aton($host))) or die "connect: $!";
     return $server;
 }

@@ -77,6 +77,14 @@ pub fn prepare() -> Result<()> {
     up(&mut netlink, LOOPBACK).what(|| "cannot set up the loopback device")?;
     // A bridge's ports need no addresses of their own; bridges with IPv6 say so.
     drop(write_setting("net/ipv6/conf/default/disable_ipv6", "1"));
+    // Where the kernel has filters for bridges, they would look at each packet between
+    // two containers, for rules that this namespace has none of.
+    for kind in ["ip", "ip6", "arp"] {
+        drop(write_setting(
+            &format!("net/bridge/bridge-nf-call-{kind}tables"),
+            "0",
+        ));
+    }
     // Where it cannot be set, containers still reach each other and the gateway.
     drop(write_setting("net/ipv4/ip_forward", "1"));
     drop(write_setting("net/ipv6/conf/all/forwarding", "1"));

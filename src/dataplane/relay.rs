@@ -637,8 +637,9 @@ impl Half {
                     continue;
                 }
                 Some(pipe) => fill(pipe, from),
-                None if pipes.spare() => copy(from, to, buffer),
-                None => copy_peeking(from, to, buffer),
+                None if pipes.spare() => copy(from, to, buffer, RecvFlags::empty()),
+                // There is no pipe for what the other side does not take.
+                None => copy(from, to, buffer, RecvFlags::PEEK),
             };
             match step {
                 Ok(Step::In(count)) => self.held = count,
@@ -730,11 +731,18 @@ fn drain(pipe: &Pipe, held: usize, to: &mut Side) -> Result<Step, Errno> {
     }
 }
 
-fn copy(from: &mut Side, to: &mut Side, buffer: &mut [u8]) -> Result<Step, Errno> {
+/// Reads and sends. What is only peeked stays with its socket until the other side
+/// has taken it; of what was read, the rest is in the buffer alone.
+fn copy(
+    from: &mut Side,
+    to: &mut Side,
+    buffer: &mut [u8],
+    how: RecvFlags,
+) -> Result<Step, Errno> {
     if !from.readable || !to.writable {
         return Ok(Step::Wait);
     }
-    let length = match rustix::net::recv(&from.fd, &mut *buffer, RecvFlags::empty()) {
+    let length = match rustix::net::recv(&from.fd, &mut *buffer, how) {
         Ok((0, _)) => return Ok(Step::Ended),
         Ok((length, _)) => length,
         Err(Errno::AGAIN) => {
@@ -744,54 +752,26 @@ fn copy(from: &mut Side, to: &mut Side, buffer: &mut [u8]) -> Result<Step, Errno
         Err(error) => return Err(error),
     };
     let full = length == BUFFER;
-    // epoll(7): a short read says that there is no more, as "not now" would.
-    from.readable = full || from.thorough;
     to.prompt(length);
-    let count = match rustix::net::send(&to.fd, &buffer[..length], SendFlags::NOSIGNAL) {
+    let send = || rustix::net::send(&to.fd, &buffer[..length], SendFlags::NOSIGNAL);
+    let count = match rustix::io::retry_on_intr(send) {
         Ok(count) => count,
         Err(Errno::AGAIN) => 0,
-        // What was read is not lost: a signal comes before anything is sent.
-        Err(Errno::INTR) => return Ok(Step::Part { count: 0, length }),
-        Err(error) => return Err(error),
-    };
-    to.writable = count == length;
-    Ok(match to.writable {
-        true => Step::Through { count, full },
-        false => Step::Part { count, length },
-    })
-}
-
-/// As [`copy`], where there is no pipe for what the other side does not take.
-fn copy_peeking(from: &mut Side, to: &mut Side, buffer: &mut [u8]) -> Result<Step, Errno> {
-    if !from.readable || !to.writable {
-        return Ok(Step::Wait);
-    }
-    let length = match rustix::net::recv(&from.fd, &mut *buffer, RecvFlags::PEEK) {
-        Ok((0, _)) => return Ok(Step::Ended),
-        Ok((length, _)) => length,
-        Err(Errno::AGAIN) => {
-            from.readable = false;
-            return Ok(Step::Wait);
-        }
-        Err(error) => return Err(error),
-    };
-    to.prompt(length);
-    let count = match rustix::net::send(&to.fd, &buffer[..length], SendFlags::NOSIGNAL) {
-        Ok(count) => count,
-        Err(Errno::AGAIN) => {
-            to.writable = false;
-            return Ok(Step::Wait);
-        }
         Err(error) => return Err(error),
     };
     // epoll(7): a short write says that there is no room, as "not now" would.
     to.writable = count == length;
-    // tcp(7): MSG_TRUNC drops so many bytes without copying them.
-    rustix::net::recv(&from.fd, &mut buffer[..count], RecvFlags::TRUNC)?;
-    Ok(Step::Through {
-        count,
-        full: length == BUFFER,
-    })
+    if how.contains(RecvFlags::PEEK) {
+        // tcp(7): MSG_TRUNC drops so many bytes without copying them.
+        rustix::net::recv(&from.fd, &mut buffer[..count], RecvFlags::TRUNC)?;
+    } else {
+        // As of a short read: it says that there is no more.
+        from.readable = full || from.thorough;
+        if !to.writable {
+            return Ok(Step::Part { count, length });
+        }
+    }
+    Ok(Step::Through { count, full })
 }
 
 /// A pipe that is nobody's but one direction's.

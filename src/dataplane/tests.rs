@@ -1172,8 +1172,8 @@ fn the_ports_go_when_the_container_goes() {
 #[test]
 fn datagrams_reach_the_server_with_their_senders_address() {
     machine(|| {
-        let published = Published::new("5353/udp");
-        let port = published.ports[0];
+        let published = Published::new("8080 5353/udp");
+        let port = published.ports[1];
         let (mut read, mut write) = std::io::pipe().expect("a pipe");
         let _server = published.container.spawn(move || {
             let socket = UdpSocket::bind("0.0.0.0:5353").expect("bound");

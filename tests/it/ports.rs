@@ -323,49 +323,6 @@ fn a_connection_carries_megabytes_both_ways_and_half_closes() {
     rpod.remove_all();
 }
 
-#[test]
-fn streams_are_answered_where_datagrams_are_published_too() {
-    let rpod = Sandbox::with(&["debian"]);
-    let (streams, datagrams) = (free_port(), free_port());
-    let both = "use IO::Socket::INET; $| = 1; if (fork) {
-        my $all = IO::Socket::INET->new(LocalPort => 9, Listen => 9, ReuseAddr => 1) or die;
-        while (my $one = $all->accept) { print $one 'stream ' . $one->peerhost } }
-        my $s = IO::Socket::INET->new(Proto => 'udp', LocalPort => 9) or die;
-        while ($s->recv(my $d, 99)) { $s->send($d . $s->peerhost) }";
-    rpod.start(&[
-        "--name",
-        "both",
-        "-p",
-        &format!("{streams}:9"),
-        "-p",
-        &format!("{datagrams}:9/udp"),
-        "debian",
-        "perl",
-        "-e",
-        both,
-    ]);
-    eventually("a stream is answered", || {
-        let mut answer = String::new();
-        let stream = TcpStream::connect(("127.0.0.1", streams)).and_then(|mut stream| {
-            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-            stream.read_to_string(&mut answer)
-        });
-        stream.is_ok() && answer == "stream 172.17.0.1"
-    });
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
-    eventually("a datagram comes back", || {
-        socket.send_to(b"datagram ", ("127.0.0.1", datagrams)).ok();
-        let mut buffer = [0; 64];
-        socket
-            .recv(&mut buffer)
-            .is_ok_and(|count| &buffer[..count] == b"datagram 172.17.0.1")
-    });
-    rpod.remove_all();
-}
-
 /// In a network of its own, where a second namespace is a host far away.
 #[test]
 fn a_remote_client_keeps_its_address() {
