@@ -388,6 +388,9 @@ _rpod() {
             rpod__subcmd__network,stats)
                 cmd="rpod__subcmd__network__subcmd__stats"
                 ;;
+            rpod__subcmd__network,update)
+                cmd="rpod__subcmd__network__subcmd__update"
+                ;;
             rpod__subcmd__system,check)
                 cmd="rpod__subcmd__system__subcmd__check"
                 ;;
@@ -4981,7 +4984,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__network)
-            opts="connect create disconnect exists inspect ls list prune rm remove stats"
+            opts="connect create disconnect exists inspect ls list prune rm remove stats update"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4995,7 +4998,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__network__subcmd__connect)
-            opts="-h --ip --ip6 --mac-address --alias --link --driver-opt --help"
+            opts="-h --ip --ip6 --mac-address --alias --link --driver-opt --gw-priority --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5025,6 +5028,10 @@ _rpod() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --gw-priority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -5033,7 +5040,7 @@ _rpod() {
             return 0
             ;;
         rpod__subcmd__network__subcmd__create)
-            opts="-d -o -h --driver --subnet --gateway --ip-range --aux-address --ipv6 --internal --attachable --label --opt --ignore --help"
+            opts="-d -o -h --driver --subnet --gateway --ip-range --aux-address --ipv6 --internal --attachable --label --opt --interface-name --dns --disable-dns --ipam-driver --scope --ignore --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5072,6 +5079,22 @@ _rpod() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interface-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ipam-driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5198,6 +5221,28 @@ _rpod() {
             fi
             case "${prev}" in
                 --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rpod__subcmd__network__subcmd__update)
+            opts="-h --dns-add --dns-drop --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dns-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-drop)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

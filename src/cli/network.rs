@@ -1,4 +1,4 @@
-//! `rpod network …`: create, connect, disconnect, ls, inspect, stats, rm, prune, exists.
+//! `rpod network …`: create, update, connect, disconnect, ls, inspect, stats, rm, prune, exists.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -52,9 +52,24 @@ pub struct Create {
     /// Set a label (can be repeated)
     #[arg(long, value_name = "KEY[=VALUE]")]
     label: Vec<String>,
-    /// Set an option; there is one, mtu (can be repeated)
+    /// Set an option of docker's bridges or podman's (can be repeated)
     #[arg(short, long, value_name = "KEY=VALUE")]
     opt: Vec<String>,
+    /// Call its bridge's device this
+    #[arg(long, value_name = "NAME")]
+    interface_name: Option<String>,
+    /// Ask this server for names of the world (can be repeated)
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    dns: Vec<String>,
+    /// Let its containers not know each other by name
+    #[arg(long)]
+    disable_dns: bool,
+    /// docker's and podman's; addresses are always rpod's to give
+    #[arg(long, value_name = "DRIVER", hide = true)]
+    ipam_driver: Option<String>,
+    /// docker's; a network is one machine's
+    #[arg(long, value_name = "SCOPE", hide = true)]
+    scope: Option<String>,
     /// Take it for no error that there is one of that name
     #[arg(long)]
     ignore: bool,
@@ -66,6 +81,8 @@ pub struct Create {
 impl Act for Create {
     fn act(self, door: &Door) -> Result<u8> {
         check_driver(&self.driver)?;
+        check_ipam(self.ipam_driver.as_deref())?;
+        check_scope(self.scope.as_deref())?;
         let request = Request {
             name: self.name,
             subnets: subnets("--subnet", &self.subnet)?,
@@ -77,6 +94,9 @@ impl Act for Create {
             attachable: self.attachable,
             labels: pairs::labels(&[], &self.label)?,
             options: pairs::options("--opt", &self.opt)?,
+            bridge: self.interface_name,
+            nameless: self.disable_dns,
+            servers: servers("--dns", &self.dns)?,
             ignore: self.ignore,
         };
         let id = ops::network::create(&door.session()?, &request)?;
@@ -101,6 +121,39 @@ fn check_driver(driver: &str) -> Result<()> {
         _ => Err(usage(format!("there is no network driver \"{driver}\""))
             .hint("rpod has one driver, bridge, and no plugins: leave out --driver; containers of several machines are what Kubernetes is for")),
     }
+}
+
+fn check_ipam(driver: Option<&str>) -> Result<()> {
+    match driver {
+        None | Some("" | "default" | "host-local") => Ok(()),
+        Some(other) => Err(usage(format!("--ipam-driver \"{other}\" is none of rpod's"))
+            .hint("leave it out: rpod gives addresses itself; --subnet, --ip-range and --aux-address say which")),
+    }
+}
+
+fn check_scope(scope: Option<&str>) -> Result<()> {
+    match scope {
+        None | Some("local") => Ok(()),
+        Some(other) => Err(usage(format!("there is no network of scope \"{other}\""))
+            .hint("leave out --scope: a network is one machine's; containers of several machines are what Kubernetes is for")),
+    }
+}
+
+/// Name servers; each once.
+fn servers(flag: &str, texts: &[String]) -> Result<Vec<IpAddr>> {
+    let mut servers: Vec<IpAddr> = Vec::new();
+    for text in texts {
+        let server = text.parse().map_err(|_| {
+            usage(format!(
+                "{flag} \"{}\" is no IP address",
+                text.escape_debug()
+            ))
+        })?;
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    Ok(servers)
 }
 
 fn subnets(flag: &str, texts: &[String]) -> Result<Vec<Subnet>> {
@@ -373,6 +426,36 @@ fn traffic_row(one: &Measured, before: Option<&(Instant, Vec<Measured>)>) -> Row
     }
 }
 
+/// Change a network, for those on it as well
+#[derive(Debug, Parser)]
+pub struct Update {
+    /// Ask this server for names of the world (can be repeated)
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    dns_add: Vec<String>,
+    /// Ask this server no longer (can be repeated)
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    dns_drop: Vec<String>,
+    /// Network
+    #[arg(value_name = "NETWORK", required = true)]
+    name: String,
+}
+
+impl Act for Update {
+    fn act(self, door: &Door) -> Result<u8> {
+        let update = ops::network::Update {
+            add: servers("--dns-add", &self.dns_add)?,
+            drop: servers("--dns-drop", &self.dns_drop)?,
+        };
+        if update.add.is_empty() && update.drop.is_empty() {
+            return Err(usage("nothing is to be changed".to_owned())
+                .hint("name a server with --dns-add or --dns-drop"));
+        }
+        ops::network::update(&door.session()?, &self.name, &update)?;
+        terminal::line(&self.name)?;
+        Ok(0)
+    }
+}
+
 /// Connect a container to a network
 #[derive(Debug, Parser)]
 pub struct Connect {
@@ -391,9 +474,17 @@ pub struct Connect {
     /// Know another container there by a name (can be repeated)
     #[arg(long, value_name = "CONTAINER[:NAME]")]
     link: Vec<String>,
-    /// docker's; there is no option of a driver to set
-    #[arg(long, hide = true)]
+    /// Set an option of the place, such as its device's name (can be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
     driver_opt: Vec<String>,
+    /// Take this network for the way out before those with less
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "0",
+        allow_negative_numbers = true
+    )]
+    gw_priority: i32,
     /// Network
     #[arg(value_name = "NETWORK", required = true)]
     network: String,
@@ -417,13 +508,10 @@ impl Act for Connect {
         for alias in &self.alias {
             network::add_alias(&mut place, alias).what(|| "--alias")?;
         }
-        if let Some(option) = self.driver_opt.first() {
-            let name = option.split('=').next().unwrap_or_default();
-            return Err(usage(format!(
-                "the driver, bridge, has no option \"{name}\" for --driver-opt"
-            ))
-            .hint("leave it out; what can be set of a place is --ip, --ip6, --mac-address and --alias"));
+        for option in &self.driver_opt {
+            network::driver_option(&mut place, option).what(|| "--driver-opt")?;
         }
+        place.priority = self.gw_priority;
         let links = container::links(&self.link)?;
         ops::network::connect(&door.session()?, &self.container, place, &links)?;
         Ok(0)

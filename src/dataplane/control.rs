@@ -14,6 +14,7 @@
 //! client → net   {"ask":"join","place":{…},"device":"eth1"}   one more network; then "link"
 //! client → net   {"ask":"leave","network":…}           the link goes as well
 //! client → net   {"ask":"rename","name":…}
+//! client → net   {"ask":"servers","network":…,"servers":[…]}   whom its members ask
 //! client → net   {"ask":"announce"}                    + another socket to serve, and its lock
 //! client → net   {"ask":"members","after":null}
 //! net → client   {"answer":"members","members":[…],"more":false}
@@ -37,6 +38,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,6 +79,8 @@ pub struct NetJob {
     pub ready: Ready,
     /// A network namespace whose net process has died; none makes a new one.
     pub adopt: Option<OwnedFd>,
+    /// Its members' monitors start another when it has gone.
+    pub comes_back: bool,
 }
 
 /// A network, and the place wanted on it.
@@ -117,6 +121,10 @@ pub(super) enum Ask {
     },
     Rename {
         name: ContainerName,
+    },
+    Servers {
+        network: NetworkId,
+        servers: Vec<IpAddr>,
     },
     Members {
         after: Option<ContainerId>,
@@ -320,6 +328,12 @@ impl Client {
     /// Is known by another name from now on.
     pub fn rename(&mut self, name: &ContainerName) -> Result<()> {
         self.done(&Ask::Rename { name: name.clone() }, &[])
+    }
+
+    /// Makes it known whom the members of a network ask for names of the world.
+    pub fn servers(&mut self, network: &NetworkId, servers: &[IpAddr]) -> Result<()> {
+        let (network, servers) = (network.clone(), servers.to_vec());
+        self.done(&Ask::Servers { network, servers }, &[])
     }
 
     /// Makes the net process serve `runtime` again, whose files were deleted.

@@ -13,6 +13,7 @@
 //! called again and finds its work done. A link goes with its namespace; only one
 //! that a running container gives up is deleted, which takes the kernel 30 ms.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -262,9 +263,11 @@ pub fn attach(
         // Whose a link address is, is told; a frame that says otherwise changes nothing.
         LinkAttribute::LinkInfo(vec![
             LinkInfo::PortKind(InfoPortKind::Bridge),
-            LinkInfo::PortData(InfoPortData::BridgePort(vec![InfoBridgePort::Learning(
-                false,
-            )])),
+            LinkInfo::PortData(InfoPortData::BridgePort(vec![
+                InfoBridgePort::Learning(false),
+                // Between two ports of which that is true the bridge carries nothing.
+                InfoBridgePort::Isolated(plan.traits.apart),
+            ])),
         ]),
     ];
     netlink.change(RouteNetlinkMessage::NewLink(marked), 0)?;
@@ -408,11 +411,16 @@ fn configure_device(netlink: &mut Netlink, endpoint: &Endpoint) -> Result<()> {
     Ok(())
 }
 
-/// Of each version of IP, the first network that has a way out is the way out.
+/// Of each version of IP, the first network that has a way out is the way out, unless
+/// another was given precedence.
 fn lead_out(netlink: &mut Netlink, endpoints: &[Endpoint]) -> Result<()> {
-    let out = || endpoints.iter().filter(|endpoint| !endpoint.internal);
-    let v4 = out().map(|e| (e, e.v4.gateway.into())).next();
-    let v6 = out().find_map(|e| Some((e, e.v6?.gateway.into())));
+    let mut ways: Vec<&Endpoint> = endpoints
+        .iter()
+        .filter(|endpoint| !endpoint.internal && !endpoint.no_way)
+        .collect();
+    ways.sort_by_key(|endpoint| Reverse(endpoint.precedence));
+    let v4 = ways.first().map(|e| (*e, e.v4.gateway.into()));
+    let v6 = ways.iter().find_map(|e| Some((*e, e.v6?.gateway.into())));
     for (endpoint, gateway) in [v4, v6].into_iter().flatten() {
         netlink
             .index(&endpoint.device)

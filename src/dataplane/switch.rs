@@ -30,7 +30,7 @@
 //! an address belongs to one connection, or to a link whose container has lost
 //! its monitor; a refusal is an answer, never an end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
@@ -49,7 +49,6 @@ use crate::dataplane::link;
 use crate::dataplane::register::{OnNetwork, Register, Seated, addresses};
 use crate::dataplane::uplink::{Flow, Uplink};
 use crate::error::{Context, Error, Kind, Result};
-use crate::network::device;
 use crate::network::plan::{InUse, Plan};
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
 use crate::spec::network::{DEFAULT, Endpoint};
@@ -462,6 +461,7 @@ impl Switch {
             }
             Ask::Leave { network } => self.leave_network(token, &network),
             Ask::Rename { name } => self.rename(token, &name),
+            Ask::Servers { network, servers } => self.set_servers(token, &network, servers),
             Ask::Link { device } => self.link(token, device.as_deref(), descriptors),
             Ask::Members { after } => self.page(after.as_ref()),
             Ask::Flows { from } => self.flows(token, from),
@@ -517,8 +517,8 @@ impl Switch {
     ) -> Result<Answer> {
         check_count(places)?;
         let mut endpoints = Vec::new();
-        for (n, place) in places.iter().enumerate() {
-            match self.seat(&id, &name, place, &device(n)) {
+        for (place, device) in places.iter().zip(devices(places)) {
+            match self.seat(&id, &name, place, &device) {
                 Ok(endpoint) => endpoints.push(endpoint),
                 Err(error) => {
                     self.forget(&id);
@@ -592,9 +592,12 @@ impl Switch {
     fn open_network(&mut self, plan: &Plan) -> Result<()> {
         self.vacant.remove(&plan.id);
         let mut others: Vec<NetworkId> = Vec::new();
-        match self.register.read().get(&plan.id) {
-            Some(on) if on.plan == *plan => return Ok(()),
-            _ => {}
+        if let Some(on) = self.register.write().get_mut(&plan.id) {
+            // Of all that a network is, this alone changes: the last who comes knows it.
+            on.plan.servers.clone_from(&plan.servers);
+            if on.plan == *plan {
+                return Ok(());
+            }
         }
         for (id, on) in self.register.read().iter() {
             if on.plan.overlaps(plan) {
@@ -699,6 +702,20 @@ impl Switch {
             }
         }
         self.forget_on(network, &id);
+        Ok(Answer::Done)
+    }
+
+    fn set_servers(
+        &mut self,
+        token: u64,
+        network: &NetworkId,
+        servers: Vec<IpAddr>,
+    ) -> Result<Answer> {
+        let (id, _) = self.member(token)?;
+        match self.register.write().get_mut(network) {
+            Some(on) if on.members.contains_key(&id) => on.plan.servers = servers,
+            _ => return Err(Error::of(Kind::NotFound, "it is not on that network")),
+        }
         Ok(Answer::Done)
     }
 
@@ -918,6 +935,25 @@ fn check_count(places: &[Wanted]) -> Result<()> {
         Kind::Usage,
         format!("a container is on {NETWORKS} networks at most"),
     ))
+}
+
+/// Names a container's devices, in the order of its places: as was wanted, and else the
+/// first of its network's that no other has.
+fn devices(places: &[Wanted]) -> Vec<String> {
+    let mut taken: BTreeSet<String> = places
+        .iter()
+        .filter_map(|wanted| wanted.place.device.clone())
+        .collect();
+    let one = |wanted: &Wanted| match &wanted.place.device {
+        Some(name) => name.clone(),
+        None => {
+            let mut all = (0..).map(|n| wanted.plan.device(n));
+            let free = all.find(|name| !taken.contains(name)).unwrap_or_default();
+            taken.insert(free.clone());
+            free
+        }
+    };
+    places.iter().map(one).collect()
 }
 
 /// Names a container's links can have.

@@ -85,6 +85,7 @@ fn launch(runtime: &Path, adopt: Option<OwnedFd>, children: &mut Vec<Child>) -> 
         runtime: runtime.to_owned(),
         ready,
         adopt,
+        comes_back: false,
     };
     // The fork has a copy of the whole job; ours goes with the closure.
     children.push(child(move || net_process(job)));
@@ -419,6 +420,115 @@ fn networks_are_apart_whatever_a_container_does() {
                 refused.expect_err("networks are apart");
             })
             .join();
+    });
+}
+
+#[test]
+fn members_that_are_kept_apart_reach_the_gateway_alone() {
+    machine(|| {
+        local_up();
+        let runtime = temporary();
+        let mut children = Vec::new();
+        let mut client = || {
+            control::connect_or(
+                runtime.path(),
+                || {},
+                || launch(runtime.path(), None, &mut children),
+            )
+            .expect("connected")
+        };
+        let mut shy = any(network("shy", "172.18.0.0/16"));
+        shy.plan.traits.apart = true;
+        shy.plan.v6 = Some(pool_of("fd00:18::/64".parse().expect("a subnet")));
+        shy.plan.traits.prefix = Some("lan".to_owned());
+        let one = Container::on(client(), 1, std::slice::from_ref(&shy));
+        let mut placed = shy.clone();
+        placed.place.device = Some("lan0".to_owned());
+        let both = Container::on(client(), 2, &[any(bridge()), shy, placed_elsewhere(placed)]);
+        let devices: Vec<&str> = both.endpoints.iter().map(|e| e.device.as_str()).collect();
+        assert_eq!(devices, ["eth0", "lan1", "lan0"]);
+        let friend = Container::on(client(), 3, &[any(bridge())]);
+        let _server = serve_streams(&both.place, "0.0.0.0:80", tell_address);
+        let _server6 = serve_streams(&both.place, "[::]:81", tell_address);
+        let answered = |who: &Container, to: &'static str| {
+            let try_it = move || drop(what_it_says(connect(to).expect(to)));
+            who.place.spawn(try_it).join();
+        };
+        // By the network on which they are not.
+        answered(&friend, "172.17.0.2:80");
+        let silent = |who: &Container, to: &'static str| {
+            let try_it = move || {
+                let to = to.parse().expect(to);
+                let wait = Duration::from_millis(500);
+                TcpStream::connect_timeout(&to, wait).expect_err("they are apart");
+            };
+            who.place.spawn(try_it).join();
+        };
+        silent(&one, "172.18.0.3:80");
+        silent(&one, "[fd00:18::3]:81");
+        one.place
+            .spawn(|| {
+                let refused = connect("172.18.0.1:9").expect_err("nobody");
+                assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+            })
+            .join();
+        // Nor with the gateway's help.
+        one.place
+            .spawn(|| {
+                let words = ["route", "add", "172.18.0.3/32", "via", "172.18.0.1"];
+                let added = std::process::Command::new("ip").args(words).status();
+                assert!(added.expect("ip").success());
+            })
+            .join();
+        silent(&one, "172.18.0.3:80");
+    });
+}
+
+/// The same wish, of another network.
+fn placed_elsewhere(mut wanted: Wanted) -> Wanted {
+    wanted.plan = network("elsewhere", "10.9.0.0/24");
+    wanted
+}
+
+#[test]
+fn the_way_out_is_the_network_with_precedence() {
+    machine(|| {
+        local_up();
+        let runtime = temporary();
+        let mut children = Vec::new();
+        let client = control::connect_or(
+            runtime.path(),
+            || {},
+            || launch(runtime.path(), None, &mut children),
+        )
+        .expect("connected");
+        let mut no_way = any(network("shut", "172.18.0.0/16"));
+        no_way.plan.traits.no_way = true;
+        no_way.place.priority = 9;
+        let mut near = any(network("near", "10.9.0.0/24"));
+        near.plan.traits.metric = Some(7);
+        let mut one = Container::on(client, 1, &[no_way, any(bridge()), near]);
+        let way = |one: &Container, gateway: &'static str| {
+            let look = move || {
+                let words = ["route", "show", "default"];
+                let shown = std::process::Command::new("ip").args(words).output();
+                let shown = String::from_utf8(shown.expect("ip").stdout).expect("text");
+                let begin = format!("default via {gateway} ");
+                assert!(
+                    shown.starts_with(&begin) && shown.lines().count() == 1,
+                    "{shown}"
+                );
+            };
+            one.place.spawn(look).join();
+        };
+        way(&one, "10.9.0.1");
+        let left = one.endpoints.pop().expect("three");
+        one.client.leave(&left.network_id).expect("left");
+        let rest = one.endpoints.clone();
+        one.place
+            .spawn(move || link::configure_less(&rest).expect("configured"))
+            .join();
+        way(&one, "172.17.0.1");
     });
 }
 

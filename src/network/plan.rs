@@ -12,8 +12,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
+use crate::network::device;
 use crate::spec::id::NetworkId;
-use crate::spec::network::{Attachment, DEFAULT, Endpoint, Mac, Network, PRIVATE, Pool, Seat};
+use crate::spec::network::{
+    Attachment, DEFAULT, Endpoint, METRIC, Mac, Network, PRIVATE, Pool, Seat, Traits, has_names,
+};
 use crate::spec::subnet::Subnet;
 
 /// Bytes of the largest packet where nothing else was asked. Nothing here is a
@@ -37,6 +40,12 @@ pub struct Plan {
     pub mtu: u32,
     /// It has no way out.
     pub internal: bool,
+    /// In what else it differs from others.
+    #[serde(default)]
+    pub traits: Traits,
+    /// Who is asked for names of the world; none means the machine's servers.
+    #[serde(default)]
+    pub servers: Vec<IpAddr>,
 }
 
 /// Addresses of one network that containers have.
@@ -45,10 +54,10 @@ pub type InUse = BTreeSet<IpAddr>;
 impl Plan {
     /// Returns what the net process has to know of a network.
     pub fn of(network: &Network) -> Self {
-        let bridge = if network.created.is_none() {
-            network.name.clone()
-        } else {
-            format!("br-{}", network.id.short())
+        let bridge = match &network.traits.bridge {
+            Some(chosen) => chosen.clone(),
+            None if network.created.is_none() => network.name.clone(),
+            None => format!("br-{}", network.id.short()),
         };
         Self {
             id: network.id.clone(),
@@ -58,11 +67,26 @@ impl Plan {
             v6: network.v6.clone(),
             mtu: network.mtu.unwrap_or(MTU),
             internal: network.internal,
+            traits: network.traits.clone(),
+            servers: network.servers.clone(),
         }
     }
 
-    /// Says whether it and another network have an address in common.
+    /// Says whether its members know each other by name.
+    pub fn has_names(&self) -> bool {
+        has_names(&self.name) && !self.traits.nameless
+    }
+
+    /// Returns the name of a container's n-th device, where this is its network.
+    pub fn device(&self, n: usize) -> String {
+        device(self.traits.prefix.as_deref(), n)
+    }
+
+    /// Says whether it and another network have an address or the bridge in common.
     pub fn overlaps(&self, other: &Self) -> bool {
+        if self.bridge == other.bridge {
+            return true;
+        }
         let subnets = |plan: &Self| [Some(plan.v4.subnet), plan.v6.as_ref().map(|p| p.subnet)];
         subnets(self).into_iter().flatten().any(|one| {
             let mut others = subnets(other).into_iter().flatten();
@@ -128,6 +152,8 @@ impl Plan {
                 })
             }),
             internal: self.internal,
+            no_way: self.traits.no_way,
+            precedence: precedence(wanted.priority, self.traits.metric),
             aliases: wanted.aliases.clone(),
             host_loopback: wanted.host_loopback,
             outlook: wanted.outlook.clone(),
@@ -173,6 +199,11 @@ impl Plan {
     }
 }
 
+/// docker's word for it is a container's, and comes before podman's, the network's.
+fn precedence(priority: i32, metric: Option<u32>) -> i64 {
+    (i64::from(priority) << 32) - i64::from(metric.unwrap_or(METRIC))
+}
+
 /// Says whether a device can have an address: not the network's own, and not that of all.
 fn is_host(pool: &Pool, ip: IpAddr) -> bool {
     let subnet = pool.subnet;
@@ -211,6 +242,8 @@ pub fn default_network() -> Network {
         labels: BTreeMap::new(),
         options: BTreeMap::new(),
         attachable: false,
+        traits: Traits::default(),
+        servers: Vec::new(),
     }
 }
 
@@ -344,6 +377,30 @@ mod tests {
         assert_eq!(in_use.len(), 5, "{in_use:?}");
         let error = any(&plan, &in_use).expect_err("full").to_string();
         assert!(error.contains("10.0.0.0/29"), "{error}");
+    }
+
+    #[test]
+    fn a_way_out_has_precedence_by_its_container_and_then_by_its_network() {
+        let mut plan = plan();
+        let mut of = |metric, priority| {
+            plan.traits.metric = metric;
+            let wanted = Attachment {
+                priority,
+                ..Attachment::default()
+            };
+            let seat = plan.seat(&InUse::new(), &wanted, "eth0").expect("free");
+            seat.precedence
+        };
+        let rising = [
+            of(Some(0), -1),
+            of(Some(u32::MAX), 0),
+            of(Some(101), 0),
+            of(None, 0),
+            of(Some(7), 0),
+            of(Some(u32::MAX), 1),
+        ];
+        assert!(rising.is_sorted_by(|one, next| one < next), "{rising:?}");
+        assert_eq!(of(None, 0), of(Some(100), 0));
     }
 
     #[test]

@@ -410,8 +410,10 @@ fn place(
         "IPAMConfig": if config.is_empty() { Value::Null } else { config.into() },
         "Links": list_or_null(&links_on(record, |_| asked.network != DEFAULT, false)),
         "Aliases": list_or_null(&asked.aliases),
-        "DriverOpts": null,
-        "GwPriority": 0,
+        "DriverOpts": asked.device.as_ref().map(|name| json!({
+            "com.docker.network.endpoint.ifname": name,
+        })),
+        "GwPriority": asked.priority,
         "NetworkID": match endpoint {
             Some(endpoint) => endpoint.network_id.to_string(),
             None => network::id(session, &asked.network)

@@ -46,7 +46,7 @@ use crate::runtime::program::Program;
 use crate::runtime::sequence::{self, Bundle};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::ContainerName;
-use crate::spec::network::{Endpoint, has_names};
+use crate::spec::network::Endpoint;
 use crate::spec::port::PortMapping;
 use crate::store::Store;
 use crate::sys::{namespace, process};
@@ -371,6 +371,7 @@ fn start_net(session: &Session, identity: &Identity, runtime: &Path) -> Result<(
                 runtime,
                 ready,
                 adopt: None,
+                comes_back: true,
             }),
             Err(_) => 1,
         }
@@ -398,9 +399,22 @@ fn running_init(session: &Session, name: &str) -> Result<(i32, Record)> {
 }
 
 fn bind_ports(session: &Session, record: &Record, network: &Network) -> Result<Option<Bound>> {
-    if record.publish.is_empty() || !matches!(network, Network::Bridge(_)) {
+    if record.publish.is_empty() {
         return Ok(None);
     }
+    if !matches!(network, Network::Bridge(_)) {
+        session.progress.warn(&format!(
+            "published ports are discarded with --network {}",
+            record.network.name(&[])
+        ));
+        return Ok(None);
+    }
+    let mut record = record.clone();
+    let everywhere = network::host_ip(session, &record);
+    for mapping in &mut record.publish {
+        mapping.host_ip = mapping.host_ip.or(everywhere);
+    }
+    let record = &record;
     let mut passed = activation::take()?;
     let bound = publish::bind(&record.publish, &mut passed)
         .map_err(|error| name_holder(session, record, error).kind_of(Kind::Conflict))?;
@@ -495,8 +509,8 @@ fn bundle(
     let linked = links::linked(session, record)?;
     write_files(store, record, network, &linked)?;
     let mut record = with_variables(record, linked.env);
-    if let Network::Ours(_) = network {
-        // What is root's own cannot be shown in a container as its own.
+    if matches!(network, Network::Ours(_) | Network::Host) {
+        // What is not the container's own cannot be shown in it as its own, however it was named.
         record.network = NetworkMode::Host;
     }
     let record = &record;
@@ -579,7 +593,10 @@ fn write_files(store: &Store, record: &Record, network: &Network, linked: &Linke
         linked: &linked.hosts,
         gateway,
     };
-    let names = endpoints.iter().any(|place| has_names(&place.network));
+    let names = match network {
+        Network::Bridge(place) => place.wanted.iter().any(|one| one.plan.has_names()),
+        _ => false,
+    };
     let server = endpoints.first().map(|first| first.v4.gateway.into());
     let resolver = Resolver {
         machine: &machine_resolv,

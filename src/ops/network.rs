@@ -1,4 +1,4 @@
-//! `network`: create, connect, disconnect, ls, inspect, stats, rm, prune, exists.
+//! `network`: create, update, connect, disconnect, ls, inspect, stats, rm, prune, exists.
 //!
 //! 1. what was asked is checked against itself (pure)
 //! 2. under the lock of all networks, against those that there are
@@ -22,8 +22,9 @@ use serde_json::{Map, Value, json};
 
 use crate::dataplane::control::{self, Traffic, Wanted};
 use crate::dataplane::register::addresses;
-use crate::dataplane::uplink::Flow;
+use crate::dataplane::uplink::{self, Flow};
 use crate::error::{Context, Error, Kind, Result};
+use crate::network::options::{self, Said};
 use crate::network::plan::{Plan, default_network, free_subnet, pool_of, private_network};
 use crate::ops::filter::{self, Filter};
 use crate::ops::ps::{self, Summary};
@@ -32,7 +33,8 @@ use crate::process::frames::{self, Hello};
 use crate::spec::container::{NetworkMode, Record, Status};
 use crate::spec::id::{ContainerId, ContainerName, NetworkId};
 use crate::spec::network::{
-    Attachment, DEFAULT, Endpoint, Network, PRIVATE, Pool, check_network_name,
+    Attachment, DEFAULT, Endpoint, Network, PRIVATE, Pool, Traits, check_device_name,
+    check_network_name,
 };
 use crate::spec::subnet::Subnet;
 use crate::spec::time::Time;
@@ -61,6 +63,12 @@ pub struct Request {
     pub labels: BTreeMap<String, String>,
     /// `--opt`.
     pub options: BTreeMap<String, String>,
+    /// `--interface-name`: another word for an option.
+    pub bridge: Option<String>,
+    /// `--disable-dns`.
+    pub nameless: bool,
+    /// `--dns`.
+    pub servers: Vec<IpAddr>,
     /// `--ignore`: one that is there already is fine.
     pub ignore: bool,
 }
@@ -85,7 +93,7 @@ pub fn create(session: &Session, request: &Request) -> Result<NetworkId> {
     let name = &request.name;
     check_network_name(name)?;
     let what = || format!("cannot create network \"{name}\"");
-    let mtu = mtu(&request.options).what(what)?;
+    let said = said(request).what(what)?;
     check(request).what(what)?;
     let made = session.store.create_network(|others| {
         if let Some(same) = others.iter().find(|other| other.name == *name) {
@@ -100,6 +108,7 @@ pub fn create(session: &Session, request: &Request) -> Result<NetworkId> {
         }
         let mut all = others.to_vec();
         all.push(default_network());
+        check_bridge(&said.traits, &all)?;
         let (v4, v6) = pools(request, &all)?;
         Ok(Network {
             version: 1,
@@ -109,34 +118,68 @@ pub fn create(session: &Session, request: &Request) -> Result<NetworkId> {
             v4,
             v6,
             internal: request.internal,
-            mtu,
+            mtu: said.mtu,
             labels: request.labels.clone(),
             options: request.options.clone(),
             attachable: request.attachable,
+            traits: said.traits,
+            servers: request.servers.clone(),
         })
     });
     Ok(made.what(what)?.id)
 }
 
-/// docker's option and podman's word for it are the ones there are.
-fn mtu(options: &BTreeMap<String, String>) -> Result<Option<u32>> {
-    let mut mtu = None;
-    for (key, value) in options {
-        if !matches!(key.as_str(), "mtu" | "com.docker.network.driver.mtu") {
-            return Err(
-                Error::of(Kind::Usage, format!("rpod has no network option \"{key}\""))
-                    .hint("there is one, mtu: `--opt mtu=1400`"),
-            );
-        }
-        let number = value.parse().ok().filter(|mtu| (68..=65535).contains(mtu));
-        mtu = Some(number.ok_or_else(|| {
-            Error::of(
+/// What the options and the flags that stand for some say of the network.
+fn said(request: &Request) -> Result<Said> {
+    let mut said = options::parse(&request.options)?;
+    said.traits.nameless = request.nameless;
+    if let Some(name) = &request.bridge {
+        check_device_name(name).what(|| "--interface-name")?;
+        if said
+            .traits
+            .bridge
+            .as_ref()
+            .is_some_and(|other| other != name)
+        {
+            return Err(Error::of(
                 Kind::Usage,
-                format!("\"{value}\" is no mtu: 68 to 65535 bytes are"),
-            )
-        })?);
+                "--interface-name and --opt com.docker.network.bridge.name contradict each other",
+            ));
+        }
+        said.traits.bridge = Some(name.clone());
     }
-    Ok(mtu)
+    if request.nameless && !request.servers.is_empty() {
+        return Err(Error::of(
+            Kind::Usage,
+            "--disable-dns and --dns contradict each other",
+        ));
+    }
+    Ok(said)
+}
+
+/// All bridges are in one namespace, with the links to containers and the way out.
+fn check_bridge(traits: &Traits, others: &[Network]) -> Result<()> {
+    let Some(name) = &traits.bridge else {
+        return Ok(());
+    };
+    let what = || format!("\"{name}\" cannot be its device's name");
+    let hint = || "choose another; without one it is named after the network's id".to_owned();
+    if let Some(other) = others.iter().find(|other| Plan::of(other).bridge == *name) {
+        return Err(Error::of(
+            Kind::Conflict,
+            format!("it is that of network \"{}\"", other.name),
+        )
+        .hint(hint())
+        .what(what()));
+    }
+    if name == uplink::DEVICE || ["veth", "br-"].iter().any(|own| name.starts_with(own)) {
+        return Err(
+            Error::of(Kind::Usage, "rpod has devices of its own named so")
+                .hint(hint())
+                .what(what()),
+        );
+    }
+    Ok(())
 }
 
 fn check(request: &Request) -> Result<()> {
@@ -331,6 +374,8 @@ pub enum Change {
     Leave(NetworkId),
     /// It has another name.
     Rename(ContainerName),
+    /// A network of its has other name servers.
+    Servers(NetworkId, Vec<IpAddr>),
     /// Its net process is to be found again, wherever it was lost.
     Announce,
 }
@@ -396,6 +441,79 @@ pub fn disconnect(session: &Session, network: &str, container: &str, force: bool
     }
     let written = session.store.change_networks(&changing.record, networks);
     written.what(what)
+}
+
+/// What `network update` was asked.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// `--dns-add`.
+    pub add: Vec<IpAddr>,
+    /// `--dns-drop`.
+    pub drop: Vec<IpAddr>,
+}
+
+/// Changes whom a network's members ask for names of the world, those that run as well.
+pub fn update(session: &Session, text: &str, update: &Update) -> Result<()> {
+    let what = || format!("cannot change network \"{text}\"");
+    let found = match text {
+        "host" | "none" => None,
+        _ => Some(find(session, text).what(what)?).filter(|found| found.created.is_some()),
+    };
+    let found = found.ok_or_else(|| {
+        Error::of(Kind::Conflict, "it is rpod's own")
+            .hint("a container has name servers of its own: `rpod run --dns ADDRESS …`; or make a network with `rpod network create --dns ADDRESS NAME`")
+            .what(what())
+    })?;
+    let changed = session.store.change_network(&found.name, |network| {
+        if network.traits.nameless {
+            return Err(Error::of(
+                Kind::Conflict,
+                "it was made with --disable-dns and has no name servers",
+            ));
+        }
+        for ip in &update.drop {
+            if !network.servers.contains(ip) {
+                return Err(Error::of(
+                    Kind::NotFound,
+                    format!("{ip} is none of its name servers"),
+                ));
+            }
+        }
+        network.servers.retain(|ip| !update.drop.contains(ip));
+        for ip in &update.add {
+            if !network.servers.contains(ip) {
+                network.servers.push(*ip);
+            }
+        }
+        Ok(())
+    });
+    let changed = changed.what(what)?;
+    let change = Change::Servers(changed.id.clone(), changed.servers.clone());
+    let mut all = Ok(());
+    for one in ps::list(session, &ps::Options::default())? {
+        let member = |place: &Endpoint| place.network_id == changed.id;
+        if !one.state.endpoints.iter().any(member) {
+            continue;
+        }
+        // One that has ended meanwhile has nothing to change; of others all are told.
+        match ask(session, &one.record, &change) {
+            Err(error) if error.kind() != Kind::NotFound && all.is_ok() => {
+                all = Err(error.what(format!(
+                    "network \"{text}\" is changed, and container \"{}\" gets to know it when it is started anew",
+                    one.record.name
+                )));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Returns the address of this machine at which a container's ports are published for
+/// which none was typed: that of its first network, where it has one.
+pub fn host_ip(session: &Session, record: &Record) -> Option<IpAddr> {
+    let place = record.attachments().into_iter().next()?;
+    find(session, &place.network).ok()?.traits.host_ip
 }
 
 /// Tells a running container's monitor its new name.
@@ -583,6 +701,8 @@ pub fn inspect(session: &Session, text: &str) -> Result<Value> {
         "Containers": containers,
         "Options": network.map(|n| n.options.clone()).unwrap_or_default(),
         "Labels": network.map(|n| n.labels.clone()).unwrap_or_default(),
+        "DNSEnabled": network.is_some_and(|n| Plan::of(n).has_names()),
+        "NetworkDNSServers": network.map(|n| n.servers.clone()).unwrap_or_default(),
     }))
 }
 

@@ -17,11 +17,12 @@
 //! Called by: `ops::launch` and `role::monitor`, in a process with one thread that is root, with all
 //! capabilities, in the user namespace that is to own the network; detached from
 //! its starter's session and terminal.
-//! Always true: it ends by itself when nobody is on the network.
+//! Always true: it ends by itself when nobody is on the network, and where it cannot
+//! read any more which resolvers the machine has, for another in its place.
 
 use crate::dataplane::control::NetJob;
 use crate::dataplane::dns::message::Question;
-use crate::dataplane::dns::{self, Names, table};
+use crate::dataplane::dns::{self, Names, Upstreams, table};
 use crate::dataplane::link;
 use crate::dataplane::register::Register;
 use crate::dataplane::switch::Switch;
@@ -54,6 +55,15 @@ pub fn main(job: NetJob) -> u8 {
     }
 }
 
+/// A fence is for ever. The machine's resolvers are told in a place by now that was not
+/// let in, as when a VPN has put a link there: a process begun now lets it in. The
+/// monitors start it as they do when one was killed, and containers keep all they have
+/// with each other.
+#[allow(clippy::exit, reason = "from the thread of the way out, and at once")]
+fn leave_to_another() {
+    std::process::exit(0);
+}
+
 fn start(job: &NetJob) -> Result<(Switch, Option<Error>)> {
     fence::files(&job.runtime, RESOLV_CONF.as_ref())?;
     let uplink = Uplink::start().what(|| "cannot start the thread of the way out")?;
@@ -72,6 +82,10 @@ fn start(job: &NetJob) -> Result<(Switch, Option<Error>)> {
     let register = Register::default();
     let known = register.clone();
     let find = move |client, question: &Question| table::find(&known.read(), client, question);
-    uplink.add(Box::new(Names::new(listeners, RESOLV_CONF.into(), find)));
+    let mut upstreams = Upstreams::of(RESOLV_CONF);
+    if job.comes_back {
+        upstreams = upstreams.when_out_of_reach(leave_to_another);
+    }
+    uplink.add(Box::new(Names::new(listeners, upstreams, find)));
     Ok((Switch::serve(&job.runtime, register, uplink)?, lack))
 }

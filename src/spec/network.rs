@@ -4,7 +4,7 @@
 //! that a container asks for) and [`Endpoint`] (the place it has).
 //! Must not: choose an address (`network`) or read a file (`store::networks`).
 //! Called by: `cli`, `ops`, `store`, `dataplane`.
-//! Always true: a network never changes after it was made.
+//! Always true: of a network that was made only its name servers change.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,7 +64,36 @@ pub struct Network {
     /// `--attachable`: means nothing to a bridge, and is shown.
     #[serde(default)]
     pub attachable: bool,
+    /// In what else it differs from others.
+    #[serde(default)]
+    pub traits: Traits,
+    /// `--dns`: who is asked for names of the world; none means the machine's servers.
+    #[serde(default)]
+    pub servers: Vec<IpAddr>,
 }
+
+/// In what a network differs from others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traits {
+    /// Name of its bridge's device, where one was chosen.
+    pub bridge: Option<String>,
+    /// Its members reach the gateway and what is behind it, and not each other.
+    pub apart: bool,
+    /// Its members do not know each other by name.
+    pub nameless: bool,
+    /// Address of this machine at which ports are published for which none is typed.
+    pub host_ip: Option<IpAddr>,
+    /// What its members' devices are called, before a number; none is `eth`.
+    pub prefix: Option<String>,
+    /// It is no member's way out.
+    pub no_way: bool,
+    /// Of several ways out the one with the least is taken; none is [`METRIC`].
+    pub metric: Option<u32>,
+}
+
+/// The metric of a way out where none was chosen.
+pub const METRIC: u32 = 100;
 
 /// A network's addresses of one version of IP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +130,12 @@ pub struct Attachment {
     /// What listens on this machine's loopback is reached through the gateway.
     #[serde(default)]
     pub host_loopback: bool,
+    /// Name of the container's device there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// `gw-priority`: of several ways out the one with the most is taken.
+    #[serde(default)]
+    pub priority: i32,
     /// What it alone knows there.
     #[serde(default, skip_serializing_if = "Outlook::is_empty")]
     pub outlook: Outlook,
@@ -155,6 +190,12 @@ pub struct Endpoint {
     /// The network has no way out: nothing leads to its gateway.
     #[serde(default)]
     pub internal: bool,
+    /// Nothing leads out by it, though the network has a way.
+    #[serde(default)]
+    pub no_way: bool,
+    /// Of several ways out the one with the most is taken, and of those the first.
+    #[serde(default)]
+    pub precedence: i64,
     /// More names by which it is known there.
     #[serde(default)]
     pub aliases: Vec<String>,
@@ -257,11 +298,50 @@ pub fn check_network_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says whether a network device can have this name: the kernel's rules, and those
+/// of the files that are named after it.
+pub fn check_device_name(name: &str) -> Result<()> {
+    let fits = name
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b':'));
+    if (1..=15).contains(&name.len())
+        && fits
+        && !matches!(name, "." | ".." | "lo" | "all" | "default")
+    {
+        return Ok(());
+    }
+    Err(Error::of(
+        Kind::Usage,
+        format!("\"{}\" is no name of a device", name.escape_debug()),
+    )
+    .hint("one has up to 15 letters, digits and signs, none of them / or :"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::{Mac, check_network_name};
+    use super::{Mac, check_device_name, check_network_name};
+
+    #[test]
+    fn a_device_has_a_name_the_kernel_takes() {
+        for name in ["eth0", "br-x.1", "a", "123456789012345"] {
+            assert!(check_device_name(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "lo",
+            "all",
+            "..",
+            "a/b",
+            "a:1",
+            "a b",
+            "1234567890123456",
+            "é",
+        ] {
+            assert!(check_device_name(name).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn a_link_has_dockers_address() {

@@ -101,7 +101,8 @@ pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>> {
     };
     let inside = range(container).map_err(|why| bad(&format!("the container's port {why}")))?;
     let outside = match host {
-        "" => None,
+        // docker's two ways to leave the choice to the machine.
+        "" | "0" => None,
         host => Some(range(host).map_err(|why| bad(&format!("the host's port {why}")))?),
     };
     let count = inside.1 - inside.0;
@@ -291,6 +292,8 @@ mod tests {
         assert_eq!(shown("::1:80:80"), ["::1 80 80/tcp"]);
         assert_eq!(shown("3000-3001"), ["* free 3000/tcp", "* free 3001/tcp"]);
         assert_eq!(shown("80:80/TCP"), ["* 80 80/tcp"]);
+        assert_eq!(shown("0:80"), shown("80"));
+        assert_eq!(shown("127.0.0.1:0:80"), shown("127.0.0.1::80"));
         for (long, short) in [
             ("published=8080,target=80", "8080:80"),
             ("target=80,protocol=udp", "80/udp"),
@@ -309,7 +312,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (text, why) in [
-            ("0:80", "host's port"),
+            ("0-3:80", "host's port"),
             ("80:", "container's port"),
             ("80:99999", "container's port"),
             ("7-5:80", "ends before"),

@@ -3,7 +3,7 @@
 //! Lives here: the only reader and writer of `networks/`.
 //! Must not: know who uses a network (`ops`), or choose its addresses.
 //! Called by: `ops`.
-//! Always true: whoever makes or removes a network holds the directory's lock,
+//! Always true: whoever makes, changes or removes a network holds the directory's lock,
 //! so that two never get the same addresses; readers take none.
 
 use std::fs::{self, File};
@@ -67,6 +67,21 @@ impl Store {
             _ => Error::from(error).what(format!("cannot read \"{}\"", path.display())),
         })?;
         serde_json::from_slice(&bytes).what(|| format!("cannot read \"{}\"", path.display()))
+    }
+
+    /// Changes a network and returns what it has become. Nobody else changes or removes
+    /// one meanwhile.
+    pub fn change_network(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Network) -> Result<()>,
+    ) -> Result<Network> {
+        let _lock = self.lock_networks()?;
+        let mut network = self.load_network(name)?;
+        change(&mut network)?;
+        let bytes = serde_json::to_vec(&network)?;
+        self.write(&self.network_path(name), &bytes, true)?;
+        Ok(network)
     }
 
     /// Removes a network, if `may` still says so under the lock.

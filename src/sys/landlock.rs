@@ -1,6 +1,6 @@
 //! Which files this process and its children may still reach (landlock(7)).
 //!
-//! Lives here: [`confine`].
+//! Lives here: [`confine`], and [`version`].
 //! Must not: choose the files.
 //! Called by: `role`.
 //! Always true: it holds for the calling thread and those it starts later, and
@@ -65,16 +65,7 @@ struct Beneath {
 /// # Errors
 /// When a kernel that has it refuses it.
 pub fn confine(reachable: &[(&Path, Access)]) -> io::Result<()> {
-    const VERSION: u32 = 1;
-    // SAFETY: with this flag and no attribute it only returns a number.
-    let version = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<Ruleset>(),
-            0,
-            VERSION,
-        )
-    };
+    let version = version();
     if version < 1 {
         return Ok(());
     }
@@ -122,6 +113,20 @@ pub fn confine(reachable: &[(&Path, Access)]) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Returns which version the kernel has; less than 1 is none.
+pub fn version() -> i64 {
+    const VERSION: u32 = 1;
+    // SAFETY: with this flag and no attribute it only returns a number.
+    unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<Ruleset>(),
+            0,
+            VERSION,
+        )
+    }
 }
 
 fn allow(rules: &OwnedFd, path: &Path, allowed: u64) -> io::Result<()> {

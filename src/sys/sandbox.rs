@@ -1,6 +1,7 @@
 //! Processes and namespaces for tests of what only a kernel can show.
 //!
-//! Lives here: a machine of a test's own ([`machine`]) and processes in it ([`child`]).
+//! Lives here: a machine of a test's own ([`machine`]), processes in it ([`child`]), and
+//! one for what cannot be undone ([`apart`]).
 //! Must not: be compiled into the program.
 //! Called by: tests.
 //! Always true: a child of a test never returns into the test's own code, and
@@ -105,10 +106,7 @@ pub fn close_inherited(fd: &impl std::os::fd::AsRawFd) {
 /// own, without network devices but loopback; says so and does nothing where
 /// the kernel gives none.
 pub fn machine(body: impl FnOnce()) {
-    if !alone() {
-        return;
-    }
-    child(|| {
+    apart(|| {
         // SAFETY: plain system calls of a process with one thread.
         let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
         // SAFETY: as above.
@@ -122,8 +120,15 @@ pub fn machine(body: impl FnOnce()) {
         fs::write("/proc/self/uid_map", format!("0 {uid} 1")).expect("mapped");
         fs::write("/proc/self/gid_map", format!("0 {gid} 1")).expect("mapped");
         body();
-    })
-    .join();
+    });
+}
+
+/// Runs `body` in a process of its own that may become whatever it likes: it has one
+/// thread, and nothing of the test's is done in it.
+pub fn apart(body: impl FnOnce()) {
+    if alone() {
+        child(body).join();
+    }
 }
 
 /// Says whether this process runs one test, on its only thread. Otherwise runs the

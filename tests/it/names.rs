@@ -216,6 +216,81 @@ fn names_follow_their_containers_and_options_are_the_containers_own() {
     rpod.run(&["network", "rm", "blue", "red"]).success();
 }
 
+/// Tools of VPNs put a link in the place of /etc/resolv.conf, to wherever they like.
+#[test]
+fn the_machines_servers_are_known_wherever_the_file_is_a_link_to() {
+    require!(
+        can_serve(),
+        "user namespaces, iproute2 or dnsmasq are missing"
+    );
+    let rpod = Sandbox::with(&["debian"]);
+    let script = r#"
+        umount /etc/resolv.conf
+        mkdir "$here/etc" "$here/vpn"; cp -a /etc/. "$here/etc" 2> /dev/null || true
+        rm -f "$here/etc/resolv.conf"; mount --bind "$here/etc" /etc
+        echo 'nameserver 127.0.0.2' > /etc/resolv.conf
+        serve 127.0.0.2 a.example=192.0.2.2
+        "$RPOD" network create blue > /dev/null
+        for name in one two; do "$RPOD" run -d --name $name --network blue debian sleep 1000 > /dev/null; done
+        ask() { "$RPOD" exec one getent ahostsv4 "$1" | cut -d' ' -f1 | sort -u; }
+        echo "file: $(ask a.example)"
+        kill $served; wait $served || true
+        serve 127.0.0.3 a.example=192.0.2.3
+        echo 'nameserver 127.0.0.3' > "$here/vpn/resolv.conf"
+        ln -s "$here/vpn/resolv.conf" /etc/new; mv /etc/new /etc/resolv.conf
+        echo "link: $(ask a.example)"
+        kill $served; wait $served || true
+        serve 127.0.0.4 a.example=192.0.2.4
+        echo 'nameserver 127.0.0.4' > "$here/vpn/new"; mv "$here/vpn/new" "$here/vpn/resolv.conf"
+        echo "replaced: $(ask a.example)"
+        "$RPOD" exec one getent hosts two > /dev/null && echo "two is known"
+        "$RPOD" rm -f two > /dev/null
+    "#;
+    let told = on_a_machine(&rpod, script);
+    assert_eq!(
+        told,
+        "file: 192.0.2.2\nlink: 192.0.2.3\nreplaced: 192.0.2.4\ntwo is known\n"
+    );
+}
+
+#[test]
+fn a_network_has_name_servers_of_its_own_and_they_change_while_containers_run() {
+    require!(
+        can_serve(),
+        "user namespaces, iproute2 or dnsmasq are missing"
+    );
+    let rpod = Sandbox::with(&["debian"]);
+    let script = r#"
+        ip addr add 198.51.100.1/32 dev lo; ip addr add 198.51.100.2/32 dev lo
+        serve 198.51.100.1 a.example=192.0.2.1; first=$served
+        serve 198.51.100.2 a.example=192.0.2.2; served="$served $first"
+        "$RPOD" network create --dns 198.51.100.1 blue > /dev/null
+        "$RPOD" run -d --name one --network blue debian sleep 1000 > /dev/null
+        ask() { "$RPOD" exec one getent ahostsv4 "$1" | cut -d' ' -f1 | sort -u; }
+        ask a.example
+        "$RPOD" network update blue --dns-add 198.51.100.2 --dns-drop 198.51.100.1
+        ask a.example
+        # Also by the net process that comes after this one, whose thread is in our network.
+        own=$(readlink /proc/self/ns/net)
+        for task in /proc/[0-9]*/task/*; do
+            [ "$(cat $task/comm 2> /dev/null)" = rpod-net-out ] || continue
+            [ "$(readlink $task/ns/net)" != "$own" ] || net=$(cut -d/ -f3 <<< $task)
+        done
+        kill -9 $net
+        until ! kill -0 $net 2> /dev/null; do sleep 0.02; done
+        ask a.example
+        ask one > /dev/null && echo "one is known"
+        "$RPOD" network create --disable-dns silent > /dev/null
+        "$RPOD" network connect --alias web silent one
+        "$RPOD" run --rm --network silent debian getent hosts web one || echo "and not there"
+    "#;
+    let told = on_a_machine(&rpod, script);
+    assert_eq!(
+        told,
+        "192.0.2.1\nblue\n192.0.2.2\n192.0.2.2\none is known\nand not there\n"
+    );
+}
+
 /// Answers each question for an address with 192.0.2.9, by datagram and, where the name
 /// begins with "long", by stream only.
 const SERVER: &str = r#"use IO::Socket::INET; use IO::Select;

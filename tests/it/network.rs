@@ -266,6 +266,60 @@ fn containers_of_one_network_reach_each_other_and_no_others() {
         .stdout_is("Deleted Networks:\nblue\nred\n\n");
 }
 
+/// What people's scripts and compose files ask of docker's bridges.
+#[test]
+fn options_of_a_network_are_kept_to() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let option = |key: &str, value: &str| format!("com.docker.network.{key}={value}");
+    let (apart, local) = (
+        option("bridge.enable_icc", "false"),
+        option("bridge.host_binding_ipv4", "127.0.0.1"),
+    );
+    let words = [
+        "shy",
+        "-o",
+        &apart,
+        "-o",
+        &local,
+        "--interface-name",
+        "shy0",
+    ];
+    create(&rpod, &words);
+    let port = crate::support::free_port();
+    let publish = format!("{port}:80");
+    serve(&rpod, "one", &["--network", "shy", "-p", &publish]);
+    serve(&rpod, "two", &["--network", "shy:interface_name=lan0"]);
+    rpod.run(&["port", "one"])
+        .success()
+        .stdout_is(&format!("80/tcp -> 127.0.0.1:{port}\n"));
+    let local = format!("127.0.0.1:{port}");
+    eventually("the port answers", || {
+        http_get(&local, "/").contains("busybox of Debian")
+    });
+    assert!(!gets(&rpod, "two", &address_on(&rpod, "shy", "one")));
+    let link = ["exec", "two", "ip", "-o", "link", "show", "lan0"];
+    rpod.run(&link).success();
+    rpod.run(&["network", "connect", "--gw-priority", "1", "bridge", "two"])
+        .success();
+    rpod.run(&["exec", "two", "ip", "route"])
+        .success()
+        .stdout_has("default via 172.17.0.1 dev eth0");
+    let device = "com.docker.network.endpoint.ifname=eth0";
+    let words = ["network", "connect", "--driver-opt", device];
+    create(&rpod, &["blue"]);
+    rpod.run(&[&words[..], &["blue", "two"]].concat())
+        .fails(1)
+        .stderr_has("it has a device \"eth0\" already");
+    rpod.run(&["network", "create", "-o", "vlan=7", "tagged"])
+        .refuses()
+        .stderr_has("--opt vlan=7: networks are bridges of their own");
+    let words = ["network", "create", "--interface-name", "shy0", "other"];
+    rpod.run(&words)
+        .fails(1)
+        .stderr_has("it is that of network \"shy\"");
+    rpod.remove_all();
+}
+
 #[test]
 fn an_internal_network_has_no_way_out() {
     let rpod = Sandbox::with(&["busybox"]);

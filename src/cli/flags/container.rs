@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use clap::Args;
 
 use crate::cli::flags::{network, pairs, policy, usage};
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::runtime::rlimit;
 use crate::spec::container::{Namespaces, Request, Restart};
 use crate::spec::mount::{Mount, Source};
@@ -269,7 +269,11 @@ impl Flags {
             mac: self.mac_address.as_deref(),
             aliases: &self.network_alias,
         };
-        let (network, networks) = networks.parse()?;
+        let (mut network, mut networks) = networks.parse()?;
+        let mut hosts = all(&self.add_host, |text| one(host_line(text)))?;
+        if open_loopback(&mut hosts) {
+            network::open_loopback(&mut network, &mut networks).what(|| "--add-host")?;
+        }
         if self.network_capture.is_some()
             && network == Some(crate::spec::container::NetworkMode::Host)
         {
@@ -312,7 +316,7 @@ impl Flags {
             dns: all(&self.dns, |text| one(address("--dns", text)))?,
             dns_search: self.dns_search,
             dns_options: self.dns_option,
-            hosts: all(&self.add_host, |text| one(host_line(text)))?,
+            hosts,
             links: links(&self.link)?,
             labels: pairs::labels(&self.label_file, &self.label)?,
             restart,
@@ -492,6 +496,22 @@ fn link(text: &str) -> Result<(String, String)> {
     Ok((container.to_owned(), alias.to_owned()))
 }
 
+/// The word for this machine together with what listens on its loopback.
+const HOST_LOOPBACK: &str = "host-loopback";
+
+/// Says whether one of the hosts is this machine with its loopback; it has the address
+/// that this machine has anyway.
+fn open_loopback(hosts: &mut [(String, String)]) -> bool {
+    let mut open = false;
+    for (_, address) in hosts {
+        if address == HOST_LOOPBACK {
+            "host-gateway".clone_into(address);
+            open = true;
+        }
+    }
+    open
+}
+
 /// `name:address`; an IPv6 address may stand in brackets, and after `=`.
 fn host_line(text: &str) -> Result<(String, String)> {
     let bad = |why: &str| usage(format!("--add-host \"{text}\" makes no host: {why}"));
@@ -504,7 +524,7 @@ fn host_line(text: &str) -> Result<(String, String)> {
     if !good_name {
         return Err(bad("the name is empty or has white space in it"));
     }
-    if address == "host-gateway" {
+    if matches!(address, "host-gateway" | HOST_LOOPBACK) {
         return Ok((name.to_owned(), address.to_owned()));
     }
     let bare = address
@@ -513,7 +533,9 @@ fn host_line(text: &str) -> Result<(String, String)> {
         .unwrap_or(address);
     match bare.parse::<IpAddr>() {
         Ok(ip) => Ok((name.to_owned(), ip.to_string())),
-        Err(_) => Err(bad(&format!("\"{address}\" is no IP address"))),
+        Err(_) => Err(bad(&format!("\"{address}\" is no IP address")).hint(
+            "write NAME:ADDRESS; this machine is NAME:host-gateway, with what listens on its loopback NAME:host-loopback",
+        )),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cli::flags::usage;
 use crate::error::{Context, Result};
 use crate::spec::container::NetworkMode;
 use crate::spec::id::check_name;
-use crate::spec::network::{Attachment, DEFAULT, PRIVATE};
+use crate::spec::network::{Attachment, DEFAULT, PRIVATE, check_device_name};
 
 /// What was typed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +80,13 @@ impl Typed<'_> {
         if let Some(first) = places.first_mut() {
             self.refine(first)?;
         }
+        let devices: Vec<&String> = places.iter().filter_map(|p| p.device.as_ref()).collect();
+        if let Some(twice) = devices.iter().enumerate().find_map(|(n, name)| {
+            let before = devices.get(..n).unwrap_or_default();
+            before.contains(name).then_some(name)
+        }) {
+            return Err(usage(format!("--network names device \"{twice}\" twice")));
+        }
         let mode = (!places.is_empty()).then_some(NetworkMode::Bridge);
         Ok((mode, places))
     }
@@ -136,9 +143,9 @@ fn one(text: &str) -> Result<One> {
         "none" => return Ok(One::Mode(NetworkMode::None)),
         _ => {}
     }
-    let (name, options) = match text.find([':', '=']) {
+    let (name, options) = match text.find([':', ',', '=']) {
         None => (text, ""),
-        Some(at) if text[at..].starts_with(':') => (&text[..at], &text[at + 1..]),
+        Some(at) if !text[at..].starts_with('=') => (&text[..at], &text[at + 1..]),
         // docker's form has its name among the options.
         Some(_) => ("", text),
     };
@@ -170,6 +177,33 @@ fn one(text: &str) -> Result<One> {
     Ok(One::Place(place))
 }
 
+/// Lets a container reach what listens on this machine's loopback, by all its networks.
+///
+/// # Errors
+/// Where it has none of its own.
+pub fn open_loopback(mode: &mut Option<NetworkMode>, places: &mut Vec<Attachment>) -> Result<()> {
+    match mode {
+        // There it is the loopback of both.
+        Some(NetworkMode::Host) => return Ok(()),
+        None | Some(NetworkMode::Bridge | NetworkMode::Private) => {}
+        Some(_) => {
+            return Err(usage(
+                "host-loopback means nothing in a container without a network of its own"
+                    .to_owned(),
+            )
+            .hint("leave it out, or use another --network"));
+        }
+    }
+    if places.is_empty() {
+        *mode = Some(NetworkMode::Bridge);
+        places.push(Attachment::to(DEFAULT));
+    }
+    for place in places {
+        place.host_loopback = true;
+    }
+    Ok(())
+}
+
 /// What another program's option asks for is that program's to do.
 fn foreign(name: &str, option: &str) -> crate::error::Error {
     let why = match name {
@@ -193,6 +227,16 @@ fn set(place: &mut Attachment, key: &str, value: &str) -> Result<()> {
         "ip6" => place.ip6 = Some(ipv6(key, value)?),
         "mac" | "mac-address" => place.mac = Some(value.parse()?),
         "alias" => add_alias(place, value)?,
+        "interface_name" => {
+            check_device_name(value)?;
+            place.device = Some(value.to_owned());
+        }
+        "driver-opt" => driver_option(place, value)?,
+        "gw-priority" => {
+            place.priority = value
+                .parse()
+                .map_err(|_| usage(format!("{key} is a number, not \"{value}\"")))?;
+        }
         "host-loopback" => {
             place.host_loopback = value
                 .parse()
@@ -200,10 +244,22 @@ fn set(place: &mut Attachment, key: &str, value: &str) -> Result<()> {
         }
         _ => {
             return Err(usage(format!("there is no option \"{key}\""))
-                .hint("there are name, ip, ip6, mac-address, alias and host-loopback"));
+                .hint("there are name, ip, ip6, mac-address, alias, interface_name, gw-priority and host-loopback"));
         }
     }
     Ok(())
+}
+
+/// Takes an option of docker's bridge driver for a place, `KEY=VALUE`.
+pub fn driver_option(place: &mut Attachment, option: &str) -> Result<()> {
+    match option.split_once('=') {
+        Some(("com.docker.network.endpoint.ifname", name)) => set(place, "interface_name", name),
+        _ => Err(usage(format!(
+            "the driver, bridge, has no option \"{}\" of a place",
+            option.split('=').next().unwrap_or_default().escape_debug()
+        ))
+        .hint("there is one, com.docker.network.endpoint.ifname=NAME; what else can be set is --ip, --ip6, --mac-address and --alias")),
+    }
 }
 
 /// Adds a name by which a container is known on a network.
@@ -292,6 +348,7 @@ mod tests {
         for (text, loopback) in [
             ("private", false),
             ("private:host-loopback", true),
+            ("private,host-loopback", true),
             ("pasta", false),
             ("slirp4netns:allow_host_loopback=true", true),
         ] {
@@ -307,6 +364,38 @@ mod tests {
             Some(NetworkMode::Namespace("/run/netns/blue".to_owned()))
         );
         assert!(places.is_empty());
+    }
+
+    #[test]
+    fn this_machines_loopback_is_opened_on_all_networks_that_there_are() {
+        let open = |networks: &[&str]| {
+            let (mut mode, mut places) = parse(networks).expect("parsed");
+            super::open_loopback(&mut mode, &mut places).map(|()| (mode, places))
+        };
+        for (networks, names) in [
+            (&[][..], &["bridge"][..]),
+            (&["blue", "red"], &["blue", "red"]),
+            (&["private"], &["private"]),
+        ] {
+            let (_, places) = open(networks).expect("there are networks");
+            let shown: Vec<&str> = places.iter().map(|p| p.network.as_str()).collect();
+            assert_eq!(shown, names);
+            assert!(places.iter().all(|place| place.host_loopback));
+        }
+        assert!(open(&["host"]).is_ok());
+        assert!(open(&["none"]).is_err());
+    }
+
+    #[test]
+    fn a_place_can_name_its_device_and_come_first() {
+        for text in [
+            "blue:interface_name=lan0,gw-priority=-3",
+            "name=blue,driver-opt=com.docker.network.endpoint.ifname=lan0,gw-priority=-3",
+        ] {
+            let (_, places) = parse(&[text]).expect(text);
+            assert_eq!(places[0].device.as_deref(), Some("lan0"), "{text}");
+            assert_eq!(places[0].priority, -3, "{text}");
+        }
     }
 
     #[test]
@@ -331,6 +420,13 @@ mod tests {
                 "\"port_handler\"",
             ),
             (&["a/b"], "cannot name a network"),
+            (&["a:interface_name=lo"], "\"lo\" is no name of a device"),
+            (
+                &["a:interface_name=x0", "b:interface_name=x0"],
+                "names device \"x0\" twice",
+            ),
+            (&["name=a,driver-opt=x=y"], "no option \"x\" of a place"),
+            (&["a:gw-priority=high"], "gw-priority is a number"),
         ] {
             let error = parse(networks).expect_err(why).to_string();
             assert!(error.contains(why), "{error}");

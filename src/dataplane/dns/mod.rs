@@ -26,11 +26,12 @@ pub mod message;
 pub mod table;
 mod upstream;
 
+pub use upstream::Upstreams;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -39,7 +40,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use crate::dataplane::dns::forward::{Client, Finished, Forwarder};
 use crate::dataplane::dns::inside::Inside;
 use crate::dataplane::dns::message::{HEADER, LONGEST, Outcome, Question, Read, Records};
-use crate::dataplane::dns::upstream::{PORT, Upstreams};
+use crate::dataplane::dns::upstream::PORT;
 use crate::dataplane::uplink::{Source, Waits};
 use crate::sys::datagram;
 use crate::sys::epoll::Interest;
@@ -121,7 +122,7 @@ pub struct Names<F> {
     forwarder: Forwarder,
     streams: HashMap<u32, Stream>,
     next_stream: u32,
-    turn: usize,
+    turns: [usize; 2],
     buffer: Vec<u8>,
 }
 
@@ -137,17 +138,17 @@ struct Stream {
 }
 
 impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
-    /// Makes it. `find` says what a container knows of a name, `resolv_conf` where
-    /// the machine's servers are told.
-    pub fn new(listeners: Listeners, resolv_conf: PathBuf, find: F) -> Self {
+    /// Makes it. `find` says what a container knows of a name, `upstreams` which the
+    /// machine's servers are.
+    pub fn new(listeners: Listeners, upstreams: Upstreams, find: F) -> Self {
         Self {
             datagrams: listeners.datagrams,
             listener: listeners.streams,
             find,
-            forwarder: Forwarder::new(Upstreams::of(resolv_conf), listeners.inside),
+            forwarder: Forwarder::new(upstreams, listeners.inside),
             streams: HashMap::new(),
             next_stream: 0,
-            turn: 0,
+            turns: [0; 2],
             buffer: vec![0; LONGEST],
         }
     }
@@ -184,9 +185,13 @@ impl<F: Fn(Ipv4Addr, &Question) -> Found + Send> Names<F> {
         let answer = match (self.find)(client.ip(), &question) {
             Found::Records(mut records) => {
                 // Each of those who share a name has its turn as the first.
-                self.turn = self.turn.wrapping_add(1);
-                if let Some(turn) = self.turn.checked_rem(records.addresses.len()) {
-                    records.addresses.rotate_left(turn);
+                // Who asks for both versions of IP asks twice: each version has its own turns.
+                let six = records.addresses.first().is_some_and(|ip| ip.is_ipv6());
+                if records.addresses.len() > 1 {
+                    let turn = &mut self.turns[usize::from(six)];
+                    *turn = turn.wrapping_add(1);
+                    let first = *turn % records.addresses.len();
+                    records.addresses.rotate_left(first);
                 }
                 question.answer(message, &records, whole)
             }

@@ -4,10 +4,10 @@
 //! 2. its links
 //! 3. on networks that people made, who else is on them: by name, id and alias, alone
 //!    or with the network's name behind it. The default network's members do not know
-//!    each other by name, as docker has it.
+//!    each other by name, as docker has it, nor those of one that was made so.
 //! 4. addresses of networks of ours, the other way round
-//! 5. all else is others' to know: the machine's servers, or the container's own, which
-//!    may be on its networks; where those have no way out, they alone
+//! 5. all else is others' to know: the machine's servers, or the container's own or its
+//!    networks', which may be on these; where those have no way out, they alone
 //!
 //! Lives here: that decision, from who asks and what is asked for.
 //! Must not: do any I/O.
@@ -23,7 +23,6 @@ use crate::dataplane::register::{self, Networks, OnNetwork, Seated};
 use crate::network::hosts::MACHINE;
 use crate::network::plan::Plan;
 use crate::spec::id::ContainerId;
-use crate::spec::network::has_names;
 
 /// Looks a name up for the container with an address.
 pub fn find(networks: &Networks, client: Ipv4Addr, question: &Question) -> Found {
@@ -65,14 +64,17 @@ pub fn find(networks: &Networks, client: Ipv4Addr, question: &Question) -> Found
     Found::Elsewhere(servers)
 }
 
-/// The servers that a container was given, without those that are its networks' own:
-/// they would ask themselves.
+/// The servers that a container was given, or else its networks, without those that
+/// are its networks' own: they would ask themselves.
 fn servers(places: &[(&OnNetwork, &Seated)]) -> Vec<Server> {
-    let own = places
-        .iter()
-        .flat_map(|(_, own)| &own.endpoint.outlook.servers);
+    let own = || {
+        let all = places.iter();
+        all.flat_map(|(_, own)| &own.endpoint.outlook.servers)
+    };
+    let theirs = places.iter().flat_map(|(on, _)| &on.plan.servers);
+    let theirs = theirs.filter(|_| own().next().is_none());
     let mut servers: Vec<Server> = Vec::new();
-    for ip in own {
+    for ip in own().chain(theirs) {
         let server = Server {
             ip: *ip,
             inside: places.iter().any(|(on, _)| on.plan.contains(*ip)),
@@ -112,7 +114,7 @@ fn linked(on: &OnNetwork, own: &Seated, name: &str) -> Vec<IpAddr> {
 
 /// Addresses of all that have this name on a network.
 fn named(on: &OnNetwork, name: &str) -> Vec<IpAddr> {
-    if !has_names(&on.plan.name) || name.is_empty() {
+    if !on.plan.has_names() || name.is_empty() {
         return Vec::new();
     }
     let short = strip_network(name, &on.plan.name);
@@ -144,7 +146,7 @@ fn pointer(places: &[(&OnNetwork, &Seated)], ip: IpAddr) -> Option<String> {
     if gateways(&on.plan).contains(&ip) {
         return Some(MACHINE[0].to_owned());
     }
-    if !has_names(&on.plan.name) {
+    if !on.plan.has_names() {
         return None;
     }
     Some(format!("{}.{}", on.owner(ip)?, on.plan.name))
@@ -311,6 +313,27 @@ mod tests {
             "elsewhere [9.9.9.9, inside 172.18.0.3]"
         );
         assert_eq!(told(&networks, "172.18.9.9", "db", A), "elsewhere []");
+    }
+
+    #[test]
+    fn a_network_can_be_without_names_and_have_servers_of_its_own() {
+        let mut plain = network("plain", 21, false);
+        plain.plan.traits.nameless = true;
+        plain.plan.servers = vec![[9, 9, 9, 9].into(), [172, 21, 0, 3].into()];
+        join(&mut plain, 1, "web", |_| {});
+        join(&mut plain, 2, "db", |p| {
+            p.outlook.links.insert("site".to_owned(), id(1));
+            p.outlook.servers.push([8, 8, 8, 8].into());
+        });
+        let networks = [(plain.plan.id.clone(), plain)].into_iter().collect();
+        let theirs = "elsewhere [9.9.9.9, inside 172.21.0.3]";
+        assert_eq!(told(&networks, "172.21.0.2", "db", A), theirs);
+        let pointer = "3.0.21.172.in-addr.arpa";
+        assert_eq!(told(&networks, "172.21.0.2", pointer, PTR), "nothing");
+        assert_eq!(told(&networks, "172.21.0.3", "site", A), "172.21.0.2");
+        // What a container was given itself comes in their place.
+        let own = "elsewhere [8.8.8.8]";
+        assert_eq!(told(&networks, "172.21.0.3", "example.org", A), own);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use simple_dns::{
 
 use super::message::{Kind, Question, Records};
 use super::{Found, Names, listen};
+use crate::dataplane::dns::Upstreams;
 use crate::dataplane::link;
 use crate::dataplane::uplink::Uplink;
 use crate::sys::net;
@@ -33,6 +34,16 @@ fn serve(directory: &Path, servers: &str) {
                 pointer: None,
             }),
             ("web", _) => Found::Records(Records::default()),
+            ("pair", Kind::A) => Found::Records(Records {
+                addresses: vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],
+                pointer: None,
+            }),
+            ("pair", _) => Found::Records(Records {
+                addresses: ["fd00::1", "fd00::2"]
+                    .map(|ip| ip.parse().expect(ip))
+                    .into(),
+                pointer: None,
+            }),
             ("nobody", _) => Found::Nothing,
             _ => Found::Elsewhere(Vec::new()),
         }
@@ -41,7 +52,7 @@ fn serve(directory: &Path, servers: &str) {
     net::unshare_network().expect("a namespace");
     link::loopback_only().expect("loopback");
     let listeners = listen().expect("listening");
-    uplink.add(Box::new(Names::new(listeners, path, find)));
+    uplink.add(Box::new(Names::new(listeners, Upstreams::of(path), find)));
 }
 
 /// What a server of a test's does with a question, by the question's name.
@@ -178,6 +189,7 @@ fn told(bytes: &[u8]) -> (RCODE, bool, Vec<IpAddr>) {
         .iter()
         .filter_map(|record| match &record.rdata {
             RData::A(a) => Some(IpAddr::from(Ipv4Addr::from(a.address))),
+            RData::AAAA(a) => Some(IpAddr::from(std::net::Ipv6Addr::from(a.address))),
             _ => None,
         });
     let cut = answer.has_flags(PacketFlag::TRUNCATION);
@@ -191,6 +203,26 @@ fn prepared() -> tempfile::TempDir {
 
 fn good(last: u8) -> (RCODE, bool, Vec<IpAddr>) {
     (RCODE::NoError, false, vec![[10, 0, 0, last].into()])
+}
+
+#[test]
+fn those_who_share_a_name_have_their_turns_also_with_who_asks_for_both_versions() {
+    machine(|| {
+        let directory = prepared();
+        serve(directory.path(), "");
+        for kinds in [&[TYPE::A][..], &[TYPE::A, TYPE::AAAA]] {
+            let mut firsts = std::collections::BTreeMap::<IpAddr, u32>::new();
+            for _ in 0..6 {
+                for kind in kinds {
+                    let (_, _, all) = ask_for("pair", *kind);
+                    assert_eq!(all.len(), 2);
+                    *firsts.entry(all[0]).or_default() += 1;
+                }
+            }
+            assert_eq!(firsts.len(), 2 * kinds.len(), "{firsts:?}");
+            assert!(firsts.values().all(|times| *times == 3), "{firsts:?}");
+        }
+    });
 }
 
 #[test]

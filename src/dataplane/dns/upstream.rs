@@ -4,12 +4,14 @@
 //! Must not: ask one.
 //! Called by: `dataplane::dns::forward`, before each question that it passes on.
 //! Always true: what it returns was in the file a moment ago: another network or a
-//! VPN, with other servers, needs nobody to tell us.
+//! VPN, with other servers, needs nobody to tell us. Where the file has become a link to
+//! a place that this process may not read, whoever made it is told.
 
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -27,9 +29,11 @@ const LONGEST: u64 = 64 * 1024;
 const FRESH: Duration = Duration::from_millis(100);
 
 /// Knows where to ask.
-#[derive(Debug)]
 pub struct Upstreams {
     path: PathBuf,
+    /// The directory that the file was really in when this process began.
+    place: Option<PathBuf>,
+    out_of_reach: Box<dyn FnMut() + Send>,
     seen: Option<Stamp>,
     servers: Vec<SocketAddr>,
 }
@@ -46,11 +50,21 @@ struct Stamp {
 impl Upstreams {
     /// Reads this file each time it has changed.
     pub fn of(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         Self {
-            path: path.into(),
+            place: place(&path),
+            path,
+            out_of_reach: Box::new(|| {}),
             seen: None,
             servers: Vec::new(),
         }
+    }
+
+    /// Calls this when the file is in another directory than at the beginning, and may
+    /// not be read there.
+    pub fn when_out_of_reach(mut self, call: impl FnMut() + Send + 'static) -> Self {
+        self.out_of_reach = Box::new(call);
+        self
     }
 
     /// Returns the servers, in the order in which they are to be asked.
@@ -67,6 +81,10 @@ impl Upstreams {
                 Some(meta) if meta.size() <= LONGEST => fs::read_to_string(&self.path),
                 _ => Ok(String::new()),
             };
+            let shut = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+            if text.as_ref().is_err_and(shut) && place(&self.path) != self.place {
+                (self.out_of_reach)();
+            }
             self.servers = parse(&text.unwrap_or_default());
             let fresh = meta
                 .and_then(|meta| meta.modified().ok())
@@ -76,6 +94,10 @@ impl Upstreams {
         }
         &self.servers
     }
+}
+
+fn place(path: &Path) -> Option<PathBuf> {
+    Some(path.canonicalize().ok()?.parent()?.to_owned())
 }
 
 fn parse(text: &str) -> Vec<SocketAddr> {
@@ -115,7 +137,67 @@ fn index(device: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
     use super::{Upstreams, parse};
+    use crate::sys::landlock::{self, Access, confine};
+
+    #[test]
+    fn a_file_that_has_become_a_link_to_where_nothing_may_be_read_is_told() {
+        let place = || tempfile::tempdir().expect("made");
+        let (here, near, far) = (place(), place(), place());
+        let path = here.path().join("resolv.conf");
+        for (directory, last) in [(&here, 1), (&near, 2), (&far, 3)] {
+            let text = format!("nameserver 10.0.0.{last}\n");
+            std::fs::write(directory.path().join("resolv.conf"), text).expect("written");
+        }
+        let calls = AtomicUsize::new(0);
+        let calls = &*Box::leak(Box::new(calls));
+        let (ask, asked) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let (file, allowed) = (
+            path.clone(),
+            [here.path().to_owned(), near.path().to_owned()],
+        );
+        // A fence is a thread's own.
+        let fenced = std::thread::spawn(move || {
+            let count = || {
+                calls.fetch_add(1, Ordering::Relaxed);
+            };
+            let mut upstreams = Upstreams::of(&file).when_out_of_reach(count);
+            let allowed = allowed.each_ref().map(|path| (&**path, Access::Read));
+            confine(&allowed).expect("confined");
+            for () in asked {
+                drop(tell.send(upstreams.now()[0].to_string()));
+            }
+        });
+        let first = || {
+            ask.send(()).expect("asked");
+            let first = told.recv().expect("told");
+            (first, calls.load(Ordering::Relaxed))
+        };
+        let server = |last: u8| format!("10.0.0.{last}:53");
+        assert_eq!(first(), (server(1), 0));
+        let lead_to = |directory: &tempfile::TempDir| {
+            std::fs::remove_file(&path).expect("removed");
+            symlink(directory.path().join("resolv.conf"), &path).expect("a link");
+        };
+        lead_to(&near);
+        assert_eq!(first(), (server(2), 0));
+        lead_to(&far);
+        if landlock::version() < 1 {
+            assert_eq!(first(), (server(3), 0));
+        } else {
+            // Nothing is known: the one on the local machine is asked.
+            assert_eq!(first(), ("127.0.0.1:53".to_owned(), 1));
+            lead_to(&near);
+            assert_eq!(first(), (server(2), 1));
+        }
+        drop(ask);
+        fenced.join().expect("ended");
+    }
 
     #[test]
     fn servers_are_read_as_the_c_library_reads_them() {

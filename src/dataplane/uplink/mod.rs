@@ -69,7 +69,7 @@ use crate::error::{Context, Result};
 use crate::network::plan::Plan;
 use crate::sys::epoll::{Epoll, Interest};
 
-pub use device::lack;
+pub use device::{DEVICE, lack};
 pub use flow::Flow;
 use reach::Network;
 

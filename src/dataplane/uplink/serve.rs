@@ -63,6 +63,9 @@ pub struct Serve {
     bell: Arc<OwnedFd>,
     frame: Vec<u8>,
     eager: Eager,
+    /// By how much its clock is ahead of the machine's.
+    #[cfg(test)]
+    ahead: Duration,
 }
 
 impl Serve {
@@ -90,6 +93,8 @@ impl Serve {
             bell,
             frame: device::frame(),
             eager: Eager::default(),
+            #[cfg(test)]
+            ahead: Duration::ZERO,
         })
     }
 
@@ -109,7 +114,7 @@ impl Serve {
             .iter()
             .map(|event| (Token::unpack(event.data.u64()), event.flags))
             .collect();
-        self.ground.now = Instant::now();
+        self.ground.now = self.moment();
         // What was ordered before a frame came holds for it.
         if ready.iter().any(|(token, _)| *token == Token::Bell) {
             self.obey();
@@ -117,13 +122,36 @@ impl Serve {
         for (token, flags) in ready {
             self.hear(token, flags);
         }
+        self.do_what_is_due();
+        self.wake_sources();
+        Ok(())
+    }
+
+    fn do_what_is_due(&mut self) {
         while let Some(token) = self.ground.clock.pop(self.ground.now) {
             self.ring(Token::unpack(token));
         }
         self.streams.pay(&self.ground);
         self.streams.settle(&mut self.ground);
-        self.wake_sources();
-        Ok(())
+    }
+
+    /// Returns the moment it is. This clock stands still while the machine sleeps
+    /// (clock_gettime(2), CLOCK_MONOTONIC), as do those of the kernel's own streams:
+    /// what there was is there when it wakes, and no silence is counted that nobody
+    /// could have broken.
+    fn moment(&self) -> Instant {
+        #[cfg(test)]
+        return Instant::now() + self.ahead;
+        #[cfg(not(test))]
+        return Instant::now();
+    }
+
+    /// Does what there is to do when so much time has passed and nothing has come.
+    #[cfg(test)]
+    pub fn pass(&mut self, time: Duration) {
+        self.ahead += time;
+        self.ground.now = self.moment();
+        self.do_what_is_due();
     }
 
     /// Returns how many flows there are, and how many bytes of containers' they hold.
@@ -145,7 +173,7 @@ impl Serve {
             .into_iter()
             .chain(self.streams.deadline());
         let first = sources.chain(flows).min()?;
-        Some(first.saturating_duration_since(Instant::now()))
+        Some(first.saturating_duration_since(self.moment()))
     }
 
     fn hear(&mut self, token: Token, flags: Interest) {

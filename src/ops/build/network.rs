@@ -180,6 +180,7 @@ fn start(site: &Site<'_>) -> Result<Option<Error>> {
                 runtime,
                 ready,
                 adopt: None,
+                comes_back: false,
             }),
             Err(_) => 1,
         }

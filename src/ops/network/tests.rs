@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Request, create, exists, inspect, list, prune, remove};
+use super::{Request, Update, create, exists, inspect, list, prune, remove, update};
 use crate::error::Kind;
 use crate::ops::Session;
 use crate::ops::ps::tests::{put, record, session};
@@ -141,9 +141,34 @@ fn what_makes_no_network_is_said_before_anything_is_made() {
         ),
         (
             with(&|r| r.options = option("colour", "red")),
-            "no network option \"colour\"",
+            "--opt colour=red: there is no such option",
         ),
-        (with(&|r| r.options = option("mtu", "1")), "\"1\" is no mtu"),
+        (
+            with(&|r| r.options = option("mtu", "1")),
+            "--opt mtu=1: a number is meant, 68 to 65535 bytes",
+        ),
+        (
+            with(&|r| r.bridge = Some("bridge".to_owned())),
+            "\"bridge\" cannot be its device's name: it is that of network \"bridge\"",
+        ),
+        (
+            with(&|r| r.bridge = Some("uplink".to_owned())),
+            "rpod has devices of its own named so",
+        ),
+        (
+            with(&|r| {
+                r.bridge = Some("one".to_owned());
+                r.options = option("com.docker.network.bridge.name", "two");
+            }),
+            "contradict each other",
+        ),
+        (
+            with(&|r| {
+                r.nameless = true;
+                r.servers = vec![[9, 9, 9, 9].into()];
+            }),
+            "contradict each other",
+        ),
         (
             with(&|r| r.name = "host".to_owned()),
             "a meaning of its own",
@@ -218,4 +243,71 @@ fn a_network_in_use_stays_and_names_its_users() {
     remove(&session, "mynet").expect("removed");
     let error = remove(&session, "mynet").expect_err("it has gone");
     assert_eq!(error.kind(), Kind::NotFound);
+}
+
+#[test]
+fn a_networks_name_servers_change_and_nothing_else() {
+    let (_dir, session) = session();
+    let asked = Request {
+        servers: vec![[9, 9, 9, 9].into()],
+        ..request("blue")
+    };
+    create(&session, &asked).expect("made");
+    let before = session.store.load_network("blue").expect("there");
+    let change = |add: &[u8], drop: &[u8]| {
+        let all = |last: &[u8]| last.iter().map(|n| [9, 9, 9, *n].into()).collect();
+        let change = Update {
+            add: all(add),
+            drop: all(drop),
+        };
+        update(&session, "blue", &change)
+    };
+    change(&[1, 2, 1], &[9]).expect("changed");
+    let shown = inspect(&session, "blue").expect("it is there");
+    assert_eq!(shown["NetworkDNSServers"], json!(["9.9.9.1", "9.9.9.2"]));
+    assert_eq!(shown["DNSEnabled"], json!(true));
+    let error = change(&[3], &[9]).expect_err("it has gone").to_string();
+    assert!(
+        error.ends_with("9.9.9.9 is none of its name servers"),
+        "{error}"
+    );
+    let mut after = session.store.load_network("blue").expect("there");
+    assert_eq!(after.servers.len(), 2);
+    after.servers.clone_from(&before.servers);
+    assert_eq!(after, before);
+    let silent = Request {
+        nameless: true,
+        ..request("silent")
+    };
+    create(&session, &silent).expect("made");
+    let shown = inspect(&session, "silent").expect("it is there");
+    assert_eq!(shown["DNSEnabled"], json!(false));
+    let one = Update {
+        add: vec![[9, 9, 9, 9].into()],
+        ..Update::default()
+    };
+    for (name, why) in [
+        ("silent", "was made with --disable-dns"),
+        ("bridge", "it is rpod's own"),
+        ("host", "it is rpod's own"),
+        ("nowhere", "no such network"),
+    ] {
+        let error = update(&session, name, &one).expect_err(name).to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_bridges_name_is_one_networks_alone() {
+    let (_dir, session) = session();
+    let named = |name: &str, bridge: &str| Request {
+        bridge: Some(bridge.to_owned()),
+        ..request(name)
+    };
+    create(&session, &named("one", "lan")).expect("made");
+    let error = create(&session, &named("two", "lan")).expect_err("taken");
+    let error = error.to_string();
+    assert!(error.ends_with("it is that of network \"one\""), "{error}");
+    remove(&session, "one").expect("removed");
+    create(&session, &named("two", "lan")).expect("made");
 }

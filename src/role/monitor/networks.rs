@@ -16,8 +16,8 @@ use crate::dataplane::control::{self, NetJob, Wanted};
 use crate::dataplane::link;
 use crate::dataplane::orphans;
 use crate::dataplane::register::addresses;
-use crate::error::{Context, Error, Result};
-use crate::network::{device, hosts};
+use crate::error::{Context, Error, Kind, Result};
+use crate::network::hosts;
 use crate::ops::launch::{Network, Place};
 use crate::ops::network::Change;
 use crate::process::channel::Channel;
@@ -36,6 +36,7 @@ impl Monitor {
                 Ok(Change::Join(wanted)) => self.join(*wanted),
                 Ok(Change::Leave(network)) => self.leave(&network),
                 Ok(Change::Rename(name)) => self.rename(name),
+                Ok(Change::Servers(network, servers)) => self.set_servers(&network, servers),
                 Ok(Change::Announce) => self.announce(),
                 Err(error) => Err(Error::internal(format!(
                     "the container's monitor does not know this change: {error}"
@@ -62,9 +63,20 @@ impl Monitor {
     fn join(&mut self, wanted: Wanted) -> Result<()> {
         let place = self.place()?;
         let taken = |name: &String| place.attached.endpoints.iter().any(|e| e.device == *name);
-        let free = (0..).map(device).find(|name| !taken(name));
-        let free = free.unwrap_or_default();
-        let endpoint = place.client.join(wanted.clone(), &free)?;
+        let device = match &wanted.place.device {
+            Some(name) if taken(name) => {
+                return Err(Error::of(
+                    Kind::Conflict,
+                    format!("it has a device \"{name}\" already"),
+                ));
+            }
+            Some(name) => name.clone(),
+            None => {
+                let free = (0..).map(|n| wanted.plan.device(n)).find(|n| !taken(n));
+                free.unwrap_or_default()
+            }
+        };
+        let endpoint = place.client.join(wanted.clone(), &device)?;
         let mut all = place.attached.endpoints.clone();
         all.push(endpoint.clone());
         if let Err(error) = self.link_up(&endpoint, &all) {
@@ -155,6 +167,15 @@ impl Monitor {
         }
     }
 
+    /// Remembered here as well: who brings a net process back tells it what we know.
+    fn set_servers(&mut self, network: &NetworkId, servers: Vec<IpAddr>) -> Result<()> {
+        let place = self.place()?;
+        let own = place.wanted.iter_mut().find(|w| w.plan.id == *network);
+        let own = own.ok_or_else(|| Error::of(Kind::NotFound, "it is not on that network"))?;
+        own.plan.servers.clone_from(&servers);
+        place.client.servers(network, &servers)
+    }
+
     /// Brings the net process back to where others look for it.
     fn announce(&mut self) -> Result<()> {
         let place = self.place()?;
@@ -215,6 +236,7 @@ impl Monitor {
                     runtime: runtime.clone(),
                     ready,
                     adopt: Some(adopt),
+                    comes_back: true,
                 }),
                 Err(_) => 1,
             })?;

@@ -125,8 +125,8 @@ pub fn only(machine: Machine, names: &[&str]) -> Vec<Instruction> {
             .filter(|call| call.1[column] != NO)
             .filter_map(|call| {
                 let action = match call.0 {
-                    // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK.
-                    "socket" if names.contains(&"socket") => among(0, u32::MAX, &[1, 2, 10, 16]),
+                    // AF_INET, AF_INET6, AF_NETLINK: one of AF_UNIX leads to other processes.
+                    "socket" if names.contains(&"socket") => among(0, u32::MAX, &[2, 10, 16]),
                     // Its flags are in memory; the C library uses clone(2) where there is none.
                     "clone3" => Action::Return(errno(ENOSYS)),
                     "clone" => among(0, CLONE_THREAD, &[CLONE_THREAD]),

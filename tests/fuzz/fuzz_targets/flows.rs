@@ -12,6 +12,7 @@
 #[path = "../../../src/dataplane"]
 mod dataplane {
     pub mod link;
+    pub mod register;
     pub mod uplink;
 }
 #[path = "../../../src/error.rs"]

@@ -619,7 +619,7 @@ impl Stream {
         self.awaits = awaits;
         let pause = match awaits {
             Awaits::Sign if self.probes > 0 => PROBE,
-            Awaits::Sign => self.silence(),
+            Awaits::Sign => (self.heard + self.silence()).saturating_duration_since(ground.now),
             Awaits::Order => REORDER,
             _ => RESEND.saturating_mul(1 << self.tries.min(16)).min(LONGEST),
         };

@@ -1,18 +1,21 @@
 //! A stream's answers, segment by segment: the container is written by hand, the
 //! server is a thread on this machine's loopback.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::dataplane::uplink::serve::Serve;
 use crate::dataplane::uplink::wire::ip::{self, HOPS, Ip};
-use crate::dataplane::uplink::wire::tcp::{ACK, FIN, Header, Options, SYN, Stamp, options, parse};
+use crate::dataplane::uplink::wire::tcp::{
+    ACK, FIN, Header, Options, RST, SYN, Stamp, options, parse,
+};
 use crate::dataplane::uplink::wire::{TCP, fold, pseudo, sum};
 use crate::dataplane::uplink::{Network, Order, device};
 use crate::sys::epoll;
@@ -35,6 +38,20 @@ struct Answer {
     ack: u32,
     flags: u8,
     stamp: Option<Stamp>,
+}
+
+impl Answer {
+    fn of(frame: &[u8]) -> Self {
+        let (packet, _) = device::unwrap(frame).expect("a frame");
+        let (_, payload) = ip::parse(packet).expect("a packet");
+        let segment = parse(payload).expect("a segment");
+        Self {
+            seq: segment.seq,
+            ack: segment.ack,
+            flags: segment.flags,
+            stamp: options(segment.options).stamp,
+        }
+    }
 }
 
 impl Inside {
@@ -71,6 +88,18 @@ impl Inside {
 
     /// Sends a segment, and returns what is answered to it.
     fn say(&mut self, header: Header, payload: &[u8]) -> Answer {
+        self.send(header, payload);
+        self.answer()
+    }
+
+    /// Sends a segment, and returns what is answered at once, if anything is.
+    fn quietly(&mut self, header: Header, payload: &[u8]) -> Option<Answer> {
+        self.send(header, payload);
+        self.serve.pass(Duration::ZERO);
+        self.heard()
+    }
+
+    fn send(&mut self, header: Header, payload: &[u8]) {
         let header = Header {
             source: self.own.port(),
             destination: self.peer.port(),
@@ -99,24 +128,42 @@ impl Inside {
         // What was said without being asked, such as a wider window, is no answer.
         while rustix::io::read(&self.wire, &mut device::frame()).is_ok() {}
         self.serve.take(&frame);
-        self.answer()
+    }
+
+    fn heard(&mut self) -> Option<Answer> {
+        let mut frame = device::frame();
+        let length = rustix::io::read(&self.wire, &mut frame).ok()?;
+        Some(Answer::of(&frame[..length]))
+    }
+
+    /// Lets seconds pass, and returns what was said meanwhile without being asked.
+    fn pass(&mut self, seconds: u64) -> Option<Answer> {
+        while rustix::io::read(&self.wire, &mut device::frame()).is_ok() {}
+        self.serve.pass(Duration::from_secs(seconds));
+        self.heard()
+    }
+
+    /// Lets time pass until the stream is given up; returns after how many seconds each
+    /// probe came, and the last word.
+    fn pass_unheard(&mut self) -> (Vec<u64>, Answer) {
+        let mut probes = Vec::new();
+        let mut seconds = 0;
+        loop {
+            seconds += 5;
+            assert!(seconds < 10_000, "it is never given up: {probes:?}");
+            match self.pass(5) {
+                Some(word) if word.flags & RST != 0 => return (probes, word),
+                Some(_) => probes.push(seconds),
+                None => {}
+            }
+        }
     }
 
     fn answer(&mut self) -> Answer {
         let mut frame = device::frame();
         loop {
             match rustix::io::read(&self.wire, &mut frame) {
-                Ok(length) => {
-                    let (packet, _) = device::unwrap(&frame[..length]).expect("a frame");
-                    let (_, payload) = ip::parse(packet).expect("a packet");
-                    let segment = parse(payload).expect("a segment");
-                    return Answer {
-                        seq: segment.seq,
-                        ack: segment.ack,
-                        flags: segment.flags,
-                        stamp: options(segment.options).stamp,
-                    };
-                }
+                Ok(length) => return Answer::of(&frame[..length]),
                 Err(rustix::io::Errno::AGAIN) => {
                     self.serve.turn(&mut epoll::room(8)).expect("a turn");
                 }
@@ -246,4 +293,84 @@ fn what_comes_beyond_what_was_offered_is_not_kept() {
     }
     // As many as are kept, each after a byte that is missing.
     assert_eq!(inside.serve.kept(), 128);
+}
+
+/// Opens a stream and ends the container's half of it; returns the server's half.
+fn half_closed(server: &TcpListener, inside: &mut Inside) -> (TcpStream, Answer) {
+    let opened = inside.open(None);
+    let mut end = at(0, 101, &opened);
+    end.flags |= FIN;
+    assert_eq!(inside.say(end, b"").ack, 102);
+    let (mut stream, _) = server.accept().expect("accepted");
+    assert_eq!(stream.read(&mut [0]).expect("heard"), 0);
+    (stream, opened)
+}
+
+#[test]
+fn a_half_closed_stream_lives_as_long_as_its_container_does() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let (mut stream, opened) = half_closed(&server, &mut inside);
+    // A server that takes a day for its answer.
+    for _ in 0..24 * 30 {
+        assert!(inside.pass(119).is_none(), "not before its time");
+        let probe = inside.pass(1).expect("a probe");
+        assert_eq!((probe.seq, probe.flags), (opened.seq, ACK));
+        // As a TCP does of a number that it has had.
+        let told = inside.quietly(at(0, 102, &opened), b"");
+        assert!(told.is_none(), "an answer is not answered: {told:?}");
+    }
+    stream.write_all(b"late").expect("sent");
+    let answer = inside.answer();
+    assert_eq!(answer.seq, opened.seq.wrapping_add(1));
+    assert_eq!(answer.flags & (ACK | RST), ACK);
+}
+
+#[test]
+fn who_is_not_there_any_more_is_given_up_and_the_other_end_is_told() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let (mut stream, _) = half_closed(&server, &mut inside);
+    let (probes, last) = inside.pass_unheard();
+    assert_eq!(last.ack, 102);
+    let expected: Vec<u64> = (0..9).map(|n| 120 + 75 * n).collect();
+    assert_eq!(probes, expected);
+    assert_eq!(inside.serve.burden().0, 0);
+    stream.set_nonblocking(false).expect("set");
+    let error = stream
+        .write_all(b"x")
+        .and_then(|()| stream.read(&mut [0]).map(drop));
+    let error = error.expect_err("reset").kind();
+    assert!(
+        matches!(error, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn what_the_server_has_ended_stays_open_for_two_hours_and_is_probed_then() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let mut inside = Inside::new(&server);
+    let opened = inside.open(None);
+    let (mut stream, _) = server.accept().expect("accepted");
+    inside.quietly(at(0, 101, &opened), b"");
+    stream.shutdown(std::net::Shutdown::Write).expect("ended");
+    let end = inside.answer();
+    assert_eq!(
+        (end.flags & FIN, end.seq),
+        (FIN, opened.seq.wrapping_add(1))
+    );
+    let mut heard = at(0, 101, &opened);
+    heard.ack = heard.ack.wrapping_add(1);
+    inside.quietly(heard, b"");
+    assert!(inside.pass(7199).is_none(), "not before its time");
+    let probe = inside.pass(1).expect("a probe");
+    assert_eq!((probe.seq, probe.flags), (end.seq, ACK));
+    // It goes on as if nothing had been.
+    let mut word = at(0, 101, &opened);
+    word.ack = heard.ack;
+    assert_eq!(inside.say(word, b"still").ack, 106);
+    let mut text = [0; 5];
+    stream.read_exact(&mut text).expect("heard");
+    assert_eq!(text, *b"still");
 }
