@@ -11,6 +11,10 @@ use crate::build::lines;
 use crate::build::problem::{Span, excerpt};
 use crate::build::word;
 
+/// The rule of an image that is for another platform than its stage, which nobody knows
+/// before the image is there: `ops::build::plan` looks.
+pub const BASE_PLATFORM: &str = "InvalidBaseImagePlatform";
+
 /// Something unwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -45,13 +49,8 @@ pub fn check(file: &Dockerfile, text: &str, ignore: Option<&Ignore>) -> Vec<Warn
         found: Vec::new(),
     };
     checker.all(text);
-    let skipped = |rule: &str| {
-        let skip = file.check.skip.iter();
-        skip.into_iter()
-            .any(|name| name == "all" || name.eq_ignore_ascii_case(rule))
-    };
     let mut found = checker.found;
-    found.retain(|warning| !skipped(warning.rule));
+    found.retain(|warning| !file.check.skips(warning.rule));
     found.sort_by_key(|warning| warning.at);
     found
 }

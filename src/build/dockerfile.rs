@@ -42,6 +42,14 @@ pub struct CheckOptions {
     pub error: bool,
 }
 
+impl CheckOptions {
+    /// Says whether a rule is not looked at.
+    pub fn skips(&self, rule: &str) -> bool {
+        let mut skip = self.skip.iter();
+        skip.any(|name| name == "all" || name.eq_ignore_ascii_case(rule))
+    }
+}
+
 /// One stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {

@@ -79,9 +79,10 @@ impl Ignore {
     /// Returns what it says of all that is in a directory; empty is the root.
     pub fn inside(&self, directory: &[u8]) -> Inside<'_> {
         let fits = |line: &Line| !directory.is_empty() && fits(&line.pattern, directory);
+        let lines = self.lines.iter().map(|line| (line, fits(line)));
+        let counts = |(line, above): &(&Line, bool)| *above || line.pattern.may_match_in(directory);
         Inside {
-            lines: &self.lines,
-            fit: self.lines.iter().map(fits).collect(),
+            lines: lines.filter(counts).collect(),
         }
     }
 
@@ -95,17 +96,22 @@ impl Ignore {
     }
 }
 
-/// The lines of a file, and which of them fit a directory.
+/// The lines of a file that say anything of what is in a directory, and which of them fit
+/// the directory.
 pub struct Inside<'a> {
-    lines: &'a [Line],
-    fit: Vec<bool>,
+    lines: Vec<(&'a Line, bool)>,
 }
 
 impl Inside<'_> {
+    /// Says that nothing in the directory is left out.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Says whether a path is left out that is in the directory, and not deeper.
     pub fn excludes(&self, path: &[u8]) -> bool {
         let mut out = false;
-        for (line, above) in self.lines.iter().zip(&self.fit) {
+        for (line, above) in &self.lines {
             // A line that would change nothing need not be looked at.
             if line.exception == out && (*above || line.pattern.matches(path)) {
                 out = !line.exception;

@@ -35,6 +35,8 @@ pub struct Path {
     /// most paths are told by them not to fit.
     head: Vec<u8>,
     tail: Vec<u8>,
+    /// How many slashes a path has that fits, where it can have no other number.
+    slashes: Option<usize>,
 }
 
 impl Path {
@@ -85,7 +87,29 @@ impl Path {
             tail.pop();
         }
         tail.reverse();
-        Ok(Self { pieces, head, tail })
+        let is_slash = |piece: &&Piece| **piece == Piece::Byte(b'/');
+        let slashes = match pieces.contains(&Piece::Deep) {
+            true => None,
+            false => Some(pieces.iter().filter(is_slash).count()),
+        };
+        Ok(Self {
+            pieces,
+            head,
+            tail,
+            slashes,
+        })
+    }
+
+    /// Says whether the path of something in a directory may fit, and not deeper in it;
+    /// empty is the root.
+    pub fn may_match_in(&self, directory: &[u8]) -> bool {
+        let inner = directory.iter().filter(|byte| **byte == b'/').count();
+        let slashes = inner + usize::from(!directory.is_empty());
+        if self.slashes.is_some_and(|count| count != slashes) {
+            return false;
+        }
+        let common = self.head.len().min(directory.len());
+        self.head[..common] == directory[..common]
     }
 
     /// Says whether a pattern has anything but plain characters.

@@ -39,6 +39,7 @@ use crate::process::identity::Identity;
 use crate::process::laps;
 use crate::process::leave::leave;
 use crate::process::userns;
+use crate::runtime::apt;
 use crate::runtime::cgroup::Leaf;
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::program::Program;
@@ -514,6 +515,10 @@ fn bundle(
     }
     let record = &record;
     let files = tree::files(store, record);
+    if tree::has_apt_file(store, record) {
+        let file = path.join(apt::NAME);
+        fs::write(&file, apt::TEXT).what(|| format!("cannot write \"{}\"", file.display()))?;
+    }
     let root = path.join("root");
     let spec = plan::spec(
         record,

@@ -16,6 +16,7 @@ use crate::process::identity::Identity;
 use crate::process::userns::run_inside;
 use crate::progress::{Silent, Step};
 use crate::rootfs::Tree;
+use crate::runtime::apt;
 use crate::runtime::volume::Fill;
 use crate::spec::container::{NetworkMode, Record};
 use crate::spec::digest::Digest;
@@ -157,12 +158,12 @@ pub fn of_image(store: &Store, map: &IdMap, image: &Image) -> Result<Vec<PathBuf
     layers.collect()
 }
 
-/// Returns the three files of `/etc` that tell a container who and where it is: where
-/// each is written at a start, and where it stands inside. Who shares a container's
-/// network has that container's.
+/// Returns the files of ours that a container has: where each is written at a start, and
+/// where it stands inside. Three of `/etc` tell who and where it is; who shares a
+/// container's network has that container's.
 pub fn files(store: &Store, record: &Record) -> Vec<(String, String)> {
     let path = store.container_path(&network_of(store, record));
-    ["hosts", "hostname", "resolv.conf"]
+    let mut files: Vec<(String, String)> = ["hosts", "hostname", "resolv.conf"]
         .iter()
         .map(|name| {
             (
@@ -170,7 +171,21 @@ pub fn files(store: &Store, record: &Record) -> Vec<(String, String)> {
                 format!("/etc/{name}"),
             )
         })
-        .collect()
+        .collect();
+    if has_apt_file(store, record) {
+        let path = store.container_path(&record.id).join(apt::NAME);
+        files.push((path.display().to_string(), apt::TARGET.to_owned()));
+    }
+    files
+}
+
+/// Says whether a container has the file that lets apt work with one id.
+pub fn has_apt_file(store: &Store, record: &Record) -> bool {
+    let layers = record.layers.iter();
+    let trees: Vec<PathBuf> = layers
+        .map(|layer| store.layer_tree(&record.id_map, layer))
+        .collect();
+    record.id_map == IdMap::SINGLE && apt::is_in(trees.iter().map(PathBuf::as_path))
 }
 
 /// Returns the container whose network a container has: itself, unless it shares

@@ -10,6 +10,7 @@
 //! Called by: `role::init`, `ops`.
 //! Always true: every step fails with its own words.
 
+pub mod apt;
 pub mod capabilities;
 pub mod cgroup;
 pub mod copy;

@@ -53,8 +53,9 @@ pub const READONLY_PATHS: [&str; 5] = [
 
 /// What every container has mounted on its root: where the image has nothing, a start
 /// makes something empty there, which is no change that anybody made.
-pub const MOUNT_POINTS: [&str; 6] = [
+pub const MOUNT_POINTS: [&str; 7] = [
     "dev",
+    "etc/apt/apt.conf.d/00rpod",
     "etc/hostname",
     "etc/hosts",
     "etc/resolv.conf",

@@ -30,6 +30,9 @@ pub struct IdMap {
 }
 
 impl IdMap {
+    /// The [name](Self::name) of all maps of one id.
+    pub const SINGLE: &str = "single";
+
     /// Returns the map of one user and one group, both 0 inside.
     pub fn single(uid: u32, gid: u32) -> Self {
         let one = |outside| {
@@ -53,7 +56,7 @@ impl IdMap {
     /// Returns the directory name of layers unpacked under this map.
     pub fn name(&self) -> String {
         if self.is_single() {
-            return "single".to_owned();
+            return Self::SINGLE.to_owned();
         }
         let text = format!("{:?}{:?}", self.users, self.groups);
         format!("map-{}", &Digest::of(text.as_bytes()).hex()[..16])

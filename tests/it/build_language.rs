@@ -273,10 +273,14 @@ fn a_run_has_ports_and_a_loopback_of_its_own_and_a_way_out() {
 fn rights_and_places_of_a_run_can_be_changed() {
     let rpod = Sandbox::with(&["busybox", "debian"]);
     let text = "FROM nowhere.example/none\nRUN id -G > /groups; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status > /kept; test ! -e /etc/hosts\n";
+    let (groups, have) = match probe::subordinate_ids() {
+        true => (["--group-add=2000", "--group-add=app"], "0 1000 2000\n"),
+        false => (["--group-add=0", "--group-add=root"], "0\n"),
+    };
     let flags = [
         "--from=busybox",
-        "--group-add=0",
-        "--group-add=root",
+        groups[0],
+        groups[1],
         "--security-opt=seccomp=unconfined",
         "--security-opt=no-new-privileges",
         "--no-hosts",
@@ -291,6 +295,7 @@ fn rights_and_places_of_a_run_can_be_changed() {
         "--retry-delay=1s",
     ];
     build(&rpod, text, &flags).success();
+    assert_eq!(inside(&rpod, "cat /groups"), have);
     // Where there is one id, a filter answers changes of ids in any case: 2.
     let single = inside(
         &rpod,
@@ -314,6 +319,59 @@ fn rights_and_places_of_a_run_can_be_changed() {
         out.refuses();
         out.stderr_has(hint);
     }
+}
+
+#[test]
+fn what_a_step_can_tell_of_the_settings_makes_another_step_of_it() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let text = "FROM busybox\nRUN ulimit -n > /out; df -k /dev/shm | tail -n 1 | awk '{print $2}' >> /out; grep -c far /etc/hosts >> /out; true\n";
+    let made = |flags: &[&str]| {
+        let out = build(&rpod, text, &[flags, &["--progress=plain"]].concat());
+        out.success();
+        (inside(&rpod, "cat /out"), out.stderr().contains("CACHED"))
+    };
+    let is = |out: &str, cached: bool| (out.to_owned(), cached);
+    assert_eq!(
+        made(&["--ulimit=nofile=100:200"]),
+        is("100\n65536\n0\n", false)
+    );
+    assert_eq!(
+        made(&["--ulimit=nofile=101:200"]),
+        is("101\n65536\n0\n", false)
+    );
+    let more = [
+        "--ulimit=nofile=100:200",
+        "--shm-size=8m",
+        "--add-host=far:10.1.2.3",
+    ];
+    assert_eq!(made(&more[..2]), is("100\n8192\n0\n", false));
+    assert_eq!(made(&more), is("100\n8192\n1\n", false));
+    assert_eq!(
+        made(&[more[0], more[1], "--add-host=far:10.1.2.4"]),
+        is("100\n8192\n1\n", true)
+    );
+    assert_eq!(made(&more[..1]), is("100\n65536\n0\n", true));
+}
+
+#[test]
+fn a_base_for_another_machine_is_told_of() {
+    let rpod = Sandbox::with(&["busybox"]);
+    let foreign = ["--platform=linux/s390x", "-t", "foreign"];
+    build(&rpod, "FROM scratch\nCOPY Dockerfile /\n", &foreign).success();
+    let text = "FROM foreign\nCOPY Dockerfile /\n";
+    let warned = |out: &crate::support::Output| out.stderr().contains("(InvalidBaseImagePlatform)");
+    let out = build(&rpod, text, &[]);
+    out.success();
+    out.stderr_has("Dockerfile:1:6: the image \"foreign\" is for linux/s390x, and the stage for ");
+    assert!(warned(&out));
+    assert!(!warned(
+        build(&rpod, text, &["--platform=linux/s390x"]).success()
+    ));
+    let skipped = format!("# check=skip=InvalidBaseImagePlatform\n{text}");
+    assert!(!warned(build(&rpod, &skipped, &[]).success()));
+    let out = build(&rpod, &format!("# check=error=true\n{text}"), &[]);
+    out.refuses();
+    out.stderr_has("the image \"foreign\" is for linux/s390x");
 }
 
 #[test]

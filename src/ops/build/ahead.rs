@@ -16,21 +16,23 @@
 //! no more of them are kept in memory than was asked for.
 
 use std::collections::HashMap;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, openat2, readlinkat, statat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat, statat,
 };
 use rustix::io::Errno;
 
 use crate::build::ignore::{Ignore, Inside};
-use crate::ops::build::gather::{self, facts, join};
-use crate::ops::build::hashes::{Hashes, Sum};
+use crate::ops::build::facts::Facts;
+use crate::ops::build::gather::{self, join};
+use crate::ops::build::hashes::{Files, Hashes, Learned, Sum};
 use crate::ops::build::summary::{FileDigest, Head, TreeDigest};
+use crate::spec::digest::Hasher;
 
 /// What is to be looked at.
 pub struct Asked<'a> {
@@ -57,13 +59,23 @@ pub struct Seen {
     /// The name.
     pub name: Vec<u8>,
     /// What it is.
-    pub stat: Stat,
+    pub facts: Facts,
     /// Whether it is wanted.
     pub fate: Fate,
+    /// What was read of it.
+    pub content: Content,
+}
+
+/// What was read of a name.
+#[derive(Default)]
+pub enum Content {
+    /// Nothing, or it could not be read.
+    #[default]
+    Unknown,
     /// The digest of a file.
-    pub sum: Option<Sum>,
+    Sum(Sum),
     /// Where a link leads.
-    pub link: Option<Vec<u8>>,
+    Link(Vec<u8>),
 }
 
 /// Whether a name is wanted.
@@ -81,8 +93,8 @@ pub enum Fate {
 #[derive(Default)]
 pub struct Ahead {
     directories: HashMap<Vec<u8>, Listed>,
-    /// Digests of files that were not known.
-    pub learned: Vec<(Stat, Sum)>,
+    /// What was not known.
+    pub learned: Learned,
     owners: bool,
 }
 
@@ -98,11 +110,24 @@ struct Listed {
 struct Part {
     /// The number of the first.
     first: usize,
-    seen: Vec<Seen>,
-    /// Which of them are directories that are wanted, or something in them.
+    /// All names, each with a NUL behind it.
+    names: Vec<u8>,
+    /// What each is: in the order of the names once they were sorted, else in the kernel's.
+    entries: Vec<Entry>,
+    /// What was read of each; nothing where nothing had to be.
+    contents: Vec<Content>,
+    /// Which of them are directories that are wanted, or something in them, sorted.
     directories: Vec<usize>,
     /// The digest of the others, where they are all that the directory has.
     files: Option<Files>,
+}
+
+/// A name, by its place among the names, and what it is.
+struct Entry {
+    from: usize,
+    to: usize,
+    facts: Facts,
+    fate: Fate,
 }
 
 impl Ahead {
@@ -114,15 +139,25 @@ impl Ahead {
         }
         let mut parts = listed.parts;
         parts.sort_unstable_by_key(|part| part.first);
-        let mut parts = parts.into_iter().map(|part| part.seen);
-        let mut all = parts.next().unwrap_or_default();
-        parts.for_each(|mut part| all.append(&mut part));
+        let mut all = Vec::with_capacity(listed.count);
+        for mut part in parts {
+            part.sort();
+            let mut contents = std::mem::take(&mut part.contents).into_iter();
+            for entry in &part.entries {
+                all.push(Seen {
+                    name: part.name(entry).to_vec(),
+                    facts: entry.facts,
+                    fate: entry.fate,
+                    content: contents.next().unwrap_or_default(),
+                });
+            }
+        }
         Some(all)
     }
 
     /// Adds all directories to the digest of a piece, as a walk would come to them.
     /// Says whether there is anything; none when there is what only a walk can tell.
-    pub fn put(&self, tree: &mut TreeDigest, top: &Stat, left_out: bool) -> Option<bool> {
+    pub fn put(&self, tree: &mut TreeDigest, top: &Facts, left_out: bool) -> Option<bool> {
         self.put_directory(tree, b"", Head::of(top, self.owners), left_out)
     }
 
@@ -139,15 +174,15 @@ impl Ahead {
         parts.sort_unstable_by_key(|part| part.first);
         let mut wanted = !left_out;
         for part in &parts {
-            for seen in part.directories.iter().map(|at| &part.seen[*at]) {
-                let head = Head::of(&seen.stat, self.owners);
-                let path = join(below, &seen.name);
-                wanted |= self.put_directory(tree, &path, head, seen.fate != Fate::Kept)?;
+            for entry in part.directories.iter().map(|at| &part.entries[*at]) {
+                let head = Head::of(&entry.facts, self.owners);
+                let path = join(below, part.name(entry));
+                wanted |= self.put_directory(tree, &path, head, entry.fate != Fate::Kept)?;
             }
         }
         let files = match parts.as_slice() {
             [part] => part.files?,
-            parts => Files::of(parts.iter().flat_map(|part| &part.seen), self.owners)?,
+            parts => digest(parts, self.owners)?,
         };
         wanted |= files.count > 0;
         if wanted {
@@ -159,43 +194,93 @@ impl Ahead {
 
 impl Listed {
     fn is_whole(&self) -> bool {
-        self.parts.iter().map(|part| part.seen.len()).sum::<usize>() == self.count
+        self.parts
+            .iter()
+            .map(|part| part.entries.len())
+            .sum::<usize>()
+            == self.count
     }
 }
 
-/// The files of one directory.
-#[derive(Clone, Copy)]
-struct Files {
-    count: usize,
-    sum: Sum,
+impl Part {
+    fn name(&self, entry: &Entry) -> &[u8] {
+        &self.names[entry.from..entry.to]
+    }
+
+    /// Sorts by names, before anything is read.
+    fn sort(&mut self) {
+        let names = &self.names;
+        let name = |entry: &Entry| &names[entry.from..entry.to];
+        if !self.entries.is_sorted_by_key(name) {
+            self.entries.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+        }
+    }
+
+    /// Finds the directories, once nothing is sorted any more.
+    fn find_directories(&mut self) {
+        let is_wanted =
+            |entry: &Entry| entry.facts.kind() == FileType::Directory && entry.fate != Fate::Gone;
+        let all = self.entries.iter().enumerate();
+        let mut found: Vec<usize> = all
+            .filter(|(_, e)| is_wanted(e))
+            .map(|(at, _)| at)
+            .collect();
+        found.sort_unstable_by_key(|at| self.name(&self.entries[*at]));
+        self.directories = found;
+    }
+
+    /// Those that the digest of a directory's files is made of.
+    fn files(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        let entries = self.entries.iter().enumerate();
+        entries.filter(|(_, entry)| {
+            let kinds = [FileType::RegularFile, FileType::Symlink, FileType::Fifo];
+            entry.fate == Fate::Kept && kinds.contains(&entry.facts.kind())
+        })
+    }
+
+    /// The digest of what the digest of the directory's files depends on, and which takes
+    /// no more than a look at each.
+    fn look(&self) -> Sum {
+        let mut bytes = Vec::with_capacity(self.names.len() + self.entries.len() * 64);
+        for (_, entry) in self.files() {
+            bytes.extend_from_slice(self.name(entry));
+            bytes.push(0);
+            entry.facts.put(&mut bytes);
+        }
+        let mut hasher = Hasher::default();
+        hasher.update(&bytes);
+        hasher.finish_raw()
+    }
 }
 
-impl Files {
-    fn of<'s>(all: impl Iterator<Item = &'s Seen>, owners: bool) -> Option<Self> {
-        let mut digest = FileDigest::default();
-        let mut count = 0;
-        for seen in all.filter(|seen| seen.fate == Fate::Kept) {
-            let head = Head::of(&seen.stat, owners);
-            match (FileType::from_raw_mode(seen.stat.st_mode), &seen.link) {
-                (FileType::RegularFile, _) => {
-                    let size = seen.stat.st_size.cast_unsigned();
-                    digest.file(&seen.name, head, size, &seen.sum?);
+/// The digest of the files of one directory, of which all was read.
+fn digest(parts: &[&Part], owners: bool) -> Option<Files> {
+    let mut digest = FileDigest::default();
+    let mut count = 0;
+    for part in parts {
+        for (at, entry) in part.files() {
+            let (name, facts) = (part.name(entry), &entry.facts);
+            let head = Head::of(facts, owners);
+            match (facts.kind(), part.contents.get(at)?) {
+                (FileType::RegularFile, Content::Sum(sum)) => {
+                    digest.file(name, head, facts.size, sum);
                 }
-                (FileType::Symlink, Some(link)) => digest.link(&seen.name, head, link),
-                (FileType::Symlink, None) => return None,
-                (FileType::Fifo, _) => digest.fifo(&seen.name, head),
-                _ => continue,
+                (FileType::Symlink, Content::Link(link)) => digest.link(name, head, link),
+                (FileType::Fifo, _) => digest.fifo(name, head),
+                _ => return None,
             }
             count += 1;
         }
-        Some(Self {
-            count,
-            sum: digest.finish(),
-        })
     }
+    Some(Files {
+        count,
+        sum: digest.finish(),
+    })
 }
 
-/// Names that are looked at in one go.
+/// Names of a directory that one thread looks at in one go.
+const MANY: usize = 2048;
+/// Of a directory that has more: names that are looked at in one go.
 const BATCH: usize = 256;
 /// Threads at most: beyond, they wait for each other in the kernel.
 const THREADS: usize = 8;
@@ -209,7 +294,7 @@ enum Task {
         below: Vec<u8>,
         level: usize,
         first: usize,
-        names: Vec<Vec<u8>>,
+        names: Vec<u8>,
     },
 }
 
@@ -217,6 +302,8 @@ struct Queue {
     tasks: Vec<Task>,
     /// Tasks that somebody is at, each of which may bring more.
     busy: usize,
+    /// Threads that have nothing to do.
+    idle: usize,
     /// Names that were found.
     names: usize,
     found: Ahead,
@@ -230,6 +317,7 @@ pub fn look(asked: &Asked<'_>) -> Ahead {
             level: 0,
         }],
         busy: 0,
+        idle: 0,
         names: 0,
         found: Ahead {
             owners: asked.owners,
@@ -298,11 +386,16 @@ fn work(asked: &Asked<'_>, queue: &Mutex<Queue>, more: &Condvar) {
             held = lock(queue);
             held.busy -= 1;
             held.take(found, asked.most);
-            more.notify_all();
+            // One of the tasks this thread takes up by itself.
+            if held.idle > 0 && (held.busy == 0 || held.tasks.len() > 1) {
+                more.notify_all();
+            }
         } else if held.busy == 0 {
             return;
         } else {
+            held.idle += 1;
             held = more.wait(held).unwrap_or_else(PoisonError::into_inner);
+            held.idle -= 1;
         }
     }
 }
@@ -318,12 +411,12 @@ struct Found {
     below: Vec<u8>,
     count: usize,
     part: Option<Part>,
-    learned: Vec<(Stat, Sum)>,
+    learned: Learned,
 }
 
 impl Queue {
     fn take(&mut self, found: Found, most: usize) {
-        self.found.learned.extend(found.learned);
+        self.found.learned.append(found.learned);
         self.names = self.names.saturating_add(found.count);
         if self.names > most {
             // The walk looks at the rest by itself, and says when it is too much.
@@ -342,114 +435,168 @@ impl Asked<'_> {
         let Ok(directory) = beneath(self.top, &below) else {
             return Found::unknown(below);
         };
-        let Ok(mut names) = gather::names_of(directory.as_fd(), self.most) else {
+        let mut names = Vec::new();
+        let mut count = 0;
+        let listed = gather::each_name(directory.as_fd(), self.most, |name| {
+            names.extend_from_slice(name.to_bytes_with_nul());
+            count += 1;
+        });
+        let Ok(itself) = listed.and_then(|()| Ok(fstat(&directory)?)) else {
             return Found::unknown(below);
         };
-        let count = names.len();
-        if count <= BATCH {
-            let mut found = self.look_in(directory.as_fd(), below, level, 0, names);
-            if let (Some(part), Some(_)) = (&mut found.part, self.hashes) {
-                part.files = Files::of(part.seen.iter(), self.owners);
-            }
-            return Found { count, ..found };
-        }
-        let mut tasks = Vec::new();
-        while !names.is_empty() {
-            let first = names.len().saturating_sub(BATCH);
-            tasks.push(Task::Look {
-                below: below.clone(),
-                level,
-                first,
-                names: names.split_off(first),
-            });
-        }
-        Found {
-            tasks,
-            below,
+        let mut found = Found {
             count,
             ..Found::default()
+        };
+        if count <= MANY {
+            let mut part = self.stat(directory.as_fd(), &below, level, names, &mut found);
+            self.digest(
+                directory.as_fd(),
+                &Facts::of(&itself),
+                &mut part,
+                &mut found.learned,
+            );
+            part.find_directories();
+            found.part = Some(part);
+        } else {
+            found.tasks = parted(&names, &below, level);
         }
+        Found { below, ..found }
     }
 
-    fn look(&self, below: Vec<u8>, level: usize, first: usize, names: Vec<Vec<u8>>) -> Found {
-        match beneath(self.top, &below) {
-            Ok(directory) => self.look_in(directory.as_fd(), below, level, first, names),
-            Err(_) => Found::unknown(below),
-        }
+    fn look(&self, below: Vec<u8>, level: usize, first: usize, names: Vec<u8>) -> Found {
+        let Ok(directory) = beneath(self.top, &below) else {
+            return Found::unknown(below);
+        };
+        let mut found = Found::default();
+        let mut part = self.stat(directory.as_fd(), &below, level, names, &mut found);
+        self.read(directory.as_fd(), &mut part, &mut found.learned);
+        part.find_directories();
+        part.first = first;
+        found.part = Some(part);
+        Found { below, ..found }
     }
 
-    fn look_in(
+    /// Looks at each of some names.
+    fn stat(
         &self,
         directory: BorrowedFd<'_>,
-        below: Vec<u8>,
+        below: &[u8],
         level: usize,
-        first: usize,
-        names: Vec<Vec<u8>>,
-    ) -> Found {
-        let fates = Fates::new(self.ignore, self.exclude, self.path, &below);
-        let mut found = Found::default();
-        let mut part = Part {
-            first,
-            seen: Vec::with_capacity(names.len()),
+        names: Vec<u8>,
+        found: &mut Found,
+    ) -> Part {
+        let mut fates = Fates::new(self.ignore, self.exclude, self.path, below);
+        let mut entries = Vec::with_capacity(names.len() / 8);
+        let mut from = 0;
+        while let Ok(name) = CStr::from_bytes_until_nul(&names[from..]) {
+            let to = from + name.count_bytes();
+            if let Ok(stat) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                let facts = Facts::of(&stat);
+                let is_directory = facts.kind() == FileType::Directory;
+                let fate = fates.of(name.to_bytes(), is_directory);
+                if is_directory && fate != Fate::Gone && level + 1 < self.levels {
+                    found.tasks.push(Task::List {
+                        below: join(below, name.to_bytes()),
+                        level: level + 1,
+                    });
+                }
+                entries.push(Entry {
+                    from,
+                    to,
+                    facts,
+                    fate,
+                });
+            }
+            from = to + 1;
+        }
+        Part {
+            names,
+            entries,
             ..Part::default()
-        };
-        for name in names {
-            let path = OsStr::from_bytes(&name);
-            let Ok(stat) = statat(directory, path, AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
-            };
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            let fate = fates.of(&name, kind == FileType::Directory);
-            let (mut sum, mut link) = (None, None);
-            match kind {
-                FileType::Directory if fate != Fate::Gone => {
-                    part.directories.push(part.seen.len());
-                    if level + 1 < self.levels {
-                        found.tasks.push(Task::List {
-                            below: join(&below, &name),
-                            level: level + 1,
-                        });
+        }
+    }
+
+    /// Finds the digest of a directory's files: the one that is known, if it looks as it did.
+    fn digest(
+        &self,
+        directory: BorrowedFd<'_>,
+        itself: &Facts,
+        part: &mut Part,
+        learned: &mut Learned,
+    ) {
+        let kept = self.hashes.filter(|hashes| hashes.is_kept());
+        let look = kept.map(|hashes| (hashes, part.look()));
+        part.files = look.and_then(|(hashes, look)| hashes.find_directory(itself, &look));
+        if part.files.is_some() {
+            return;
+        }
+        self.read(directory, part, learned);
+        if self.hashes.is_some() {
+            part.files = digest(&[&*part], self.owners);
+        }
+        if let (Some((hashes, look)), Some(files)) = (look, part.files)
+            && files.count > 0
+            && part.files().all(|(_, file)| hashes.is_settled(&file.facts))
+        {
+            hashes.note_directory(itself, &look, &files, learned);
+        }
+    }
+
+    /// Reads what is not known of some names, which are sorted.
+    fn read(&self, directory: BorrowedFd<'_>, part: &mut Part, learned: &mut Learned) {
+        part.sort();
+        let mut contents = Vec::new();
+        contents.resize_with(part.entries.len(), Content::default);
+        for (at, entry) in part.files() {
+            let name = part.name(entry);
+            contents[at] = match entry.facts.kind() {
+                FileType::RegularFile => match self.sum(directory, name, &entry.facts, learned) {
+                    Some(sum) => Content::Sum(sum),
+                    None => Content::Unknown,
+                },
+                FileType::Symlink => {
+                    match readlinkat(directory, OsStr::from_bytes(name), Vec::new()) {
+                        Ok(link) => Content::Link(link.into_bytes()),
+                        Err(_) => Content::Unknown,
                     }
                 }
-                FileType::RegularFile if fate == Fate::Kept => {
-                    sum = self.sum(directory, &name, &stat, &mut found.learned);
-                }
-                FileType::Symlink if fate == Fate::Kept => {
-                    link = readlinkat(directory, path, Vec::new()).ok();
-                }
-                _ => {}
-            }
-            part.seen.push(Seen {
-                name,
-                stat,
-                fate,
-                sum,
-                link: link.map(CString::into_bytes),
-            });
+                _ => Content::Unknown,
+            };
         }
-        Found {
-            below,
-            part: Some(part),
-            ..found
-        }
+        part.contents = contents;
     }
 
     fn sum(
         &self,
         directory: BorrowedFd<'_>,
         name: &[u8],
-        stat: &Stat,
-        learned: &mut Vec<(Stat, Sum)>,
+        facts: &Facts,
+        learned: &mut Learned,
     ) -> Option<Sum> {
         let hashes = self.hashes?;
-        if let Some(known) = hashes.find(stat) {
+        if let Some(known) = hashes.find(facts) {
             return Some(known);
         }
-        let file: File = gather::open_unchanged(directory, name, &facts(stat)).ok()?;
-        let sum = crate::ops::build::hashes::read(file, stat.st_size.cast_unsigned()).ok()?;
-        learned.push((*stat, sum));
+        let file: File = gather::open_unchanged(directory, name, facts.stamp()).ok()?;
+        let sum = crate::ops::build::hashes::read(file, facts.size).ok()?;
+        hashes.note(facts, &sum, learned);
         Some(sum)
     }
+}
+
+/// Parts many names, sorted. The last task is the first to be taken up.
+fn parted(names: &[u8], below: &[u8], level: usize) -> Vec<Task> {
+    let mut all: Vec<&[u8]> = names.split_inclusive(|byte| *byte == 0).collect();
+    all.sort_unstable();
+    let batches = all.chunks(BATCH).enumerate();
+    let task = |(number, names): (usize, &[&[u8]])| Task::Look {
+        below: below.to_vec(),
+        level,
+        first: number * BATCH,
+        names: names.concat(),
+    };
+    batches.rev().map(task).collect()
 }
 
 impl Found {
@@ -465,10 +612,18 @@ impl Found {
 
 /// What is left out of one directory.
 pub struct Fates<'a> {
-    /// Of the root, with the directory's path from there.
-    ignore: Option<(&'a Ignore, Inside<'a>, Vec<u8>)>,
-    /// Of the piece, with the path from there.
-    exclude: Option<(&'a Ignore, Inside<'a>, Vec<u8>)>,
+    /// Of the root, and of the piece.
+    of: [Option<Lines<'a>>; 2],
+}
+
+/// Lines, with the path that they have of a directory.
+struct Lines<'a> {
+    ignore: &'a Ignore,
+    inside: Inside<'a>,
+    /// The path, with a slash behind it, and the name that was looked at last.
+    path: Vec<u8>,
+    /// How long it is without the name.
+    length: usize,
 }
 
 impl<'a> Fates<'a> {
@@ -479,22 +634,36 @@ impl<'a> Fates<'a> {
         path: &[u8],
         below: &[u8],
     ) -> Self {
-        let lines =
-            |ignore: &'a Ignore, directory: Vec<u8>| (ignore, ignore.inside(&directory), directory);
+        let lines = |ignore: &'a Ignore, directory: &[u8]| {
+            let inside = ignore.inside(directory);
+            let mut path = directory.to_vec();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            (!inside.is_empty()).then_some(Lines {
+                ignore,
+                inside,
+                length: path.len(),
+                path,
+            })
+        };
         Self {
-            ignore: ignore.map(|ignore| lines(ignore, join(path, below))),
-            exclude: exclude.map(|exclude| lines(exclude, below.to_vec())),
+            of: [
+                ignore.and_then(|ignore| lines(ignore, &join(path, below))),
+                exclude.and_then(|exclude| lines(exclude, below)),
+            ],
         }
     }
 
     /// Says whether a name in it is wanted.
-    pub fn of(&self, name: &[u8], is_directory: bool) -> Fate {
+    pub fn of(&mut self, name: &[u8], is_directory: bool) -> Fate {
         let mut fate = Fate::Kept;
-        for (ignore, inside, directory) in [&self.ignore, &self.exclude].into_iter().flatten() {
-            let path = join(directory, name);
-            if inside.excludes(&path) {
+        for lines in self.of.iter_mut().flatten() {
+            lines.path.truncate(lines.length);
+            lines.path.extend_from_slice(name);
+            if lines.inside.excludes(&lines.path) {
                 fate = Fate::LeftOut;
-                if !is_directory || !ignore.may_include_below(&path) {
+                if !is_directory || !lines.ignore.may_include_below(&lines.path) {
                     return Fate::Gone;
                 }
             }
@@ -508,7 +677,7 @@ mod tests {
     use std::fs::File;
     use std::os::fd::AsFd;
 
-    use super::{Asked, look};
+    use super::{Asked, Content, look};
     use crate::ops::build::hashes::Hashes;
 
     #[test]
@@ -537,7 +706,8 @@ mod tests {
         let seen = ahead.take(b"d3").expect("listed");
         assert_eq!(seen.len(), 601);
         assert!(seen.is_sorted_by(|a, b| a.name < b.name));
-        assert!(seen[1].sum.is_some() && seen[0].sum.is_none());
+        assert!(matches!(seen[1].content, Content::Sum(_)));
+        assert!(matches!(seen[0].content, Content::Unknown));
         assert!(ahead.take(b"link").is_none());
         assert!(ahead.take(b"d3/deep").is_none(), "it lies too deep");
         assert!(ahead.take(b"d3").is_none(), "it was taken");
@@ -565,7 +735,7 @@ mod tests {
                 most,
             });
             let kept = ahead.directories.values().flat_map(|d| &d.parts);
-            let kept = kept.map(|part| part.seen.len()).sum::<usize>();
+            let kept = kept.map(|part| part.entries.len()).sum::<usize>();
             let known = (0..20).filter_map(|d| ahead.take(format!("d{d:02}").as_bytes()));
             (kept, known.map(|seen| seen.len()).sum::<usize>())
         };

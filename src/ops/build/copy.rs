@@ -375,7 +375,7 @@ impl<'a> Writer<'a> {
             mode,
             owner: (0, 0),
             modified: modified.map_or(NOW, |time| (time, 0)),
-            facts: (0, 0, 0),
+            stamp: (0, 0, 0),
         };
         let mode = self.writing.mode(&item);
         let mut file = File::from(
@@ -426,7 +426,7 @@ impl Writing<'_> {
     ) -> Result<()> {
         match &item.kind {
             Kind::File(size, _) => {
-                let source = open_unchanged(from, from_name, &item.facts)?;
+                let source = open_unchanged(from, from_name, item.stamp)?;
                 self.file(&source, item, *size, parent, name, alone)
             }
             Kind::Link(link) => {
@@ -599,7 +599,7 @@ impl Sink for Dressed<'_, '_> {
             mode: entry.mode,
             owner: (0, 0),
             modified: entry.mtime,
-            facts: (0, 0, 0),
+            stamp: (0, 0, 0),
         };
         entry.mode = self.writer.writing.mode(&item);
         entry.mtime = match self.writer.writing.times {

@@ -16,7 +16,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,15 +24,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, fstat, openat, openat2,
-    readlinkat, statat,
+    AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, fstat, openat, openat2, readlinkat,
+    statat,
 };
 use rustix::io::Errno;
 
 use crate::build::ignore::Ignore;
 use crate::build::pattern;
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
-use crate::ops::build::ahead::{self, Ahead, Asked, Fate, Fates, Seen};
+use crate::ops::build::ahead::{self, Ahead, Asked, Content, Fate, Fates, Seen};
+use crate::ops::build::facts::{Facts, Stamp};
 use crate::ops::build::hashes::{Hashes, Sum};
 use crate::ops::build::summary::{FileDigest, Head, TreeDigest, field};
 use crate::spec::digest::Hasher;
@@ -79,7 +80,7 @@ pub struct Item {
     /// When it was changed.
     pub modified: (i64, u32),
     /// Tells whether it is the file that was read.
-    pub facts: (u64, u64, i64),
+    pub stamp: Stamp,
 }
 
 /// What an item is.
@@ -184,7 +185,7 @@ impl Look<'_> {
                 OsStr::from_bytes(&name),
                 AtFlags::SYMLINK_NOFOLLOW,
             );
-            let is_directory = stat.is_ok_and(|s| kind_of(&s) == FileType::Directory);
+            let is_directory = stat.is_ok_and(|s| Facts::of(&s).kind() == FileType::Directory);
             names.push((name, is_directory));
         }
         Ok(names)
@@ -291,12 +292,10 @@ impl Look<'_> {
         let (parent, top) = self.top(&found, exclude)?;
         let mut ahead = self.look_ahead(&parent, &top, &found, exclude);
         if let Some(hashes) = &mut self.hashes {
-            for (stat, sum) in ahead.learned.drain(..) {
-                hashes.learn(&stat, sum);
-            }
+            hashes.learn(std::mem::take(&mut ahead.learned));
         }
         let mut tree = TreeDigest::default();
-        let known = ahead.put(&mut tree, &top.stat, top.fate != Fate::Kept);
+        let known = ahead.put(&mut tree, &top.facts, top.fate != Fate::Kept);
         let (digest, seen) = match known {
             Some(true) => (tree.finish(), Rest::Ahead(ahead)),
             _ => {
@@ -336,7 +335,8 @@ impl Look<'_> {
         let parent = self.open(parent, flags).what(what)?;
         let at = OsStr::from_bytes(name);
         let stat = statat(&parent, at, AtFlags::SYMLINK_NOFOLLOW).what(what)?;
-        let is_directory = kind_of(&stat) == FileType::Directory;
+        let facts = Facts::of(&stat);
+        let is_directory = facts.kind() == FileType::Directory;
         let of = |ignore: &Ignore, path: &[u8]| match ignore.excludes(path) {
             false => Fate::Kept,
             true if is_directory && ignore.may_include_below(path) => Fate::LeftOut,
@@ -353,10 +353,9 @@ impl Look<'_> {
         };
         let top = Seen {
             name: name.to_vec(),
-            stat,
+            facts,
             fate,
-            sum: None,
-            link: None,
+            content: Content::Unknown,
         };
         Ok((parent, top))
     }
@@ -498,8 +497,8 @@ impl Walk<'_, '_> {
     }
 
     fn visit(&mut self, parent: &Place<'_>, seen: Seen, below: &[u8], level: usize) -> Result<()> {
-        let stat = &seen.stat;
-        if kind_of(stat) == FileType::Directory {
+        let facts = &seen.facts;
+        if facts.kind() == FileType::Directory {
             if seen.fate == Fate::Gone {
                 self.look.left_out += 1;
                 return Ok(());
@@ -509,16 +508,18 @@ impl Walk<'_, '_> {
                 name: &seen.name,
                 fd: OnceCell::new(),
             };
-            return self.directory(&place, below, level, (stat, seen.fate != Fate::Kept));
+            return self.directory(&place, below, level, (facts, seen.fate != Fate::Kept));
         }
         if seen.fate != Fate::Kept {
             self.look.left_out += 1;
             return Ok(());
         }
-        let kind = match (kind_of(stat), seen.link) {
-            (FileType::RegularFile, _) => self.file(parent, (&seen.name, seen.sum), below, stat)?,
-            (FileType::Symlink, Some(link)) => Kind::Link(link),
-            (FileType::Symlink, None) => {
+        let kind = match (facts.kind(), seen.content) {
+            (FileType::RegularFile, content) => {
+                self.file(parent, (&seen.name, content), below, facts)?
+            }
+            (FileType::Symlink, Content::Link(link)) => Kind::Link(link),
+            (FileType::Symlink, _) => {
                 let parent = parent.open().what(|| self.cannot(below))?;
                 let link = readlinkat(parent, OsStr::from_bytes(&seen.name), Vec::new());
                 Kind::Link(link.what(|| self.cannot(below))?.into_bytes())
@@ -527,31 +528,32 @@ impl Walk<'_, '_> {
             // As docker's client: a socket means something only to its process.
             _ => return Ok(()),
         };
-        let item = self.item(below, stat, kind);
+        let item = self.item(below, facts, kind);
         self.add(item)
     }
 
     fn file(
         &mut self,
         parent: &Place<'_>,
-        (name, sum): (&[u8], Option<Sum>),
+        (name, content): (&[u8], Content),
         below: &[u8],
-        stat: &Stat,
+        facts: &Facts,
     ) -> Result<Kind> {
-        if stat.st_nlink > 1 {
+        if facts.several {
             let next = self.items.len() + self.waiting.len();
-            match self.seen.get(&(stat.st_dev, stat.st_ino)) {
+            match self.seen.get(&(facts.device, facts.inode)) {
                 Some(first) => return Ok(Kind::Same(*first)),
-                None => drop(self.seen.insert((stat.st_dev, stat.st_ino), next)),
+                None => drop(self.seen.insert((facts.device, facts.inode), next)),
             }
         }
-        let size = stat.st_size.cast_unsigned();
-        let hashes = match (&mut self.look.hashes, sum) {
-            (Some(hashes), None) => hashes,
-            _ => return Ok(Kind::File(size, sum)),
+        let size = facts.size;
+        let hashes = match (&mut self.look.hashes, content) {
+            (_, Content::Sum(sum)) => return Ok(Kind::File(size, Some(sum))),
+            (None, _) => return Ok(Kind::File(size, None)),
+            (Some(hashes), _) => hashes,
         };
-        let mut open = || open_unchanged(parent.open()?, name, &facts(stat));
-        let sum = hashes.sum(&mut open, stat).map_err(|error| {
+        let mut open = || open_unchanged(parent.open()?, name, facts.stamp());
+        let sum = hashes.sum(&mut open, facts).map_err(|error| {
             let denied = error.errno() == Some(Errno::ACCESS.raw_os_error());
             let error = error.what(self.cannot(below));
             if denied {
@@ -570,7 +572,7 @@ impl Walk<'_, '_> {
         place: &Place<'_>,
         below: &[u8],
         level: usize,
-        (stat, left_out): (&Stat, bool),
+        (facts, left_out): (&Facts, bool),
     ) -> Result<()> {
         let (path, name_of_root) = (self.path, self.look.name);
         let what = || {
@@ -585,7 +587,7 @@ impl Walk<'_, '_> {
             )))
             .what(what);
         }
-        let item = self.item(below, stat, Kind::Directory);
+        let item = self.item(below, facts, Kind::Directory);
         let (before, depth) = (self.items.len(), self.waiting.len());
         if left_out {
             self.waiting.push(item);
@@ -620,39 +622,36 @@ impl Walk<'_, '_> {
         below: &[u8],
         level: usize,
     ) -> Result<()> {
-        let fates = Fates::new(self.look.ignore, self.exclude, self.path, below);
+        let mut fates = Fates::new(self.look.ignore, self.exclude, self.path, below);
         for name in names {
             let inside = join(below, &name);
             let flags = AtFlags::SYMLINK_NOFOLLOW;
             let stat =
                 statat(directory, OsStr::from_bytes(&name), flags).what(|| self.cannot(&inside))?;
+            let facts = Facts::of(&stat);
             let seen = Seen {
-                fate: fates.of(&name, kind_of(&stat) == FileType::Directory),
+                fate: fates.of(&name, facts.kind() == FileType::Directory),
                 name,
-                stat,
-                sum: None,
-                link: None,
+                facts,
+                content: Content::Unknown,
             };
             self.visit(place, seen, &inside, level + 1)?;
         }
         Ok(())
     }
 
-    fn item(&self, below: &[u8], stat: &Stat, kind: Kind) -> Item {
+    fn item(&self, below: &[u8], facts: &Facts, kind: Kind) -> Item {
         Item {
             path: below.to_vec(),
             kind,
-            mode: stat.st_mode & 0o7777,
+            mode: facts.permissions(),
             owner: if self.look.owners {
-                (stat.st_uid, stat.st_gid)
+                facts.owner
             } else {
                 (0, 0)
             },
-            modified: (
-                stat.st_mtime,
-                u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-            ),
-            facts: facts(stat),
+            modified: facts.modified,
+            stamp: facts.stamp(),
         }
     }
 
@@ -667,26 +666,13 @@ impl Walk<'_, '_> {
     }
 }
 
-/// What changes when a file does.
-pub fn facts(stat: &Stat) -> (u64, u64, i64) {
-    let time = stat
-        .st_ctime
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(stat.st_ctime_nsec.cast_signed());
-    (stat.st_ino, stat.st_size.cast_unsigned(), time)
-}
-
-fn kind_of(stat: &Stat) -> FileType {
-    FileType::from_raw_mode(stat.st_mode)
-}
-
 /// Opens a file, if it is still the one that was looked at.
-pub fn open_unchanged(parent: BorrowedFd<'_>, name: &[u8], was: &(u64, u64, i64)) -> Result<File> {
+pub fn open_unchanged(parent: BorrowedFd<'_>, name: &[u8], was: Stamp) -> Result<File> {
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = openat(parent, OsStr::from_bytes(name), flags, Mode::empty())?;
-    let now = fstat(&fd)?;
-    if facts(&now) != *was || kind_of(&now) != FileType::RegularFile {
+    let now = Facts::of(&fstat(&fd)?);
+    if now.stamp() != was || now.kind() != FileType::RegularFile {
         return Err(Error::new("it was changed while the build read it")
             .hint("build again when nothing writes to it"));
     }
@@ -696,21 +682,33 @@ pub fn open_unchanged(parent: BorrowedFd<'_>, name: &[u8], was: &(u64, u64, i64)
 /// The names in an open directory, sorted; so many at most.
 pub fn names_of(directory: BorrowedFd<'_>, most: usize) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
+    each_name(directory, most, |name| names.push(name.to_bytes().to_vec()))?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Tells the names in an open directory, in the kernel's order; so many at most.
+pub fn each_name(
+    directory: BorrowedFd<'_>,
+    most: usize,
+    mut tell: impl FnMut(&CStr),
+) -> Result<()> {
+    let mut count = 0;
     let mut buffer = [MaybeUninit::uninit(); 32 << 10];
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if matches!(name, b"." | b"..") || name.contains(&b'/') {
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") || name.to_bytes().contains(&b'/') {
             continue;
         }
-        if names.len() == most {
+        if count == most {
             return Err(Error::new(format!("there are more than {most} files")));
         }
-        names.push(name.to_vec());
+        count += 1;
+        tell(name);
     }
-    names.sort_unstable();
-    Ok(names)
+    Ok(())
 }
 
 /// Returns the digest of what is in a piece whose files were read.

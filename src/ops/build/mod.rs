@@ -30,6 +30,7 @@ mod chmod;
 mod clock;
 mod context;
 mod copy;
+mod facts;
 mod fetch;
 mod files;
 mod foreign;

@@ -34,7 +34,7 @@ use crate::rootfs::{self, Tree};
 use crate::runtime::plan::{self, Surroundings};
 use crate::runtime::program::Program;
 use crate::runtime::sequence::Bundle;
-use crate::runtime::{capabilities, inside};
+use crate::runtime::{apt, capabilities, inside};
 use crate::spec::container::{Namespaces, Record, Restart, Ulimit};
 use crate::spec::digest::{Digest, Hasher};
 use crate::spec::limits::Limits;
@@ -77,6 +77,29 @@ pub struct Settings {
     pub debug_shell: bool,
 }
 
+impl Settings {
+    /// What a program can tell of them, in words, where it is not as it always is. As in
+    /// BuildKit's keys names of hosts count, and not where they are; how much a program
+    /// may use does not: with less it fails, or takes longer.
+    fn seen(&self) -> Vec<String> {
+        let mut seen = Vec::new();
+        seen.extend(self.hosts.iter().map(|(name, _)| format!("host {name}")));
+        seen.extend(self.ulimits.iter().map(|limit| format!("{limit:?}")));
+        seen.extend(self.shm_size.map(|size| format!("shm {size}")));
+        seen.extend(self.cap_add.iter().map(|name| format!("with {name}")));
+        seen.extend(self.cap_drop.iter().map(|name| format!("without {name}")));
+        seen.extend(self.groups.iter().map(|name| format!("group {name}")));
+        let switches = [
+            (self.no_hosts, "no hosts"),
+            (self.no_new_privileges, "no new privileges"),
+            (self.seccomp_unconfined, "no seccomp"),
+        ];
+        let on = switches.iter().filter(|(on, _)| *on);
+        seen.extend(on.map(|(_, name)| (*name).to_owned()));
+        seen
+    }
+}
+
 /// Says whether a step's key needs no look at any file.
 pub fn reads_nothing(work: &RunWork) -> bool {
     !work.mounts.iter().any(|mount| {
@@ -114,7 +137,7 @@ fn reading(paths: &[String]) -> Reading<'_> {
 }
 
 /// Completes the key of a step.
-pub fn key(mut hasher: Hasher, work: &RunWork, contents: &[Digest]) -> Digest {
+pub fn key(mut hasher: Hasher, settings: &Settings, work: &RunWork, contents: &[Digest]) -> Digest {
     let mut text = |name: &[u8], text: &str| field(&mut hasher, name, text.as_bytes());
     for word in &work.words {
         text(b"word", word);
@@ -126,6 +149,9 @@ pub fn key(mut hasher: Hasher, work: &RunWork, contents: &[Digest]) -> Digest {
     text(b"user", &work.user);
     text(b"network", &format!("{:?}", work.network));
     text(b"insecure", &work.insecure.to_string());
+    for setting in settings.seen() {
+        text(b"setting", &setting);
+    }
     for mount in &work.mounts {
         // What a secret says, and where the machine has something, is left out.
         let shown = match mount {
@@ -535,6 +561,12 @@ fn bundle(site: &Site<'_>, way: &Way, record: &Record, ground: &Ground) -> Resul
             .what(|| format!("cannot write \"{}\"", path.display()))?;
         files.push((path.display().to_string(), format!("/etc/{name}")));
     }
+    let tree = ground.tree();
+    if site.identity.map.is_single() && apt::is_in(tree.layers.iter().map(PathBuf::as_path)) {
+        let path = ground.place(apt::NAME);
+        fs::write(&path, apt::TEXT)?;
+        files.push((path.display().to_string(), apt::TARGET.to_owned()));
+    }
     let root = ground.place("root");
     let spec = plan::spec(
         record,
@@ -550,7 +582,7 @@ fn bundle(site: &Site<'_>, way: &Way, record: &Record, ground: &Ground) -> Resul
     )?;
     Ok(Bundle {
         spec,
-        tree: ground.tree(),
+        tree,
         root,
         fills: Vec::new(),
     })

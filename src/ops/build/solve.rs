@@ -138,7 +138,7 @@ impl Solver<'_> {
             layers_of: &|id| layers[id].clone().unwrap_or_default(),
         };
         // Most of the time all is known: that takes a look at one file a step.
-        if let Some(key) = step::plain_key(&start)
+        if let Some(key) = step::plain_key(self.site, &start)
             && let Some(made) = step::known(self.site, node, &key)
         {
             self.end(id, parent, made);

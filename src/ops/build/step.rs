@@ -115,7 +115,7 @@ pub struct Made {
 }
 
 /// Returns the key of a step that reads nothing but the layers below it.
-pub fn plain_key(start: &Start<'_>) -> Option<Digest> {
+pub fn plain_key(site: &Site<'_>, start: &Start<'_>) -> Option<Digest> {
     match &start.node.work {
         Work::Workdir { path, owner } => {
             let mut hasher = begin(start, b"workdir");
@@ -123,7 +123,9 @@ pub fn plain_key(start: &Start<'_>) -> Option<Digest> {
             field(&mut hasher, b"owner", owner.as_bytes());
             Some(hasher.finish())
         }
-        Work::Run(run) if run::reads_nothing(run) => Some(run::key(begin(start, b"run"), run, &[])),
+        Work::Run(run) if run::reads_nothing(run) => {
+            Some(run::key(begin(start, b"run"), site.runs, run, &[]))
+        }
         _ => None,
     }
 }
@@ -150,7 +152,8 @@ pub fn make(site: &Site<'_>, start: &Start<'_>) -> Result<Made> {
     match &start.node.work {
         Work::Base(_) => Err(Error::internal("a step that has nothing to do")),
         Work::Workdir { path, owner } => {
-            let key = plain_key(start).ok_or_else(|| Error::internal("a step without a key"))?;
+            let key =
+                plain_key(site, start).ok_or_else(|| Error::internal("a step without a key"))?;
             make_once(site, start, &key, || {
                 let ground = Ground::new(site, start.parent)?;
                 workdir(site, start, &ground, path, owner)?;
@@ -407,7 +410,7 @@ fn kept_parents(pattern: &str, piece: &Piece) -> String {
 
 fn run_step(site: &Site<'_>, start: &Start<'_>, work: &RunWork) -> Result<Made> {
     let contents = run::contents(site, start, work)?;
-    let key = run::key(begin(start, b"run"), work, &contents);
+    let key = run::key(begin(start, b"run"), site.runs, work, &contents);
     make_once(site, start, &key, || run::run(site, start, work))
 }
 

@@ -15,8 +15,7 @@
 //! Called by: `ahead`, of what it saw; `gather`, of what it walked. Both come to the same.
 //! Always true: no two trees that differ in what is told give the same bytes to be hashed.
 
-use rustix::fs::Stat;
-
+use crate::ops::build::facts::Facts;
 use crate::ops::build::hashes::Sum;
 use crate::spec::digest::Hasher;
 
@@ -36,13 +35,9 @@ impl Head {
     }
 
     /// Makes that of a thing; without `owners` all is root's.
-    pub fn of(stat: &Stat, owners: bool) -> Self {
-        let owner = if owners {
-            (stat.st_uid, stat.st_gid)
-        } else {
-            (0, 0)
-        };
-        Self::new(stat.st_mode & 0o7777, owner)
+    pub fn of(facts: &Facts, owners: bool) -> Self {
+        let owner = if owners { facts.owner } else { (0, 0) };
+        Self::new(facts.permissions(), owner)
     }
 }
 

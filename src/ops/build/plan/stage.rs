@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 
 use super::scope::{Done, Scope, set_env, strings};
 use super::{EARLIEST, Named, Planner, Row, makes_files};
+use crate::build::check;
 use crate::build::dockerfile::Stage;
 use crate::build::parse;
 use crate::build::problem::{Problem, Span};
@@ -81,6 +82,7 @@ impl<'a> Planner<'a> {
                 _ => error,
             })
             .map_err(|error| self.placed(error, stage.image.at))?;
+        self.check_platform(stage, &image, platform.as_ref(), &base.config.platform())?;
         let mut config = base.config.clone();
         let mut settings = config.settings().clone();
         let mut env: Vec<(String, String)> = Vec::new();
@@ -103,6 +105,37 @@ impl<'a> Planner<'a> {
             last: Some(node),
             created: base.created,
         })
+    }
+
+    /// BuildKit's check of an image that is for another machine than was asked for: it
+    /// is all that there is under its name.
+    fn check_platform(
+        &mut self,
+        stage: &Stage,
+        image: &str,
+        wanted: Option<&Platform>,
+        found: &Platform,
+    ) -> Result<()> {
+        let host = Platform::host();
+        let wanted = wanted.unwrap_or(&host);
+        if (&wanted.os, &wanted.architecture) == (&found.os, &found.architecture)
+            || self.file.check.skips(check::BASE_PLATFORM)
+        {
+            return Ok(());
+        }
+        let warning = check::Warning {
+            rule: check::BASE_PLATFORM,
+            at: stage.image.at,
+            message: format!("the image \"{image}\" is for {found}, and the stage for {wanted}"),
+        };
+        if self.file.check.error {
+            return Err(self.fault(warning.at, warning.message));
+        }
+        let shown = warning.shown(self.name, self.text);
+        if !self.plan.warnings.contains(&shown) {
+            self.plan.warnings.push(shown);
+        }
+        Ok(())
     }
 
     /// `FROM` a named context that is a directory: its files on nothing.
