@@ -733,12 +733,7 @@ fn drain(pipe: &Pipe, held: usize, to: &mut Side) -> Result<Step, Errno> {
 
 /// Reads and sends. What is only peeked stays with its socket until the other side
 /// has taken it; of what was read, the rest is in the buffer alone.
-fn copy(
-    from: &mut Side,
-    to: &mut Side,
-    buffer: &mut [u8],
-    how: RecvFlags,
-) -> Result<Step, Errno> {
+fn copy(from: &mut Side, to: &mut Side, buffer: &mut [u8], how: RecvFlags) -> Result<Step, Errno> {
     if !from.readable || !to.writable {
         return Ok(Step::Wait);
     }
