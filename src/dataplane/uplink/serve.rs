@@ -383,7 +383,8 @@ impl Serve {
                 }
             }
             ICMP | ICMP6 => {
-                if self.shares.spend(header.source, STRAY + cost(payload)) && intact() {
+                let allowed = self.shares.spend(header.source, STRAY + cost(payload));
+                if allowed && intact() {
                     self.echoes.take(&mut self.ground, header, payload);
                 }
             }
