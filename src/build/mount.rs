@@ -5,7 +5,7 @@
 //! Called by: `parse` for what has no variables, `ops::build` for what had.
 //! Always true: a mount that is returned has all that its kind needs.
 
-use crate::spec::size;
+use crate::spec::{boolean, size};
 
 /// A mount for one `RUN`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -239,9 +239,11 @@ impl Fields {
     fn flag(&mut self, names: &[&str]) -> Result<Option<bool>, String> {
         match self.take(names).as_deref() {
             None => Ok(None),
-            Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(Some(true)),
-            Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(Some(false)),
-            Some(other) => Err(format!("{} is true or false, not \"{other}\"", names[0])),
+            Some("") => Ok(Some(true)),
+            Some(text) => match boolean::parse(text) {
+                None => Err(format!("{} is true or false, not \"{text}\"", names[0])),
+                known => Ok(known),
+            },
         }
     }
 

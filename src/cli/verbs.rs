@@ -551,7 +551,7 @@ pub static NOUNS: &[Noun] = &[
             (&["stats"], "network stats"),
             (&["update"], "network update"),
         ],
-        to_come: &["reload", "update"],
+        to_come: &["reload"],
     },
     Noun {
         name: "volume",

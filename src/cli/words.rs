@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, Command};
 
 use crate::cli::verbs::Verb;
 use crate::error::{Error, Kind, Result};
-use crate::spec::suggest;
+use crate::spec::{boolean, suggest};
 
 /// What the words came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
     fn flag(&mut self, flag: &'a Arg, shown: &str, value: Option<String>) -> Result<bool> {
         if takes_nothing(flag) {
             let on = match value {
-                Some(value) => boolean(&value).ok_or_else(|| {
+                Some(value) => boolean::parse(&value).ok_or_else(|| {
                     self.usage(format!("{shown} is true or false, not \"{value}\""))
                 })?,
                 None => true,
@@ -174,7 +174,7 @@ impl<'a> Walk<'a> {
         let truth = !flag.get_possible_values().is_empty();
         let value = match value {
             Some(value) if optional && truth => Some(
-                boolean(&value)
+                boolean::parse(&value)
                     .ok_or_else(|| {
                         self.usage(format!("{shown} is true or false, not \"{value}\""))
                     })?
@@ -252,14 +252,5 @@ fn form(flag: &Arg, value: Option<&str>) -> String {
     match value {
         Some(value) => format!("{name}={value}"),
         None => name,
-    }
-}
-
-/// Go's strconv.ParseBool, which docker's flags use.
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
     }
 }

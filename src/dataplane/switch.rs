@@ -947,8 +947,7 @@ fn devices(places: &[Wanted]) -> Vec<String> {
     let one = |wanted: &Wanted| match &wanted.place.device {
         Some(name) => name.clone(),
         None => {
-            let mut all = (0..).map(|n| wanted.plan.device(n));
-            let free = all.find(|name| !taken.contains(name)).unwrap_or_default();
+            let free = wanted.plan.free_device(|name| taken.contains(name));
             taken.insert(free.clone());
             free
         }

@@ -92,6 +92,12 @@ fn launch(runtime: &Path, adopt: Option<OwnedFd>, children: &mut Vec<Child>) -> 
     waiting.wait().map(drop)
 }
 
+/// Connects to the net process, started if need be.
+fn connected(runtime: &Path, children: &mut Vec<Child>) -> control::Client {
+    let start = || launch(runtime, None, children);
+    control::connect_or(runtime, || {}, start).expect("connected")
+}
+
 fn id(digit: u8) -> ContainerId {
     ContainerId::from_random([digit; 32])
 }
@@ -220,11 +226,7 @@ fn containers_reach_each_other_and_the_network_goes_with_the_last() {
         let runtime = temporary();
         let runtime = runtime.path().join("a/b");
         let mut children = Vec::new();
-        let mut first = || {
-            let client =
-                control::connect_or(&runtime, || {}, || launch(&runtime, None, &mut children));
-            client.expect("connected")
-        };
+        let mut first = || connected(&runtime, &mut children);
         let one = Container::start(first(), 1);
         let two = Container::start(first(), 2);
         assert_eq!(one.ip(), "172.17.0.2");
@@ -286,12 +288,7 @@ fn a_killed_net_process_loses_nothing() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let client = control::connect_or(
-            runtime.path(),
-            || {},
-            || launch(runtime.path(), None, &mut children),
-        )
-        .expect("connected");
+        let client = connected(runtime.path(), &mut children);
         let one = Container::start(client, 1);
         let two = Container::start(
             control::connect(runtime.path())
@@ -350,14 +347,7 @@ fn networks_are_apart_whatever_a_container_does() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let mut client = || {
-            control::connect_or(
-                runtime.path(),
-                || {},
-                || launch(runtime.path(), None, &mut children),
-            )
-            .expect("connected")
-        };
+        let mut client = || connected(runtime.path(), &mut children);
         let blue = || any(network("blue", "172.18.0.0/16"));
         let inner = || {
             let mut inner = any(network("inner", "10.9.0.0/24"));
@@ -429,14 +419,7 @@ fn members_that_are_kept_apart_reach_the_gateway_alone() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let mut client = || {
-            control::connect_or(
-                runtime.path(),
-                || {},
-                || launch(runtime.path(), None, &mut children),
-            )
-            .expect("connected")
-        };
+        let mut client = || connected(runtime.path(), &mut children);
         let mut shy = any(network("shy", "172.18.0.0/16"));
         shy.plan.traits.apart = true;
         shy.plan.v6 = Some(pool_of("fd00:18::/64".parse().expect("a subnet")));
@@ -496,12 +479,7 @@ fn the_way_out_is_the_network_with_precedence() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let client = control::connect_or(
-            runtime.path(),
-            || {},
-            || launch(runtime.path(), None, &mut children),
-        )
-        .expect("connected");
+        let client = connected(runtime.path(), &mut children);
         let mut no_way = any(network("shut", "172.18.0.0/16"));
         no_way.plan.traits.no_way = true;
         no_way.place.priority = 9;
@@ -541,14 +519,7 @@ fn nobody_goes_out_by_ipv6_with_an_address_of_another_network() {
         assert!(added.expect("ip").success());
         let runtime = temporary();
         let mut children = Vec::new();
-        let mut client = || {
-            control::connect_or(
-                runtime.path(),
-                || {},
-                || launch(runtime.path(), None, &mut children),
-            )
-            .expect("connected")
-        };
+        let mut client = || connected(runtime.path(), &mut children);
         let mut blue = any(network("blue", "172.18.0.0/16"));
         blue.plan.v6 = Some(pool_of("fd00:18::/64".parse().expect("a subnet")));
         let liar = Container::on(client(), 1, &[any(bridge())]);
@@ -620,14 +591,7 @@ fn a_running_container_joins_and_leaves_networks() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let mut client = || {
-            control::connect_or(
-                runtime.path(),
-                || {},
-                || launch(runtime.path(), None, &mut children),
-            )
-            .expect("connected")
-        };
+        let mut client = || connected(runtime.path(), &mut children);
         let blue = any(network("blue", "172.18.0.0/16"));
         let mut one = Container::start(client(), 1);
         let two = Container::on(client(), 2, std::slice::from_ref(&blue));
@@ -681,12 +645,7 @@ fn of_several_first_starts_one_launches() {
                 let runtime = runtime.path().to_owned();
                 child(move || {
                     let mut children = Vec::new();
-                    let mut client = control::connect_or(
-                        &runtime,
-                        || {},
-                        || launch(&runtime, None, &mut children),
-                    )
-                    .expect("connected");
+                    let mut client = connected(&runtime, &mut children);
                     let attached = client.attach(&id(digit), &name("some"), &[any(bridge())]);
                     attached.expect("attached");
                     eventually("all are there", || {
@@ -709,12 +668,7 @@ fn nonsense_is_refused_and_harms_nobody() {
         local_up();
         let runtime = temporary();
         let mut children = Vec::new();
-        let mut client = control::connect_or(
-            runtime.path(),
-            || {},
-            || launch(runtime.path(), None, &mut children),
-        )
-        .expect("connected");
+        let mut client = connected(runtime.path(), &mut children);
         let null = File::open("/dev/null").expect("open");
         assert!(client.link(null.as_fd(), None).is_err());
         client

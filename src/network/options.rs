@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::spec::boolean;
 use crate::spec::network::{Traits, check_device_name};
 
 /// The options there are, for whoever has typed another.
@@ -119,13 +120,8 @@ fn number(value: &str, least: u32, most: u32, unit: &str) -> Result<u32> {
         })
 }
 
-/// docker's words for it.
 fn truth(value: &str) -> Result<bool> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(usage("true or false is meant")),
-    }
+    boolean::parse(value).ok_or_else(|| usage("true or false is meant"))
 }
 
 fn usage(why: impl Into<Cow<'static, str>>) -> Error {

@@ -77,9 +77,10 @@ impl Plan {
         has_names(&self.name) && !self.traits.nameless
     }
 
-    /// Returns the name of a container's n-th device, where this is its network.
-    pub fn device(&self, n: usize) -> String {
-        device(self.traits.prefix.as_deref(), n)
+    /// Returns the first name for a container's device on this network that is not taken.
+    pub fn free_device(&self, taken: impl Fn(&str) -> bool) -> String {
+        let mut all = (0..).map(|n| device(self.traits.prefix.as_deref(), n));
+        all.find(|name| !taken(name)).unwrap_or_default()
     }
 
     /// Says whether it and another network have an address or the bridge in common.

@@ -402,15 +402,17 @@ fn bind_ports(session: &Session, record: &Record, network: &Network) -> Result<O
     if record.publish.is_empty() {
         return Ok(None);
     }
-    if !matches!(network, Network::Bridge(_)) {
+    let Network::Bridge(place) = network else {
         session.progress.warn(&format!(
             "published ports are discarded with --network {}",
             record.network.name(&[])
         ));
         return Ok(None);
-    }
+    };
     let mut record = record.clone();
-    let everywhere = network::host_ip(session, &record);
+    // Where no address was typed, the first network may have one.
+    let first = place.wanted.first();
+    let everywhere = first.and_then(|wanted| wanted.plan.traits.host_ip);
     for mapping in &mut record.publish {
         mapping.host_ip = mapping.host_ip.or(everywhere);
     }
@@ -515,9 +517,8 @@ fn bundle(
     }
     let record = &record;
     let files = tree::files(store, record);
-    if tree::has_apt_file(store, record) {
-        let file = path.join(apt::NAME);
-        fs::write(&file, apt::TEXT).what(|| format!("cannot write \"{}\"", file.display()))?;
+    if let Some((file, _)) = files.iter().find(|(_, at)| at == apt::TARGET) {
+        fs::write(file, apt::TEXT).what(|| format!("cannot write \"{file}\""))?;
     }
     let root = path.join("root");
     let spec = plan::spec(

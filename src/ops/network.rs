@@ -509,13 +509,6 @@ pub fn update(session: &Session, text: &str, update: &Update) -> Result<()> {
     all
 }
 
-/// Returns the address of this machine at which a container's ports are published for
-/// which none was typed: that of its first network, where it has one.
-pub fn host_ip(session: &Session, record: &Record) -> Option<IpAddr> {
-    let place = record.attachments().into_iter().next()?;
-    find(session, &place.network).ok()?.traits.host_ip
-}
-
 /// Tells a running container's monitor its new name.
 pub fn renamed(session: &Session, record: &Record, name: &ContainerName) -> Result<()> {
     ask(session, record, &Change::Rename(name.clone()))

@@ -180,12 +180,10 @@ pub fn files(store: &Store, record: &Record) -> Vec<(String, String)> {
 }
 
 /// Says whether a container has the file that lets apt work with one id.
-pub fn has_apt_file(store: &Store, record: &Record) -> bool {
+fn has_apt_file(store: &Store, record: &Record) -> bool {
     let layers = record.layers.iter();
-    let trees: Vec<PathBuf> = layers
-        .map(|layer| store.layer_tree(&record.id_map, layer))
-        .collect();
-    record.id_map == IdMap::SINGLE && apt::is_in(trees.iter().map(PathBuf::as_path))
+    let mut trees = layers.map(|layer| store.layer_tree(&record.id_map, layer));
+    record.id_map == IdMap::SINGLE && trees.any(|tree| apt::is_in(&tree))
 }
 
 /// Returns the container whose network a container has: itself, unless it shares

@@ -18,7 +18,7 @@ pub const TEXT: &str =
 /// Where it stands inside.
 pub const TARGET: &str = "/etc/apt/apt.conf.d/00rpod";
 
-/// Says whether an image of these directories has apt.
-pub fn is_in<'p>(mut layers: impl Iterator<Item = &'p Path>) -> bool {
-    layers.any(|layer| layer.join("etc/apt/apt.conf.d").is_dir())
+/// Says whether the files of a layer have apt among them.
+pub fn is_in(layer: &Path) -> bool {
+    layer.join("etc/apt/apt.conf.d").is_dir()
 }

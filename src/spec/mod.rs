@@ -6,6 +6,7 @@
 //! Always true: a value that exists is valid; parsing says what is wrong with
 //! the text, in the words of the user's flag.
 
+pub mod boolean;
 pub mod container;
 pub mod digest;
 pub mod duration;

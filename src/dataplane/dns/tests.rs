@@ -14,8 +14,7 @@ use simple_dns::{
 };
 
 use super::message::{Kind, Question, Records};
-use super::{Found, Names, listen};
-use crate::dataplane::dns::Upstreams;
+use super::{Found, Names, Upstreams, listen};
 use crate::dataplane::link;
 use crate::dataplane::uplink::Uplink;
 use crate::sys::net;

@@ -562,7 +562,7 @@ fn bundle(site: &Site<'_>, way: &Way, record: &Record, ground: &Ground) -> Resul
         files.push((path.display().to_string(), format!("/etc/{name}")));
     }
     let tree = ground.tree();
-    if site.identity.map.is_single() && apt::is_in(tree.layers.iter().map(PathBuf::as_path)) {
+    if site.identity.map.is_single() && tree.layers.iter().any(|layer| apt::is_in(layer)) {
         let path = ground.place(apt::NAME);
         fs::write(&path, apt::TEXT)?;
         files.push((path.display().to_string(), apt::TARGET.to_owned()));

@@ -62,7 +62,7 @@ impl Monitor {
 
     fn join(&mut self, wanted: Wanted) -> Result<()> {
         let place = self.place()?;
-        let taken = |name: &String| place.attached.endpoints.iter().any(|e| e.device == *name);
+        let taken = |name: &str| place.attached.endpoints.iter().any(|e| e.device == name);
         let device = match &wanted.place.device {
             Some(name) if taken(name) => {
                 return Err(Error::of(
@@ -71,10 +71,7 @@ impl Monitor {
                 ));
             }
             Some(name) => name.clone(),
-            None => {
-                let free = (0..).map(|n| wanted.plan.device(n)).find(|n| !taken(n));
-                free.unwrap_or_default()
-            }
+            None => wanted.plan.free_device(taken),
         };
         let endpoint = place.client.join(wanted.clone(), &device)?;
         let mut all = place.attached.endpoints.clone();
