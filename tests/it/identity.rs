@@ -1,7 +1,7 @@
 //! Who the user is inside a container, and who the files belong to. Tests that
 //! need more ids than one say so; the others hold for a single id, too.
 
-use crate::support::image::{Entry, Image, busybox_layer};
+use crate::support::image::{Entry, Image, built_directory, busybox_layer};
 use crate::support::{Sandbox, probe};
 use crate::{require, support};
 
@@ -203,4 +203,47 @@ fn a_user_begins_in_a_directory_that_only_root_can_enter() {
     rpod.run(&["run", "--rm", "-u", "1000", "private"])
         .success()
         .stdout_is("/root\nclosed\n");
+}
+
+/// apt fetches as a user of its own, which there is only with several ids.
+#[test]
+fn apt_works_with_one_id_as_with_many() {
+    let rpod = Sandbox::with(&["debian"]);
+    let repository = built_directory().join("repository");
+    let repository = format!("{}:/repository:ro", repository.display());
+    let script = "rm -f /etc/apt/sources.list.d/*
+        echo 'deb [trusted=yes] file:/repository ./' > /etc/apt/sources.list
+        apt-get update -qq && apt-get install -qq --yes jq > /dev/null 2>&1 && jq --version";
+    let words = ["run", "--name", "pack", "--network=none", "-v", &repository];
+    let sh = ["debian", "sh", "-c", script];
+    rpod.run(&[&words[..], &sh].concat())
+        .success()
+        .stdout_is("jq-1.6\n");
+    // What makes it so is the container's, and nothing that anybody changed.
+    rpod.run(&["diff", "pack"])
+        .success()
+        .stdout_has("A /usr/bin/jq\n")
+        .stdout_lacks("rpod");
+    let text = format!(
+        "FROM debian\nRUN --mount=type=bind,from=repository,target=/repository {}\n",
+        script.replace("\n        ", " && ")
+    );
+    let file = rpod.write("Dockerfile", text);
+    let repository = format!(
+        "repository={}",
+        built_directory().join("repository").display()
+    );
+    let words = [
+        "build",
+        "-q",
+        "--network=none",
+        "--build-context",
+        &repository,
+    ];
+    let context = file.parent().unwrap().to_str().unwrap();
+    rpod.run(&[&words[..], &["-t", "packed", context]].concat())
+        .success();
+    let had = ["run", "--rm", "packed", "jq", "--version"];
+    rpod.run(&had).success().stdout_is("jq-1.6\n");
+    rpod.remove_all();
 }
